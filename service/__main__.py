@@ -1,0 +1,5 @@
+"""`python -m service` is `numbergate`."""
+
+from service.cli.main import run
+
+run()

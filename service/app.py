@@ -1,0 +1,94 @@
+"""The composition root of the HTTP process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.http import problems
+from service.http.edge import Edge
+from service.http.openapi import PROBLEM_SCHEMA
+from service.numbers import endpoints as numbers
+from service.numbers.errors import InvalidAreaCode
+from service.observability import health
+from service.quotas import endpoints as quotas
+from service.reconciliation import endpoints as reconciliation
+from service.settings import Settings
+from service.tenants import endpoints as tenants
+from service.tenants.auth import authenticate
+from service.wiring import Services, services
+
+DESCRIPTION = """
+Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
+here by changing the base URL and the key.
+"""
+
+
+def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> Edge:
+    """The application over the services that `opened` gives for its lifetime."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened() as found:
+            app.state.services = found
+            watch = asyncio.create_task(found.version.run())
+            try:
+                yield
+            finally:
+                # The server has answered its last request; purchases under way are tasks of their own.
+                await found.numbers.provisioning.drain()
+                watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch
+
+    app = FastAPI(
+        title="Numbergate",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,
+    )
+    problems.install(app, who=authenticate, own={"invalid_area_code": InvalidAreaCode})
+    for router in (
+        numbers.router,
+        numbers.operations_router,
+        tenants.router,
+        quotas.router,
+        reconciliation.router,
+        health.router,
+    ):
+        app.include_router(router)
+    _describe(app)
+    return Edge(app)
+
+
+def _describe(app: FastAPI) -> None:
+    """OpenAPI with our one shape of a problem, in place of the framework's own."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = made()
+            schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None) if _is_frameworks(operation["responses"].get("422")) else None
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(name, None)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _is_frameworks(response: Any) -> bool:
+    return "HTTPValidationError" in str(response)
+
+
+def from_settings(settings: Settings) -> Edge:
+    return create_app(lambda: services(settings, "numbergate_api"))

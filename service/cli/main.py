@@ -1,0 +1,107 @@
+"""The command `numbergate`. Each command imports what it needs when it runs, so that all of them start quickly."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+cli = typer.Typer(
+    name="numbergate",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="A gateway that buys phone numbers once, never loses one, and explains every charge.",
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+cli.add_typer(keys, name="keys")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Keep everything here; the platform's data folder by default.")]
+Port = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65535)]
+TeliUrl = Annotated[str | None, typer.Option(help="Another upstream than the simulator.")]
+TeliKey = Annotated[str | None, typer.Option(help="Its key; better in TELI_API_KEY.")]
+
+
+@cli.command()
+def up(
+    json: Json = False, port: Port = 8080, data: Data = None, teli_url: TeliUrl = None, teli_key: TeliKey = None
+) -> None:
+    """The whole stack on this machine, without buying anything; serves until stopped."""
+    from service.cli.stack import Wanted, serve_stack
+
+    raise SystemExit(serve_stack(Wanted(port, data, teli_url, teli_key or os.environ.get("TELI_API_KEY")), json=json))
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Exit after the purchase and leave nothing behind.")] = False,
+    json: Json = False,
+    port: Port = 0,
+    data: Data = None,
+) -> None:
+    """The whole stack, and a number bought over REST to show it."""
+    from service.cli.demo import run_demo
+
+    raise SystemExit(run_demo(once=once, json=json, port=port, data=data))
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 8080,
+    fd: Annotated[int | None, typer.Option(help="Listen on this open socket instead.", hidden=True)] = None,
+) -> None:
+    """The HTTP API."""
+    from service.cli.processes import run_api
+
+    raise SystemExit(run_api(host=host, port=port, fd=fd))
+
+
+@cli.command()
+def worker() -> None:
+    """What must happen though nobody asks: confirmations, follow-ups, doubts."""
+    from service.cli.processes import run_worker
+
+    raise SystemExit(run_worker())
+
+
+@cli.command()
+def migrate(revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head") -> None:
+    """Bring the database of DATABASE_URL to this code's schema."""
+    from service.cli.processes import run_migrate
+
+    raise SystemExit(run_migrate(revision))
+
+
+@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def simulator(context: typer.Context) -> None:
+    """A Teli of its own on this machine; see `numbergate simulator --help`."""
+    try:
+        from service.simulator.__main__ import main
+    except ModuleNotFoundError as missing:
+        print(f"{missing.name} is missing: pip install 'numbergate[embedded]'", file=sys.stderr)
+        raise SystemExit(2) from None
+    sys.argv = ["numbergate simulator", *context.args]
+    raise SystemExit(main())
+
+
+@cli.command()
+def doctor() -> None:
+    """Check configuration, database, Redis, migrations, upstream and clock; changes nothing."""
+    from service.cli.doctor import run_doctor
+
+    raise SystemExit(run_doctor())
+
+
+@keys.command("create-admin")
+def create_admin(name: Annotated[str, typer.Argument(help="Whose key it will be.")]) -> None:
+    """Issue an administrator's key, straight into the database of DATABASE_URL; shown once."""
+    from service.cli.processes import run_create_admin
+
+    raise SystemExit(run_create_admin(name))
+
+
+def run() -> None:
+    cli()

@@ -1,0 +1,167 @@
+"""Postgres: one engine a process, in one role, with a principal set for each transaction.
+
+Two ways in. `acting` opens an ordinary SQLAlchemy session. `call` runs one of the database's own functions on a JSON
+object as a single statement: one round trip and, where it writes, one commit. The hot steps of a purchase use it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import asyncpg
+import orjson
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from service.kit.errors import StorageUnavailable
+
+Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
+Call = Callable[[Literal["admit", "settle"], dict[str, Any]], Awaitable[dict[str, Any]]]
+BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
+
+
+class Base(DeclarativeBase):
+    """Parent of every table's model."""
+
+
+class CommitUnknown(Exception):
+    """The connection broke while a statement was under way: it may have been committed, or not."""
+
+
+class WrongRole(Exception):
+    """The database would let this process do what it must not, or not let it do what it must."""
+
+
+class Database:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self.round_trips = 0
+
+    @asynccontextmanager
+    async def acting(
+        self, *, tenant: str | None = None, duty: str = "service", sees: Sequence[str] = ()
+    ) -> AsyncIterator[AsyncSession]:
+        """A transaction for one principal; commits at the end of the block, rolls back on any error.
+
+        Raises: StorageUnavailable when Postgres does not answer.
+        """
+        try:
+            async with self._sessions.begin() as session:
+                await session.execute(
+                    text("SELECT act_as(:tenant, :duty, :sees)"), {"tenant": tenant, "duty": duty, "sees": list(sees)}
+                )
+                yield session
+        except BROKEN as error:
+            raise StorageUnavailable from error
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StorageUnavailable from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StorageUnavailable from error
+            raise
+
+    async def call(self, function: Literal["admit", "settle"], ask: dict[str, Any]) -> dict[str, Any]:
+        """Run a function of the database on one object. Raises: as `hot`."""
+        async with self.hot() as call:
+            return await call(function, ask)
+
+    @asynccontextmanager
+    async def hot(self) -> AsyncIterator[Call]:
+        """A connection in hand, for calls of the database's functions: each one round trip and, if it writes, one commit.
+
+        Raises: StorageUnavailable when nothing was sent; CommitUnknown when the connection broke on the way;
+            asyncpg.PostgresError when the database refused, and nothing was written.
+        """
+        try:
+            pooled = await self.engine.raw_connection()
+        except (*BROKEN, DBAPIError, PoolTimeout, asyncpg.PostgresError) as error:
+            raise StorageUnavailable from error
+
+        async def call(function: Literal["admit", "settle"], ask: dict[str, Any]) -> dict[str, Any]:
+            connection = pooled.driver_connection
+            assert isinstance(connection, asyncpg.Connection)
+            self.round_trips += 1
+            answer: dict[str, Any] = await connection.fetchval(
+                f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode()
+            )
+            return answer
+
+        try:
+            yield call
+        except BROKEN as error:
+            pooled.invalidate(error)
+            raise CommitUnknown from error
+        except asyncpg.PostgresError:
+            raise
+        except BaseException as error:  # Cancelled half-way: the connection's state is not known.
+            pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+
+    async def ping(self) -> None:
+        """Raises: StorageUnavailable."""
+        async with self.acting() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def check_role(self, role: Role) -> None:
+        """Refuse to run as somebody whom row-level security does not hold.
+
+        Raises: WrongRole; StorageUnavailable.
+        """
+        async with self.acting() as session:
+            found = (
+                await session.execute(
+                    text(
+                        "SELECT r.rolname, r.rolsuper, r.rolbypassrls,"
+                        " EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relname = 'intents') AS owns"
+                        " FROM pg_roles r WHERE r.rolname = current_user"
+                    )
+                )
+            ).one()
+        if found.rolname != role:
+            raise WrongRole(f"connected as {found.rolname}, not as {role}")
+        if found.rolsuper or found.rolbypassrls or found.owns:
+            raise WrongRole(f"{role} is a superuser, bypasses row-level security, or owns the tables: take that away")
+
+
+def async_url(url: str) -> str:
+    """The SQLAlchemy URL of an ordinary `postgresql://` one."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql+asyncpg://{rest}" if scheme in ("postgresql", "postgres") else url
+
+
+def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: float = 30) -> Database:
+    """An engine whose every connection is in `role` from its first byte on. Nothing is connected yet."""
+    engine = create_async_engine(
+        async_url(url),
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_use_lifo=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": statement_timeout,
+            "server_settings": {
+                "role": role,
+                "application_name": role,
+                "timezone": "UTC",
+                "statement_timeout": str(int(statement_timeout * 1000)),
+                "lock_timeout": "5000",
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        },
+    )
+    database = Database(engine)
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def count(*_: Any) -> None:
+        database.round_trips += 1
+
+    return database

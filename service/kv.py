@@ -1,0 +1,71 @@
+"""Redis: a client that never makes anybody wait long, and scripts that come back as values or not at all.
+
+Nothing here is the truth. Whoever asks gets `RedisAway` when Redis is slow, gone or confused, and goes on with Postgres.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+AWAY_FOR = 1.0
+
+
+class RedisAway(Exception):
+    """Redis did not answer in time or as it should; asked again only after a moment."""
+
+
+class KeyValue:
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
+        self._away_until = 0.0
+        self.round_trips = 0
+
+    @classmethod
+    def open(cls, url: str) -> "KeyValue":
+        """Nothing is connected yet. Half a second is the longest a request waits for Redis."""
+        return cls(
+            Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=128, protocol=3)
+        )
+
+    def script(self, path: Path) -> "Script":
+        return Script(self, path)
+
+    @property
+    def away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    async def run(self, command: Any, *args: Any, **kwargs: Any) -> Any:
+        """Raises: RedisAway."""
+        if self.away:
+            raise RedisAway
+        self.round_trips += 1
+        try:
+            return await command(*args, **kwargs)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = time.monotonic() + AWAY_FOR
+            raise RedisAway from error
+
+    async def ping(self) -> None:
+        """Raises: RedisAway."""
+        await self.run(self._client.ping)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def register(self, source: str) -> Any:
+        return self._client.register_script(source)
+
+
+class Script:
+    """A Lua file run by its hash; loaded again by itself where Redis has forgotten it."""
+
+    def __init__(self, kv: KeyValue, path: Path) -> None:
+        self._kv = kv
+        self._script = kv.register(path.read_text())
+
+    async def __call__(self, *, keys: list[str], args: list[str | bytes | int]) -> Any:
+        """Raises: RedisAway."""
+        return await self._kv.run(self._script, keys=keys, args=args)

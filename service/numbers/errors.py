@@ -1,0 +1,101 @@
+"""Refusals of a purchase, a change or a release."""
+
+from uuid import UUID
+
+from service.kit.errors import ServiceError
+
+
+class InvalidAreaCode(ServiceError):
+    """No number is bought in this area code; nothing was sent."""
+
+    status, code, title = 400, "invalid_area_code", "Invalid area code"
+
+
+class NoNumbersAvailable(ServiceError):
+    """Teli has none in this area code; nothing was bought, and repeating the request does not help."""
+
+    status, code, title = 409, "no_numbers_available", "No numbers available"
+
+    def __init__(self, area_code: str, *, error: str | None, message: str | None, suggestions: list[str]) -> None:
+        nearby = f"Nearby: {', '.join(suggestions)}." if suggestions else "Try another area code."
+        super().__init__(
+            f"There are no numbers in area code {area_code}; nothing was bought. {nearby}", suggestions=suggestions
+        )
+        # Teli's own words stand where a client written for Teli reads them.
+        self.members |= {name: said for name, said in (("error", error), ("message", message)) if said}
+
+
+class UpstreamRefused(ServiceError):
+    """Teli refused the request itself; nothing was bought."""
+
+    status, code, title = 502, "upstream_refused", "Upstream refused"
+
+    def __init__(self, said: str | None) -> None:
+        super().__init__(f"Teli refused the request; nothing was bought. It said: {said or 'nothing'}")
+
+
+class UpstreamUnavailable(ServiceError):
+    """Teli cannot be used just now; nothing was bought."""
+
+    status, code, title = 503, "upstream_unavailable", "Upstream unavailable"
+
+    def __init__(self, detail: str = "Teli cannot be used just now; nothing was bought.", *, after: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(after)})
+
+
+class LaneBusy(ServiceError):
+    """Others of the same user, or of the same account, are being bought for, and the wait grew too long."""
+
+    status, code, title = 503, "lane_busy", "Lane busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another purchase for this user is under way and this one waited as long as it may; nothing was bought.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class PurchasesStopped(ServiceError):
+    """Somebody pulled the money stop; everything but purchases goes on."""
+
+    status, code, title = 503, "purchases_stopped", "Purchases stopped"
+
+    def __init__(self) -> None:
+        super().__init__("Purchases are stopped by an operator; nothing was bought.", headers={"Retry-After": "60"})
+
+
+class Draining(ServiceError):
+    """This process is stopping; another will answer."""
+
+    status, code, title = 503, "draining", "Draining"
+
+    def __init__(self) -> None:
+        super().__init__("This process is stopping; nothing was bought.", headers={"Retry-After": "1"})
+
+
+class UnknownUser(ServiceError):
+    """Neither we nor Teli know this user in this organisation."""
+
+    status, code, title = 400, "unknown_user", "Unknown user"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "user_id is not a user of that organisation, here or at Teli.",
+            errors=[{"pointer": "/user_id", "detail": "is not a user of that organisation"}],
+        )
+
+
+class StateConflict(ServiceError):
+    """The number is not in a state that allows this."""
+
+    status, code, title = 409, "state_conflict", "State conflict"
+
+
+def released_before(earlier: UUID, present: UUID) -> StateConflict:
+    """Which of two acquisitions of one E.164 is meant? A late retry must not release the newer one."""
+    return StateConflict(
+        f"You released an earlier acquisition of this number ({earlier}) less than 7 days ago and hold it again as "
+        f"{present}. Say which is meant with ?id=.",
+        released_id=str(earlier),
+        held_id=str(present),
+    )

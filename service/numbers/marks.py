@@ -1,0 +1,23 @@
+"""The mark: short text at the head of the upstream nickname that ties a row to what it was bought for.
+
+`[TTTTTHHHHHHHH] `, 16 characters: five of the tenant's tag, eight of an HMAC over tenant and idempotency key (or
+intent id). Derived, not random, so that a gateway restored from an older backup still knows it. It names the key, not
+one intent: a refused intent and its successor share it.
+"""
+
+import re
+
+from service.kit.crypto import Secret, base32_text
+
+MARK = re.compile(r"\[([0-9A-HJKMNP-TV-Z]{13})\](?: |$)", re.IGNORECASE)
+
+
+def make_mark(secret: Secret, *, tenant: str, tag: str, names: str) -> str:
+    """The mark with its trailing space. `names`: the idempotency key, or the intent's id where there is none."""
+    return f"[{tag}{base32_text(secret.keyed_hash('mark', tenant, names), 8)}] "
+
+
+def mark_of(nickname: str | None) -> str | None:
+    """The mark a nickname carries, in the form `make_mark` gives, or None. Case and white space around may differ."""
+    found = MARK.match((nickname or "").lstrip())
+    return f"[{found[1].upper()}] " if found else None

@@ -1,0 +1,142 @@
+"""A number's life: the intent to buy it, the attempt and its evidence, the number, and the steps still owed to it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import FetchedValue, ARRAY, BigInteger, Boolean, DateTime, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base
+
+Moment = DateTime(timezone=True)
+
+
+class SendSlot(Base):
+    """One of the account's concurrent sends."""
+
+    __tablename__ = "send_slots"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    intent_id: Mapped[UUID | None]
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class QueuePlace(Base):
+    """A request waiting for its lane, or for a slot (queue ''). Lapses when its replica stops renewing it."""
+
+    __tablename__ = "send_queue"
+
+    intent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    queue: Mapped[str] = mapped_column(Text)
+    place: Mapped[int] = mapped_column(BigInteger)
+    replica: Mapped[UUID]
+    alive_until: Mapped[datetime] = mapped_column(Moment)
+
+
+class Intent(Base):
+    """That one number is to be bought; buys at most once. `answer`: {status, headers, body}, as it was first given."""
+
+    __tablename__ = "intents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[UUID]
+    organization_id: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[str] = mapped_column(Text)
+    area_code: Mapped[str] = mapped_column(Text)
+    wish: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    idempotency_key: Mapped[str | None] = mapped_column(Text)
+    mark: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    admitted_at: Mapped[datetime] = mapped_column(Moment)
+    lease_until: Mapped[datetime] = mapped_column(Moment)
+    send_ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)
+    decision: Mapped[str | None] = mapped_column(Text)
+    slot: Mapped[int] = mapped_column(SmallInteger)
+    holds_lane: Mapped[bool] = mapped_column(Boolean)
+    number_id: Mapped[UUID | None]
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class Attempt(Base):
+    """The one upstream create of an intent."""
+
+    __tablename__ = "attempts"
+
+    intent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(Text)
+    admitted_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Evidence(Base):
+    """What was heard of an attempt, and when; appended only, whoever brings it and however late."""
+
+    __tablename__ = "evidence"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    intent_id: Mapped[UUID]
+    tenant_id: Mapped[str] = mapped_column(Text)
+    heard_at: Mapped[datetime] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(Text)
+    status: Mapped[int | None] = mapped_column(Integer)
+    headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    body: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class Number(Base):
+    """One acquisition. `marked`: the upstream nickname still carries our mark."""
+
+    __tablename__ = "numbers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[UUID]
+    organization_id: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[str] = mapped_column(Text)
+    holder_user_id: Mapped[str | None] = mapped_column(Text)
+    phone_number: Mapped[str] = mapped_column(Text)
+    pretty: Mapped[str] = mapped_column(Text)
+    area_code: Mapped[str] = mapped_column(Text)
+    number_type: Mapped[str | None] = mapped_column(Text)
+    nickname: Mapped[str | None] = mapped_column(Text)
+    cost_center: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    state: Mapped[str] = mapped_column(Text)
+    intent_id: Mapped[UUID]
+    mark: Mapped[str] = mapped_column(Text)
+    marked: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    acquired_at: Mapped[datetime] = mapped_column(Moment)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Moment)
+    upstream_row_id: Mapped[str | None] = mapped_column(Text)
+    upstream_created_at: Mapped[str | None] = mapped_column(Text)
+    subscription_id: Mapped[str | None] = mapped_column(Text)
+    upstream_nickname: Mapped[str | None] = mapped_column(Text)
+    released_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Step(Base):
+    """Work still owed to a number at Teli; one of a number at a time. A push or release is an operation too."""
+
+    __tablename__ = "steps"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(Text)
+    number_id: Mapped[UUID] = mapped_column(ForeignKey("numbers.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    tries: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    sent_at: Mapped[datetime | None] = mapped_column(Moment)
+    outcome: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)

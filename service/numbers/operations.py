@@ -1,0 +1,79 @@
+"""What a caller polls when an answer takes longer than it wants to wait."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+
+from service.db import Database
+from service.kit.errors import NotFound
+from service.numbers.follow_ups import operation_state
+from service.numbers.models import Intent, Step
+from service.numbers.provisioning import OPERATION_STATES
+from service.tenants.principals import Principal
+
+KINDS = {"push": "update", "release": "release"}
+
+
+class Operations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, caller: Principal, operation_id: UUID, *, wait: float) -> dict[str, Any]:
+        """An operation as it stands; one still pending is waited for, `wait` seconds at most.
+
+        Raises: NotFound, also for another tenant's.
+        """
+        until, pause = time.monotonic() + wait, 0.1
+        while True:
+            found = await self._look(caller, operation_id)
+            left = until - time.monotonic()
+            if found["state"] != "pending" or left <= 0:
+                return found
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, 1.0)
+
+    async def _look(self, caller: Principal, operation_id: UUID) -> dict[str, Any]:
+        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees) as session:
+            intent = await session.get(Intent, operation_id)
+            if intent is not None:
+                return _purchase(intent)
+            step = await session.scalar(select(Step).where(Step.id == operation_id, Step.kind.in_(KINDS)))
+            if step is None:
+                raise NotFound
+            return _change(step)
+
+
+def _purchase(intent: Intent) -> dict[str, Any]:
+    state = OPERATION_STATES[intent.state]
+    body = orjson.loads(intent.answer["body"]) if intent.answer else None
+    return {
+        "id": intent.id,
+        "kind": "purchase",
+        "state": state,
+        "intent_state": intent.state,
+        "created_at": intent.admitted_at,
+        "ended_at": intent.decided_at,
+        "number_id": intent.number_id,
+        "result": body if state == "succeeded" else None,
+        "problem": body if state == "failed" else None,
+    }
+
+
+def _change(step: Step) -> dict[str, Any]:
+    state = operation_state(step)
+    body = orjson.loads(step.answer["body"]) if step.answer and "body" in step.answer else None
+    said = step.answer.get("said") if step.answer else None
+    return {
+        "id": step.id,
+        "kind": KINDS[step.kind],
+        "state": state,
+        "created_at": step.created_at,
+        "ended_at": step.ended_at,
+        "number_id": step.number_id,
+        "result": body if state == "succeeded" else None,
+        "problem": {"code": "upstream_refused", "detail": said or step.outcome} if state == "failed" else None,
+    }

@@ -1,0 +1,432 @@
+"""One purchase: admitted, sent once, settled; or joined, where its key is already known.
+
+The purchase is a task of its own that neither a caller who leaves nor a deadline stops. What the caller waits for is
+only the telling of its outcome.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+import structlog
+from sqlalchemy import text
+
+from service.db import CommitUnknown, Database
+from service.http.problems import MEDIA_TYPE, problem_body
+from service.idempotency.answers import Answer
+from service.idempotency.keys import Ask, IdempotencyKeyReused
+from service.kit.crypto import Secret
+from service.kit.errors import ServiceError, StorageUnavailable
+from service.kit.phone import neighbours
+from service.kit.types import OrganizationId, TenantId, UserId, new_id
+from service.numbers.admission import Admission, Admissions
+from service.numbers.errors import (
+    Draining,
+    NoNumbersAvailable,
+    PurchasesStopped,
+    UnknownUser,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from service.numbers.marks import make_mark
+from service.observability.metrics import (
+    ALARMS,
+    PURCHASES,
+    PURCHASES_IN_FLIGHT,
+    REPLAYS,
+    SETTLE_RETRIES,
+    UPSTREAM_SECONDS,
+)
+from service.quotas.errors import QuotaExceeded
+from service.quotas.gate import Gate
+from service.teli.client import SendBy, TeliClient
+from service.teli.heard import Heard
+from service.teli.reading import Refused, Sold, read_create
+from service.tenants.directory import Directory
+from service.tenants.principals import NotYourOrganization, Principal
+
+# The lease outlives the sender's patience, so that it has written its outcome before anybody else may judge it.
+LEASE_MARGIN = 30.0
+log = structlog.get_logger()
+
+OperationState = Literal["pending", "succeeded", "failed", "unresolved"]
+OPERATION_STATES: dict[str, OperationState] = {
+    "sending": "pending",
+    "doubtful": "pending",
+    "owned": "succeeded",
+    "refused": "failed",
+    "unresolved": "unresolved",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One number to be bought, as asked for and checked. `ignored` names the fields that were not understood."""
+
+    organization_id: OrganizationId
+    user_id: UserId
+    area_code: str
+    nickname: str | None = None
+    cost_center: str | None = None
+    tags: tuple[str, ...] = ()
+    inbound_agent_id: str | None = None
+    outbound_agent_id: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def extras(self) -> dict[str, Any]:
+        """What the ledger keeps of it beside area code and owner."""
+        return {
+            "nickname": self.nickname,
+            "cost_center": self.cost_center,
+            "tags": list(self.tags),
+            "inbound_agent_id": self.inbound_agent_id,
+            "outbound_agent_id": self.outbound_agent_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome is known, and this is its answer, byte for byte as every replay will be."""
+
+    answer: Answer
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not known in time; the operation tells later."""
+
+    operation_id: UUID
+    state: OperationState
+
+
+@dataclass(slots=True, eq=False)
+class Purchase:
+    """A purchase under way in this process."""
+
+    caller: Principal
+    wish: Wish
+    ask: Ask
+    request_id: str
+    mark: str
+    intent_id: UUID
+    admitted: "asyncio.Future[Admission]"
+    exchange: "asyncio.Task[Heard] | None" = None
+
+
+class Provisioning:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        gate: Gate,
+        teli: TeliClient,
+        directory: Directory,
+        secret: Secret,
+        answer_within: float,
+        upstream_timeout: float,
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._teli = teli
+        self._directory = directory
+        self._secret = secret
+        self._answer_within = answer_within
+        self._lease = upstream_timeout + LEASE_MARGIN
+        self._admissions = Admissions(database, wait_at_most=answer_within)
+        self._replica = uuid4()
+        self._under_way: dict[UUID, tuple[Purchase, asyncio.Task[Answered | None]]] = {}
+        self.draining = False
+
+    async def buy(
+        self, caller: Principal, wish: Wish, ask: Ask, *, within: float | None, request_id: str
+    ) -> Answered | Pending:
+        """Buy one number, or tell what became of the purchase this key already names.
+
+        `within`: seconds the caller wants to wait for the outcome; None is the default patience.
+        Raises: QuotaExceeded, IdempotencyKeyReused, LaneBusy, UnknownUser, NotYourOrganization, PurchasesStopped,
+            UpstreamUnavailable, Draining, StorageUnavailable: in each case nothing was bought by this request.
+        """
+        until = time.monotonic() + (self._answer_within if within is None else within)
+        entry = await self._gate.enter(caller.tenant, ask)
+        if entry.answer is not None:
+            if entry.fingerprint != ask.fingerprint:
+                raise IdempotencyKeyReused
+            REPLAYS.labels("redis").inc()
+            return Answered(entry.answer, replayed=True)
+        if entry.full is not None and ask.key is None:
+            raise entry.full
+        if self.draining:
+            raise Draining
+
+        purchase, task = self._start(caller, wish, ask, request_id)
+        first: set[asyncio.Future[Any]] = {task, purchase.admitted}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()  # Raises, where nothing was admitted.
+        if (admission := purchase.admitted.result()).outcome == "known":
+            return await self._join(caller, ask, admission, until=until)
+        return await self._outcome(purchase.intent_id, task, until=until)
+
+    async def drain(self) -> None:
+        """Let purchases under way finish for a while, then stop listening and leave doubts. Nothing new is begun."""
+        self.draining = True
+        if tasks := [task for _, task in self._under_way.values()]:
+            await asyncio.wait(tasks, timeout=self._answer_within)
+        for purchase, _ in self._under_way.values():
+            if purchase.exchange is not None:
+                purchase.exchange.cancel()
+        if tasks := [task for _, task in self._under_way.values()]:
+            await asyncio.wait(tasks, timeout=5)
+
+    def _start(
+        self, caller: Principal, wish: Wish, ask: Ask, request_id: str
+    ) -> tuple[Purchase, "asyncio.Task[Answered | None]"]:
+        intent_id = new_id()
+        purchase = Purchase(
+            caller,
+            wish,
+            ask,
+            request_id,
+            mark=make_mark(
+                self._secret, tenant=caller.tenant, tag=caller.tag or "", names=ask.key or str(intent_id)
+            ),
+            intent_id=intent_id,
+            admitted=asyncio.get_running_loop().create_future(),
+        )
+        task = asyncio.create_task(self._run(purchase), name=f"purchase {intent_id}")
+        self._under_way[intent_id] = (purchase, task)
+        task.add_done_callback(lambda done: self._ended(purchase, done))
+        return purchase, task
+
+    def _ended(self, purchase: Purchase, task: "asyncio.Task[Answered | None]") -> None:
+        del self._under_way[purchase.intent_id]
+        purchase.admitted.cancel()
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, ServiceError):
+            log.error("a purchase failed unforeseen", exc_info=error, intent=str(purchase.intent_id))
+
+    async def _run(self, purchase: Purchase) -> Answered | None:
+        try:
+            admission = await self._admit(purchase)
+        except QuotaExceeded as full:
+            await self._gate.leave(purchase.caller.tenant, purchase.ask, quota=full)
+            raise
+        except CommitUnknown:
+            await self._never_sent(purchase)
+            raise StorageUnavailable from None
+        purchase.admitted.set_result(admission)
+        if admission.outcome == "known":
+            return None
+        with PURCHASES_IN_FLIGHT.track_inprogress():
+            heard = await self._listen(purchase, admission)
+            answered = await self._settle(purchase, heard)
+        self._admissions.freed(admission.said["account_id"], purchase.wish.user_id)
+        return answered
+
+    async def _admit(self, purchase: Purchase) -> Admission:
+        """Raises: see `buy`; CommitUnknown."""
+        caller, wish, ask = purchase.caller, purchase.wish, purchase.ask
+        question = {
+            "tenant_id": caller.tenant,
+            "account_id": str(caller.account_id),
+            "intent_id": str(purchase.intent_id),
+            "organization_id": wish.organization_id,
+            "user_id": wish.user_id,
+            "area_code": wish.area_code,
+            "wish": wish.extras(),
+            "key": ask.key,
+            "fingerprint": ask.fingerprint.hex(),
+            "mark": purchase.mark,
+            "request_id": purchase.request_id,
+            "replica": str(self._replica),
+            "lease_seconds": self._lease,
+        }
+        admission = await self._admissions.admit(question)
+        if admission.outcome == "unknown_user":
+            if not await self._directory.file_user(caller.tenant, wish.organization_id, wish.user_id):
+                raise UnknownUser
+            admission = await self._admissions.admit(question)
+        match admission.outcome:
+            case "admitted" | "known":
+                return admission
+            case "not_your_organization":
+                raise NotYourOrganization
+            case "stopped":
+                raise PurchasesStopped
+            case "not_listed":
+                raise UpstreamUnavailable(
+                    "The account's numbers are being listed for the first time; nothing was bought.", after=2
+                )
+            case outcome:
+                raise AssertionError(f"admission answered {outcome}")
+
+    async def _listen(self, purchase: Purchase, admission: Admission) -> Heard:
+        wish = purchase.wish
+        body = {
+            "area_code": wish.area_code,
+            "user_id": wish.user_id,
+            "organization_id": wish.organization_id,
+            "tenant_id": admission.said["teli_tenant_id"],
+            "nickname": (purchase.mark + (wish.nickname or "")).rstrip(),
+        }
+        purchase.exchange = asyncio.create_task(self._send(body, admission.send_by))
+        try:
+            return await purchase.exchange
+        except asyncio.CancelledError:
+            if not (self.draining and purchase.exchange.cancelled()):
+                raise
+            return Heard("broken", detail="stopped listening: this process is stopping")
+
+    async def _send(self, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        with UPSTREAM_SECONDS.time():
+            return await self._teli.create(body, send_by=send_by)
+
+    async def _settle(self, purchase: Purchase, heard: Heard) -> Answered | None:
+        """Write down what was heard, as often as it takes; the answer that holds, or None for a doubt."""
+        reading = read_create(heard, area_code=purchase.wish.area_code)
+        question: dict[str, Any] = {
+            "tenant_id": purchase.caller.tenant,
+            "intent_id": str(purchase.intent_id),
+            "request_id": purchase.request_id,
+            "actor": purchase.caller.actor,
+            "evidence": self._teli.evidence(heard),
+        }
+        match reading:
+            case Sold():
+                number_id = new_id()
+                answer = Answer(200, {"content-type": "application/json"}, sale_body(purchase, reading, number_id))
+                question |= {
+                    "verdict": "owned",
+                    "reason": "answer",
+                    "number": {
+                        "id": str(number_id),
+                        "phone_number": reading.phone_number,
+                        "pretty": reading.pretty,
+                        "area_code": reading.area_code,
+                        "type": reading.number_type,
+                    },
+                    "answer": answer.as_json(),
+                }
+            case Refused():
+                error = refusal(reading, purchase.wish.area_code)
+                body = problem_body(error, purchase.request_id).decode()
+                answer = Answer(error.status, {"content-type": MEDIA_TYPE, **error.headers}, body)
+                question |= {"verdict": "refused", "reason": reading.reason, "answer": answer.as_json()}
+            case unclear:
+                question |= {"verdict": "doubtful", "reason": unclear.reason[:200]}
+        settled = await self._write(question)
+        PURCHASES.labels(settled["state"], question["verdict"]).inc()
+        if settled["reason"] == "late_proof":
+            ALARMS.labels("late_proof").inc()
+            log.error("a purchase its intent does not own", intent=str(purchase.intent_id))
+        if settled["state"] == "doubtful":
+            log.warning("doubt", intent=str(purchase.intent_id), reason=settled["reason"])
+        held = Answer.of(settled["answer"]) if settled["answer"] else None
+        await self._gate.leave(
+            purchase.caller.tenant, purchase.ask, answer=held, quota="freed" if settled["state"] == "refused" else "same"
+        )
+        return Answered(held) if held else None
+
+    async def _never_sent(self, purchase: Purchase) -> None:
+        """The admission may have been committed and must not be sent: refuse it, if it is there."""
+        with_nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
+        try:
+            await self._settle(purchase, with_nothing)
+        except asyncpg.NoDataFoundError:
+            return
+
+    async def _write(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Settle, again and again until it is done: what was heard must not be lost.
+
+        Raises: asyncpg.NoDataFoundError when there is no such intent.
+        """
+        pause = 0.1
+        while True:
+            try:
+                return await self._database.call("settle", question)
+            except asyncpg.NoDataFoundError:
+                raise
+            except (StorageUnavailable, CommitUnknown, asyncpg.PostgresError) as error:
+                SETTLE_RETRIES.inc()
+                log.warning("an outcome could not be written, trying again", intent=question["intent_id"],
+                            error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5)
+
+    async def _outcome(
+        self, intent_id: UUID, task: "asyncio.Task[Answered | None]", *, until: float
+    ) -> Answered | Pending:
+        await asyncio.wait({task}, timeout=max(0, until - time.monotonic()))
+        if task.done() and (answered := task.result()) is not None:
+            return answered
+        return Pending(intent_id, "pending")
+
+    async def _join(self, caller: Principal, ask: Ask, admission: Admission, *, until: float) -> Answered | Pending:
+        """Wait for a purchase that this key already names, here or in another process, as its first caller would."""
+        said = admission.said
+        if not said["fingerprint_equal"]:
+            raise IdempotencyKeyReused
+        intent_id = UUID(said["intent_id"])
+        if said["answer"] is not None:
+            REPLAYS.labels("postgres").inc()
+            answer = Answer.of(said["answer"])
+            await self._gate.leave(caller.tenant, ask, answer=answer)
+            return Answered(answer, replayed=True)
+        if here := self._under_way.get(intent_id):
+            outcome = await self._outcome(intent_id, here[1], until=until)
+            return Answered(outcome.answer, replayed=True) if isinstance(outcome, Answered) else outcome
+        state, pause = said["state"], 0.05
+        while state in ("sending", "doubtful") and time.monotonic() < until:
+            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(pause * 1.5, 0.5)
+            state, answer_said = await self._look(caller.tenant, intent_id)
+            if answer_said is not None:
+                REPLAYS.labels("postgres").inc()
+                return Answered(Answer.of(answer_said), replayed=True)
+        return Pending(intent_id, OPERATION_STATES[state])
+
+    async def _look(self, tenant: TenantId, intent_id: UUID) -> tuple[str, dict[str, Any] | None]:
+        async with self._database.acting(tenant=tenant) as session:
+            row = (
+                await session.execute(text("SELECT state, answer FROM intents WHERE id = :id"), {"id": intent_id})
+            ).one()
+        return row.state, row.answer
+
+
+def sale_body(purchase: Purchase, sold: Sold, number_id: UUID) -> str:
+    """Teli's body for a sale, and beside it our ids; a `warnings` member names fields that were not understood."""
+    body: dict[str, Any] = {
+        "success": True,
+        "phone_number": sold.phone_number,
+        "phone_number_pretty": sold.pretty,
+        "area_code": sold.area_code,
+        "phone_number_type": sold.number_type or "teli-voice",
+        "powered_by": "Teli",
+        "id": str(number_id),
+        "state": "active",
+        "operation_id": str(purchase.intent_id),
+    }
+    if purchase.wish.ignored:
+        body["warnings"] = [f"{name}: not a field of this request, ignored" for name in purchase.wish.ignored]
+    return orjson.dumps(body).decode()
+
+
+def refusal(refused: Refused, area_code: str) -> ServiceError:
+    """What the caller is told of a refusal: never more certain, and never a 5xx where a retry cannot help."""
+    match refused.reason:
+        case "out_of_stock":
+            return NoNumbersAvailable(
+                area_code, error=refused.error, message=refused.message, suggestions=list(neighbours(area_code))
+            )
+        case "bad_request":
+            return UpstreamRefused(refused.message or refused.error)
+        case _:
+            return UpstreamUnavailable()

@@ -1,0 +1,204 @@
+"""What callers send and get on Teli's paths of numbers, and on operations."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic_core import PydanticCustomError
+
+from service.kit.phone import AreaCodeRefused, check_area_code
+from service.kit.text import plain
+from service.kit.types import OrganizationId, UserId
+from service.numbers.marks import mark_of
+from service.numbers.provisioning import Wish
+
+MOST_TAGS = 20
+SHOWN_NAMES = 20
+
+
+def _sold_area_code(code: str) -> str:
+    try:
+        return check_area_code(code).code
+    except AreaCodeRefused as refused:
+        raise PydanticCustomError(
+            "invalid_area_code",
+            "{detail}",
+            {"detail": refused.detail, "reason": refused.reason.value, "suggestions": list(refused.suggestions)},
+        ) from None
+
+
+def _unmarked(nickname: str) -> str:
+    if mark_of(nickname):
+        raise ValueError("must not begin like one of our marks, a bracket with 13 letters and digits; change its start")
+    return nickname
+
+
+def _empty_is_none(value: Any) -> Any:
+    """Teli clears by null and by an empty string alike."""
+    return None if value == "" else value
+
+
+PlainText = Annotated[StrictStr, AfterValidator(plain)]
+ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
+AgentId = Annotated[PlainText, Field(min_length=1, max_length=128)]
+Nickname = Annotated[PlainText, Field(min_length=1, max_length=100), AfterValidator(_unmarked)]
+Label = Annotated[PlainText, Field(min_length=1, max_length=64)]
+
+
+class TeliBody(BaseModel):
+    """A body on one of Teli's paths: fields we do not know are ignored, and named in `warnings`."""
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    def ignored(self) -> tuple[str, ...]:
+        """Names of unknown fields, cut to what is fit to be shown."""
+        names = sorted(self.model_extra or {})[:SHOWN_NAMES]
+        return tuple(name[:64].encode(errors="replace").decode() for name in names)
+
+
+class NumberCreate(TeliBody):
+    area_code: Annotated[StrictStr, AfterValidator(_sold_area_code)] = Field(
+        description="Three digits of a geographic area code of the United States or Canada.", examples=["313"]
+    )
+    user_id: ExternalId = Field(
+        description="`unique_id` of the owning user.", examples=["1762896366429x599348279945132448"]
+    )
+    organization_id: ExternalId | None = Field(
+        None,
+        description="`unique_id` of the organisation; may be left out where the tenant has a grant for one only.",
+        examples=["1762896364768x389173798861431550"],
+    )
+    tenant_id: ExternalId | None = Field(
+        None, description="May be left out; else your own id, or your account's at Teli.", examples=["your_tenant"]
+    )
+    nickname: Nickname | None = Field(None, examples=["Sales line"])
+    cost_center: Label | None = Field(None, examples=["marketing"])
+    tags: Annotated[list[Label], Field(max_length=MOST_TAGS)] | None = Field(None, examples=[["sales", "detroit"]])
+    inbound_agent_id: AgentId | None = Field(None, description="Linked after the purchase.")
+    outbound_agent_id: AgentId | None = Field(None, description="Linked after the purchase.")
+
+    def wish(self, organization: OrganizationId) -> Wish:
+        return Wish(
+            organization_id=organization,
+            user_id=UserId(self.user_id),
+            area_code=self.area_code,
+            nickname=self.nickname,
+            cost_center=self.cost_center,
+            tags=tuple(dict.fromkeys(self.tags or ())),
+            inbound_agent_id=self.inbound_agent_id,
+            outbound_agent_id=self.outbound_agent_id,
+            ignored=self.ignored(),
+        )
+
+
+class NumberUpdate(TeliBody):
+    """At least one of the three; null or an empty string clears."""
+
+    inbound_agent_id: Annotated[AgentId | None, BeforeValidator(_empty_is_none)] = Field(
+        None, examples=["agent_0123456789abcdef0123456789"]
+    )
+    outbound_agent_id: Annotated[AgentId | None, BeforeValidator(_empty_is_none)] = None
+    nickname: Annotated[Nickname | None, BeforeValidator(_empty_is_none)] = None
+
+
+class NumberBought(BaseModel):
+    """Teli's body, and beside it `id`, `state` and `operation_id`."""
+
+    success: Literal[True] = True
+    phone_number: str = Field(examples=["+13135550142"])
+    phone_number_pretty: str = Field(examples=["+1 313-555-0142"])
+    area_code: str
+    phone_number_type: str
+    powered_by: str
+    id: UUID
+    state: str
+    operation_id: UUID
+    warnings: list[str] | None = None
+
+
+class PendingOut(BaseModel):
+    """The outcome is not known yet: poll the operation, whose path is in `Location`."""
+
+    success: Literal[False] = False
+    pending: Literal[True] = True
+    operation_id: UUID
+    state: Literal["pending", "unresolved", "succeeded", "failed"]
+
+
+class NumberUpdated(BaseModel):
+    success: Literal[True] = True
+    phone_number: str
+    message: str
+    inbound_agent_id: str | None = None
+    outbound_agent_id: str | None = None
+    nickname: str | None = None
+    powered_by: str
+    id: UUID
+    state: str
+    operation_id: UUID
+    warnings: list[str] | None = None
+
+
+class NumberReleased(BaseModel):
+    success: Literal[True] = True
+    phone_number: str
+    released_at: datetime
+    billing_stopped: bool | None = None
+    already_released: bool | None = None
+    message: str
+    powered_by: str
+    id: UUID
+    state: str
+    operation_id: UUID | None = None
+
+
+class TeliRow(BaseModel):
+    """A row in Teli's shape; `id`, `state`, `cost_center`, `tags` and `holder_user_id` are ours."""
+
+    phone_number: str
+    pretty_phone_number: str
+    id: UUID
+    area_code: str
+    phone_type: str
+    provider: str
+    user_id: str
+    organization_id: str
+    tenant_id: str
+    outbound_agent_id: str | None
+    inbound_agent_id: str | None
+    nickname: str | None
+    location: str | None
+    accessible_by: list[str]
+    stripe_subscription_id: str | None
+    zapier: bool
+    created_at: datetime
+    state: str
+    cost_center: str | None
+    tags: list[str]
+    holder_user_id: str | None
+
+
+class TeliListing(BaseModel):
+    """`next_cursor` only where `limit` was given."""
+
+    success: Literal[True] = True
+    phone_numbers: list[TeliRow]
+    count: int
+    powered_by: str
+    next_cursor: str | None = None
+    warnings: list[str] | None = None
+
+
+class OperationOut(BaseModel):
+    """`result` is the answer the request would have got, or `problem` why there is none."""
+
+    id: UUID
+    kind: Literal["purchase", "update", "release"]
+    state: Literal["pending", "succeeded", "failed", "unresolved"]
+    intent_state: str | None = None
+    created_at: datetime
+    ended_at: datetime | None
+    number_id: UUID | None
+    result: dict[str, Any] | None
+    problem: dict[str, Any] | None

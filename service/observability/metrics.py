@@ -1,0 +1,28 @@
+"""Prometheus metrics: names and units by convention, no label that grows with tenants."""
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+REQUEST_SECONDS = Histogram(
+    "numbergate_http_request_seconds", "Time to answer a request", ["method", "route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+REQUESTS_IN_FLIGHT = Gauge("numbergate_http_requests_in_flight", "Requests being answered")
+PURCHASES = Counter("numbergate_purchases_total", "Purchases by what became of the attempt", ["verdict", "reason"])
+PURCHASES_IN_FLIGHT = Gauge("numbergate_purchases_in_flight", "Sends under way in this process")
+UPSTREAM_SECONDS = Histogram(
+    "numbergate_upstream_create_seconds", "Time until Teli answered a create",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60, 180),
+)
+ADMISSIONS = Counter("numbergate_admissions_total", "Answers of the admission", ["outcome"])
+REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
+STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
+LANE_MODE = Gauge("numbergate_account_lane_mode", "1 while the account is in lane mode", ["account"])
+DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state"])
+SETTLE_RETRIES = Counter("numbergate_settle_retries_total", "Outcomes that could not be written at once")
+ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
+
+
+def serve_metrics(host: str, port: int) -> int:
+    """Start the metrics listener on its own port (0 picks one); the port it got."""
+    server, _ = start_http_server(port, addr=host)
+    return int(server.server_port)

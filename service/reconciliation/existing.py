@@ -1,0 +1,98 @@
+"""What an account held before Numbergate first bought through it: listed once, completely, before any purchase.
+
+Over the organisations Teli names and those filed here; none is complete too. Until then creates are refused, for a
+row seen later could not be told from one that was always there.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from service.db import Database
+from service.reconciliation.models import ExistingNumber
+from service.teli.client import TeliClient
+from service.teli.directory import read_organizations, read_users
+from service.teli.listing import Row, read_listing
+from service.tenants.models import Account, Organization, User
+from service.tenants.version import bump
+
+log = structlog.get_logger()
+
+
+class NotListed(Exception):
+    """Something of the account could not be listed completely; try again."""
+
+
+class ExistingNumbers:
+    def __init__(self, database: Database, teli: TeliClient) -> None:
+        self._database = database
+        self._teli = teli
+
+    async def list_new_accounts(self) -> None:
+        """List every account that never was, and open it for purchases.
+
+        Raises: NotListed, saying what could not be had.
+        """
+        async with self._database.acting() as session:
+            accounts = (await session.scalars(select(Account).where(Account.listed_at.is_(None)))).all()
+        for account in accounts:
+            organizations = await self._organizations()
+            rows = [row for organization in organizations for row in await self._rows(organization)]
+            await self._file(account.id, rows)
+            log.info("account listed", account=account.name, organizations=len(organizations), existing=len(rows))
+
+    async def _organizations(self) -> Sequence[str]:
+        heard = await self._teli.organizations()
+        named = read_organizations(heard)
+        if named is None and heard.status != 404:
+            raise NotListed(f"organisations: {heard.detail or f'status {heard.status}'}")
+        async with self._database.acting() as session:
+            filed = (await session.scalars(select(Organization.id))).all()
+        return list(dict.fromkeys([*(one.unique_id for one in named or []), *filed]))
+
+    async def _rows(self, organization: str) -> Sequence[Row]:
+        """Every row of an organisation; any one of its users opens the listing."""
+        user = await self._some_user(organization)
+        if user is None:
+            return []
+        heard = await self._teli.list_numbers(organization, user, whole=True)
+        listing = read_listing(heard)
+        if listing is None or not listing.complete:
+            why = "is incomplete" if listing else heard.detail or f"status {heard.status}"
+            raise NotListed(f"numbers of organisation {organization}: {why}")
+        return listing.rows
+
+    async def _some_user(self, organization: str) -> str | None:
+        async with self._database.acting() as session:
+            filed = await session.scalar(select(User.id).where(User.organization_id == organization).limit(1))
+        if filed is not None:
+            return filed
+        heard = await self._teli.users(organization)
+        users = read_users(heard)
+        if users is None:
+            raise NotListed(f"users of organisation {organization}: {heard.detail or f'status {heard.status}'}")
+        return users[0].unique_id if users else None
+
+    async def _file(self, account_id: UUID, rows: Sequence[Row]) -> None:
+        async with self._database.acting() as session:
+            for row in rows:
+                await session.execute(
+                    insert(ExistingNumber)
+                    .values(
+                        account_id=account_id,
+                        row_id=row.row_id,
+                        phone_number=row.phone_number,
+                        organization_id=row.organization_id,
+                        user_id=row.user_id,
+                        nickname=row.nickname,
+                        upstream_created_at=row.created_at,
+                    )
+                    .on_conflict_do_nothing()
+                )
+            await session.execute(
+                update(Account).where(Account.id == account_id).values(listed_at=func.clock_timestamp())
+            )
+            await bump(session)

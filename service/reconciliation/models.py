@@ -1,0 +1,46 @@
+"""Rows at Teli that no intent of ours explains."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import FetchedValue, DateTime, ForeignKey, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base
+
+Moment = DateTime(timezone=True)
+
+
+class ExistingNumber(Base):
+    """A row the account held before Numbergate first bought through it."""
+
+    __tablename__ = "existing_numbers"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    row_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    phone_number: Mapped[str] = mapped_column(Text)
+    organization_id: Mapped[str | None] = mapped_column(Text)
+    user_id: Mapped[str | None] = mapped_column(Text)
+    nickname: Mapped[str | None] = mapped_column(Text)
+    upstream_created_at: Mapped[str | None] = mapped_column(Text)
+    first_seen_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class Orphan(Base):
+    """A number that appeared upstream and that no intent explains; `intent_id` names one it may have come from."""
+
+    __tablename__ = "orphans"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    tenant_id: Mapped[str | None] = mapped_column(Text)
+    organization_id: Mapped[str | None] = mapped_column(Text)
+    user_id: Mapped[str | None] = mapped_column(Text)
+    area_code: Mapped[str | None] = mapped_column(Text)
+    phone_number: Mapped[str] = mapped_column(Text)
+    row_id: Mapped[str | None] = mapped_column(Text)
+    nickname: Mapped[str | None] = mapped_column(Text)
+    intent_id: Mapped[UUID | None]
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())

@@ -1,0 +1,1 @@
+"""Teli's API, one file a resource. Each operation turns a call into a reply, or raises a Refusal."""

@@ -1,0 +1,15 @@
+"""Every table, for Alembic."""
+
+from service.agents import models as agents
+from service.audit import models as audit
+from service.db import Base
+from service.idempotency import models as idempotency
+from service.numbers import models as numbers
+from service.outbox import models as outbox
+from service.quotas import models as quotas
+from service.reconciliation import models as reconciliation
+from service.tenants import models as tenants
+
+__all__ = ["agents", "audit", "idempotency", "metadata", "numbers", "outbox", "quotas", "reconciliation", "tenants"]
+
+metadata = Base.metadata

@@ -1,0 +1,67 @@
+"""A listing of numbers, read with suspicion: it may be short, empty, or carry ids in either form."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.kit.phone import E164, is_nanp
+from service.teli.heard import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `user_id` and `organization_id` in whichever form Teli gave (unique_id or UUID)."""
+
+    row_id: str
+    phone_number: E164
+    organization_id: str | None
+    user_id: str | None
+    nickname: str | None
+    subscription_id: str | None
+    created_at: str | None
+    inbound_agent_id: str | None
+    outbound_agent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`complete`: Teli's `count` equals its rows, and every one could be read."""
+
+    rows: tuple[Row, ...]
+    complete: bool
+
+
+def read_listing(heard: Heard) -> Listing | None:
+    """The rows, or None where the answer is no listing."""
+    if heard.kind != "answer" or heard.status is None or not 200 <= heard.status < 300:
+        return None
+    body = heard.object()
+    listed = body.get("phone_numbers")
+    if body.get("success") is False or not isinstance(listed, list):
+        return None
+    rows = tuple(row for row in map(_row, listed) if row is not None)
+    count = body.get("count")
+    told = int(count) if isinstance(count, int | str) and str(count).isdecimal() else None
+    return Listing(rows, complete=told == len(listed) == len(rows))
+
+
+def _row(listed: Any) -> Row | None:
+    if not isinstance(listed, dict):
+        return None
+    row_id, number = _text(listed.get("id")), listed.get("phone_number")
+    if row_id is None or not isinstance(number, str) or not is_nanp(number):
+        return None
+    return Row(
+        row_id=row_id,
+        phone_number=E164(number),
+        organization_id=_text(listed.get("organization_id")),
+        user_id=_text(listed.get("user_id")),
+        nickname=_text(listed.get("nickname")),
+        subscription_id=_text(listed.get("stripe_subscription_id")),
+        created_at=_text(listed.get("created_at")),
+        inbound_agent_id=_text(listed.get("inbound_agent_id")),
+        outbound_agent_id=_text(listed.get("outbound_agent_id")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value.replace("\x00", "").encode(errors="replace").decode()[:500] or None if isinstance(value, str) else None

@@ -1,0 +1,279 @@
+"""Provisioning of callers: organisations, users, tenants with their grants, and keys. Every change is audited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.audit.entries import note
+from service.db import Database
+from service.kit.clock import utc_now
+from service.kit.crypto import Secret
+from service.kit.errors import Fault, InvalidRequest, NotFound
+from service.kit.types import new_id
+from service.tenants.keys import key_hash, make_key
+from service.tenants.models import Account, ApiKey, Grant, Organization, Tenant, User
+from service.tenants.tags import make_tag
+from service.tenants.version import bump
+
+TENANT_SCOPES = (
+    "numbers:create",
+    "numbers:read",
+    "numbers:release",
+    "agents:link",
+    "inventory:org",
+)
+# Keys that act for no tenant, by kind, and what each may do.
+STAFF_SCOPES = {
+    "admin": ("admin:*", "numbers:read", "inventory:org", "operator:read"),
+    "finance": ("billing:read", "billing:write"),
+    "operator": ("operator:read", "operator:write", "numbers:read", "inventory:org"),
+}
+KEY_SCOPES = (*TENANT_SCOPES, "billing:read", "billing:write", "operator:read", "operator:write", "admin:*")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes something, for the audit log."""
+
+    actor: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """`key` is shown this once and kept nowhere."""
+
+    id: UUID
+    key: str
+    name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+
+
+class Administration:
+    def __init__(self, database: Database, secret: Secret, *, key_environment: str) -> None:
+        self._database = database
+        self._secret = secret
+        self._key_environment = key_environment
+
+    async def put_organization(self, author: Author, organization_id: str, name: str | None) -> dict[str, Any]:
+        """Create or rename. Returns the organisation."""
+        async with self._database.acting(duty="admin") as session:
+            before = await session.get(Organization, organization_id)
+            was = {"name": before.name} if before else None
+            await session.execute(
+                insert(Organization)
+                .values(id=organization_id, name=name)
+                .on_conflict_do_update(index_elements=["id"], set_={"name": name})
+            )
+            self._note(session, author, "organization.put", ("organization", organization_id), was, {"name": name})
+            await bump(session)
+        return {"id": organization_id, "name": name}
+
+    async def put_user(
+        self, author: Author, organization_id: str, user_id: str, changes: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Create or change `name`, `email`, `exclusive`; what is absent stays as it is.
+
+        Raises: NotFound where there is no such organisation.
+        """
+        async with self._database.acting(duty="admin") as session:
+            if await session.get(Organization, organization_id) is None:
+                raise NotFound("There is no such organisation; put it first.")
+            user = await session.get(User, (organization_id, user_id))
+            was = {name: getattr(user, name) for name in changes} if user else None
+            await session.execute(
+                insert(User)
+                .values(organization_id=organization_id, id=user_id, **changes)
+                .on_conflict_do_update(index_elements=["organization_id", "id"], set_=changes)
+                if changes
+                else insert(User).values(organization_id=organization_id, id=user_id).on_conflict_do_nothing()
+            )
+            self._note(session, author, "user.put", ("user", f"{organization_id}/{user_id}"), was, changes)
+            await bump(session)
+            row = (
+                await session.execute(
+                    select(User.name, User.email, User.exclusive).where(
+                        User.organization_id == organization_id, User.id == user_id
+                    )
+                )
+            ).one()
+        return {
+            "id": user_id,
+            "organization_id": organization_id,
+            "name": row.name,
+            "email": row.email,
+            "exclusive": row.exclusive,
+        }
+
+    async def put_tenant(
+        self, author: Author, tenant_id: str, name: str | None, organization_ids: Sequence[str] | None
+    ) -> dict[str, Any]:
+        """Create or change a tenant and, where given, exactly the organisations it may buy for.
+
+        Raises: InvalidRequest for an unknown organisation, or a new tenant without a name or before any account.
+        """
+        async with self._database.acting(duty="admin") as session:
+            tenant = await session.get(Tenant, tenant_id)
+            held = await self._granted(session, tenant_id)
+            wanted = held if organization_ids is None else sorted(set(organization_ids))
+            known = set(await session.scalars(select(Organization.id).where(Organization.id.in_(wanted))))
+            if unknown := [one for one in wanted if one not in known]:
+                raise InvalidRequest(
+                    *(Fault("/organization_ids", f"{one[:64]} is not an organisation; put it first") for one in unknown)
+                )
+            was = {"name": tenant.name, "organization_ids": held} if tenant else None
+            if tenant is None:
+                await self._make_tenant(session, tenant_id, name or tenant_id)
+            elif name is not None:
+                tenant.name = name
+            await session.execute(
+                delete(Grant).where(Grant.tenant_id == tenant_id, Grant.organization_id.not_in(wanted))
+            )
+            for organization_id in wanted:
+                await session.execute(
+                    insert(Grant)
+                    .values(tenant_id=tenant_id, organization_id=organization_id)
+                    .on_conflict_do_nothing()
+                )
+            named = name or (tenant.name if tenant else tenant_id)
+            becomes = {"name": named, "organization_ids": wanted}
+            self._note(session, author, "tenant.put", ("tenant", tenant_id), was, becomes)
+            await bump(session)
+        return {"id": tenant_id, **becomes}
+
+    async def issue_key(
+        self, author: Author, tenant_id: str, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+    ) -> IssuedKey:
+        """A new key of a tenant. With `inventory:org` it sees the organisations granted now as a whole.
+
+        Raises: NotFound where there is no such tenant.
+        """
+        async with self._database.acting(duty="admin") as session:
+            if await session.get(Tenant, tenant_id) is None:
+                raise NotFound("There is no such tenant; put it first.")
+            sees = await self._granted(session, tenant_id) if "inventory:org" in scopes else []
+            issued = self._add_key(
+                session, kind="service", tenant_id=tenant_id, name=name, scopes=scopes, sees=sees, expires_at=expires_at
+            )
+            told = {"name": name, "scopes": list(scopes), "tenant_id": tenant_id}
+            self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
+            await bump(session)
+        return issued
+
+    async def issue_staff_key(self, author: Author, kind: Literal["admin", "finance", "operator"], name: str) -> IssuedKey:
+        """A new key of an administrator, of finance or of an operator: it acts for no tenant and sees all of them."""
+        async with self._database.acting(duty="admin") as session:
+            scopes = STAFF_SCOPES[kind]
+            issued = self._add_key(
+                session, kind=kind, tenant_id=None, name=name, scopes=scopes, sees=["*"], expires_at=None
+            )
+            told = {"name": name, "scopes": list(scopes), "kind": kind}
+            self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
+            await bump(session)
+        return issued
+
+    async def revoke_key(self, author: Author, key_id: UUID) -> None:
+        """In force on every replica within a second. Revoking again changes nothing.
+
+        Raises: NotFound.
+        """
+        async with self._database.acting(duty="admin") as session:
+            key = await session.get(ApiKey, key_id)
+            if key is None:
+                raise NotFound
+            if key.revoked_at is None:
+                key.revoked_at = utc_now()
+                self._note(session, author, "key.revoked", ("key", str(key_id)), None, None)
+                await bump(session)
+
+    async def rotate_key(self, author: Author, key_id: UUID, *, overlap: float) -> IssuedKey:
+        """A new key with the old one's rights; the old one ends after `overlap` seconds.
+
+        Raises: NotFound, also for a key that was revoked.
+        """
+        async with self._database.acting(duty="admin") as session:
+            old = await session.get(ApiKey, key_id)
+            if old is None or old.revoked_at is not None:
+                raise NotFound
+            issued = self._add_key(
+                session,
+                kind=old.kind,
+                tenant_id=old.tenant_id,
+                name=old.name,
+                scopes=old.scopes,
+                sees=old.sees,
+                expires_at=old.expires_at,
+            )
+            ends = utc_now() + timedelta(seconds=overlap)
+            old.expires_at = min(old.expires_at or ends, ends)
+            self._note(session, author, "key.rotated", ("key", str(key_id)), None, {"successor": str(issued.id)})
+            await bump(session)
+        return issued
+
+    def _add_key(
+        self,
+        session: AsyncSession,
+        *,
+        kind: str,
+        tenant_id: str | None,
+        name: str,
+        scopes: Sequence[str],
+        sees: list[str],
+        expires_at: datetime | None,
+    ) -> IssuedKey:
+        issued = IssuedKey(new_id(), make_key(self._key_environment), name, tuple(scopes), expires_at)
+        session.add(
+            ApiKey(
+                id=issued.id,
+                kind=kind,
+                tenant_id=tenant_id,
+                name=name,
+                hash=key_hash(self._secret, issued.key),
+                hint=issued.key[-4:],
+                scopes=list(scopes),
+                sees=sees,
+                expires_at=expires_at,
+            )
+        )
+        return issued
+
+    async def _granted(self, session: AsyncSession, tenant_id: str) -> list[str]:
+        found = await session.scalars(
+            select(Grant.organization_id).where(Grant.tenant_id == tenant_id).order_by(Grant.organization_id)
+        )
+        return list(found)
+
+    async def _make_tenant(self, session: AsyncSession, tenant_id: str, name: str) -> None:
+        account_id = (await session.scalars(select(Account.id).order_by(Account.created_at).limit(1))).one_or_none()
+        if account_id is None:
+            raise InvalidRequest(Fault("", "there is no upstream account yet; start the worker first"))
+        for attempt in count():
+            tag = make_tag(self._secret, tenant_id, attempt)
+            if (await session.scalars(select(Tenant.id).where(Tenant.tag == tag))).one_or_none() is None:
+                break
+        session.add(Tenant(id=tenant_id, name=name, tag=tag, account_id=account_id))
+        await session.flush()
+        await session.execute(text("INSERT INTO tenant_quotas (tenant_id) VALUES (:id)"), {"id": tenant_id})
+
+    def _note(
+        self,
+        session: AsyncSession,
+        author: Author,
+        action: str,
+        of: tuple[str, str],
+        before: dict[str, Any] | None,
+        after: dict[str, Any] | None,
+    ) -> None:
+        tenant = of[1] if of[0] == "tenant" else None
+        note(
+            session, actor=author.actor, action=action, of=of, tenant=tenant, before=before, after=after,
+            request_id=author.request_id,
+        )  # fmt: skip

@@ -1,0 +1,109 @@
+"""Who may ask, for whom, with what: accounts, organisations, users, tenants, grants, keys and stops."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import FetchedValue, ARRAY, BigInteger, Boolean, DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base
+
+Moment = DateTime(timezone=True)
+
+
+class Version(Base):
+    """One row whose revision grows whenever keys, grants, policies, stops or account modes change."""
+
+    __tablename__ = "version"
+
+    one: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Account(Base):
+    """One upstream credential, and what has been learned about it."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    base_url: Mapped[str] = mapped_column(Text)
+    teli_tenant_id: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    mode_changed_at: Mapped[datetime | None] = mapped_column(Moment)
+    listed_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class Organization(Base):
+    __tablename__ = "organizations"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    upstream_uuid: Mapped[str | None] = mapped_column(Text)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    upstream_uuid: Mapped[str | None] = mapped_column(Text)
+    exclusive: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class Tenant(Base):
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    tag: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    idempotency_required: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class Grant(Base):
+    """A tenant may buy for, and hold numbers in, an organisation."""
+
+    __tablename__ = "grants"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+
+
+class ApiKey(Base):
+    """`hash` is keyed (HMAC-SHA256); `hint` is the key's last four characters; `sees` the organisations seen whole."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str] = mapped_column(Text)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    hint: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    sees: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Stop(Base):
+    """Purchases are stopped: everywhere (`global`), for a tenant, or for an account."""
+
+    __tablename__ = "stops"
+
+    scope: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())

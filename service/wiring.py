@@ -1,0 +1,128 @@
+"""From settings to services: everything a process works with is made here, and closed by one exit stack."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from service.db import Database, Role, open_database
+from service.kit.crypto import Secret
+from service.kit.pagination import Cursors
+from service.kv import KeyValue
+from service.migrations import check_migrated
+from service.numbers.changes import Changes
+from service.numbers.confirm import Confirmation
+from service.numbers.follow_ups import FollowUps
+from service.numbers.listing import TeliListings
+from service.numbers.operations import Operations
+from service.numbers.provisioning import Provisioning
+from service.numbers.release import Release
+from service.numbers.services import NumberServices
+from service.observability.health import Health
+from service.quotas.administration import QuotaAdministration
+from service.quotas.gate import Gate
+from service.reconciliation.doubts import Doubts
+from service.reconciliation.existing import ExistingNumbers
+from service.settings import Settings
+from service.teli.client import TeliClient
+from service.tenants.administration import Administration
+from service.tenants.directory import Directory
+from service.tenants.principals import Principals
+from service.tenants.version import VersionWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    database: Database
+    kv: KeyValue
+    teli: TeliClient
+    version: VersionWatch
+    principals: Principals
+    administration: Administration
+    quotas: QuotaAdministration
+    numbers: NumberServices
+    existing: ExistingNumbers
+    doubts: Doubts
+    health: Health
+
+
+@asynccontextmanager
+async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
+    """All services in `role`, on a database that is migrated and holds this role to row-level security.
+
+    Raises: service.migrations.NotMigrated, service.db.WrongRole, service.kit.errors.StorageUnavailable.
+    """
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.database_url.get_secret_value(), role, pool=settings.database_pool)
+        stack.push_async_callback(database.engine.dispose)
+        await check_migrated(database)
+        await database.check_role(role)
+        kv = KeyValue.open(settings.redis_url.get_secret_value())
+        stack.push_async_callback(kv.close)
+        teli = TeliClient(
+            settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=settings.upstream_timeout
+        )
+        stack.push_async_callback(teli.close)
+        yield assemble(settings, database, kv, teli)
+
+
+def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliClient) -> Services:
+    """The services over connections that somebody else opened and will close."""
+    secret = Secret(settings.secret.get_secret_value())
+    cursors = Cursors(secret)
+    version = VersionWatch(database)
+    gate = Gate(kv, secret)
+    confirmation = Confirmation(database, teli, mark_keep=settings.mark_keep)
+    changes = Changes(database, teli, confirmation)
+    release = Release(database, teli, confirmation, settling_window=settings.settling_window)
+    provisioning = Provisioning(
+        database=database,
+        gate=gate,
+        teli=teli,
+        directory=Directory(database, teli),
+        secret=secret,
+        answer_within=settings.answer_within,
+        upstream_timeout=settings.upstream_timeout,
+    )
+    return Services(
+        database=database,
+        kv=kv,
+        teli=teli,
+        version=version,
+        principals=Principals(database, secret, version),
+        administration=Administration(database, secret, key_environment=settings.key_environment),
+        quotas=QuotaAdministration(database),
+        numbers=NumberServices(
+            provisioning=provisioning,
+            listings=TeliListings(database, cursors),
+            changes=changes,
+            release=release,
+            follow_ups=FollowUps(database, confirmation, changes, release),
+            operations=Operations(database),
+            gate=gate,
+            answer_within=settings.answer_within,
+        ),
+        existing=ExistingNumbers(database, teli),
+        doubts=Doubts(database, cursors),
+        health=Health(
+            database=database.ping,
+            redis=kv.ping,
+            purchases=lambda: purchases_open(database),
+            draining=lambda: provisioning.draining,
+        ),
+    )
+
+
+async def purchases_open(database: Database) -> str:
+    """open; listing, while an account's numbers are listed for the first time; or stopped, everywhere."""
+    async with database.acting() as session:
+        found = (
+            await session.execute(
+                text(
+                    "SELECT EXISTS (SELECT FROM stops WHERE scope = 'global') AS stopped,"
+                    " EXISTS (SELECT FROM accounts WHERE listed_at IS NOT NULL) AS listed"
+                )
+            )
+        ).one()
+    return "stopped" if found.stopped else "open" if found.listed else "listing"

@@ -1,0 +1,88 @@
+"""The composition root of the background process: what must happen though nobody asks."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.kit.errors import ServiceError
+from service.numbers.models import Intent
+from service.observability.metrics import DOUBTS_OPEN, LANE_MODE
+from service.reconciliation.existing import NotListed
+from service.settings import Settings
+from service.tenants.accounts import ensure_account
+from service.tenants.models import Account
+from service.wiring import Services, services
+
+FOLLOW_UPS_EVERY = 0.25
+LAPSES_EVERY = 1.0
+GAUGES_EVERY = 5.0
+log = structlog.get_logger()
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until `stop`; a step under way is finished first."""
+    async with services(settings, "numbergate_worker") as found, asyncio.TaskGroup() as group:
+        await ensure_account(
+            found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id
+        )
+        for name, job, pause in (
+            ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
+            ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
+            ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
+            ("gauges", lambda: _measure(found), GAUGES_EVERY),
+        ):
+            group.create_task(_repeat(name, job, pause, stop))
+        log.info("worker started")
+        await stop.wait()
+    log.info("worker stopped")
+
+
+async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        wait = pause
+        try:
+            await job()
+        except (ServiceError, SQLAlchemyError, NotListed) as error:
+            log.warning("could not be done now", job=name, error=str(error)[:300])
+            wait = max(pause, 1.0)
+        except Exception as error:
+            log.error("failed unforeseen", job=name, exc_info=error)
+            wait = 5.0
+        try:
+            async with asyncio.timeout(wait):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _follow_up(found: Services) -> None:
+    while await found.numbers.follow_ups.run_due():
+        continue
+
+
+async def _lapse(found: Services) -> None:
+    """Sends whose sender was lost become doubts."""
+    async with found.database.acting() as session:
+        lapsed = (await session.execute(text("SELECT lapse_sends(100)"))).scalars().all()
+    for intent in lapsed:
+        log.warning("doubt", intent=str(intent), reason="sender_lost")
+
+
+async def _measure(found: Services) -> None:
+    async with found.database.acting() as session:
+        for state in ("doubtful", "unresolved"):
+            DOUBTS_OPEN.labels(state).set(
+                await session.scalar(select(func.count()).where(Intent.state == state)) or 0
+            )
+        for account in await session.scalars(select(Account)):
+            LANE_MODE.labels(account.name).set(account.mode == "lane")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)

@@ -1,0 +1,139 @@
+"""Real parts for every test: one Postgres, one Valkey and one simulator a session, a fresh database a test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import asyncpg
+import pytest
+
+from service.db import open_database
+from service.embedded import EmbeddedPostgres, EmbeddedValkey, temporary_data_dir
+from service.kv import KeyValue
+from service.migrations import migrate
+from service.observability.logs import configure_logs
+from service.settings import Settings
+from service.teli.client import TeliClient
+from service.tenants.accounts import ensure_account
+from service.wiring import assemble
+from tests.simulator.control import SimulatorControl
+from tests.simulator.program import KEY, Simulator
+from tests.support.gateway import TELI_TENANT, Gateway
+
+configure_logs(form="json", level="warning")
+
+TEMPLATE = "template_numbergate"
+SECRET = "a secret of the tests, long enough to be one"
+
+
+@dataclass(frozen=True)
+class Engines:
+    postgres: EmbeddedPostgres
+    valkey: EmbeddedValkey
+
+
+@pytest.fixture(scope="session")
+async def engines() -> AsyncIterator[Engines]:
+    with temporary_data_dir() as data:
+        async with EmbeddedPostgres(data, fast=True) as postgres, EmbeddedValkey(data) as valkey:
+            yield Engines(postgres, valkey)
+
+
+@pytest.fixture(scope="session")
+async def template(engines: Engines) -> str:
+    """A migrated database, to be copied."""
+    await execute(engines, f"CREATE DATABASE {TEMPLATE}")
+    await migrate(engines.postgres.superuser_url(TEMPLATE))
+    return TEMPLATE
+
+
+async def execute(engines: Engines, statement: str) -> None:
+    connection = await asyncpg.connect(engines.postgres.superuser_url())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+NAMES = count(1)
+
+
+@pytest.fixture
+async def database_url(engines: Engines, template: str) -> AsyncIterator[str]:
+    """A superuser's URL of a fresh, migrated database; our processes take on their roles by themselves."""
+    name = f"test_{next(NAMES)}"
+    await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield engines.postgres.superuser_url(name)
+    await execute(engines, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def teli_process() -> Iterator[Simulator]:
+    running = Simulator()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def teli(teli_process: Simulator) -> AsyncIterator[SimulatorControl]:
+    """The control interface of a simulator that was reset."""
+    async with SimulatorControl(teli_process.control_url) as control:
+        await control.reset()
+        yield control
+
+
+OpenGateway = Callable[..., Any]
+
+
+@pytest.fixture
+async def open_gateway(
+    engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl
+) -> AsyncIterator[OpenGateway]:
+    """Opens gateways on one ledger: `async with open_gateway(answer_within=1) as gateway`."""
+
+    @asynccontextmanager
+    async def opened(**changed: Any) -> AsyncIterator[Gateway]:
+        settings = Settings.model_validate(
+            {
+                "DATABASE_URL": database_url,
+                "REDIS_URL": engines.valkey.url,
+                "TELI_BASE_URL": teli_process.url,
+                "TELI_API_KEY": KEY,
+                "NUMBERGATE_SECRET": SECRET,
+                "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
+                "NUMBERGATE_UPSTREAM_TIMEOUT": 10,
+                **{f"NUMBERGATE_{name.upper()}": value for name, value in changed.items()},
+            }
+        )
+        async with AsyncExitStack() as stack:
+            url = settings.database_url.get_secret_value()
+            api, worker = open_database(url, "numbergate_api", pool=20), open_database(url, "numbergate_worker", pool=5)
+            kv = KeyValue.open(settings.redis_url.get_secret_value())
+            client = TeliClient(settings.teli_base_url, KEY, listen=settings.upstream_timeout)
+            for close in (api.engine.dispose, worker.engine.dispose, kv.close, client.close):
+                stack.push_async_callback(close)
+            await ensure_account(worker, base_url=settings.teli_base_url, teli_tenant_id=TELI_TENANT)
+            gateway = Gateway(assemble(settings, api, kv, client), assemble(settings, worker, kv, client), settings, teli)
+            await gateway.prepare()
+            watch = asyncio.create_task(gateway.services.version.run())
+            stack.callback(watch.cancel)
+            stack.push_async_callback(gateway.close)
+            yield gateway
+
+    await (kv := KeyValue.open(engines.valkey.url))._client.flushall()
+    await kv.close()
+    yield opened
+
+
+@pytest.fixture
+async def gateway(open_gateway: OpenGateway) -> AsyncIterator[Gateway]:
+    async with open_gateway() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenant(gateway: Gateway) -> Any:
+    return await gateway.tenant()

@@ -1,0 +1,120 @@
+"""A gateway in this process over a real Postgres, a real Valkey and the simulator, for tests to talk to."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import text
+
+from service.app import create_app
+from service.http.edge import Edge
+from service.settings import Settings
+from service.tenants.administration import TENANT_SCOPES, Author
+from service.wiring import Services
+from tests.simulator.control import SimulatorControl
+
+ORGANIZATION = "1762896364768x389173798861431550"
+USER = "1762896366429x599348279945132448"
+TELI_TENANT = "your_tenant"
+CREATE = "/v1/voice/phone-numbers/create"
+NUMBERS = "/v1/voice/phone-numbers"
+AUTHOR = Author("test")
+
+
+class Tenant:
+    """A tenant with a key, and the requests it makes."""
+
+    def __init__(self, http: httpx.AsyncClient, tenant_id: str, key: str) -> None:
+        self.http, self.id, self.key = http, tenant_id, key
+
+    async def send(self, method: str, path: str, *, headers: Mapping[str, str] = {}, **kwargs: Any) -> httpx.Response:
+        return await self.http.request(method, path, headers={"X-API-Key": self.key, **headers}, **kwargs)
+
+    async def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return await self.send("GET", path, **kwargs)
+
+    async def buy(
+        self, area_code: str = "313", *, key: str | None = None, prefer: str | None = None, **fields: Any
+    ) -> httpx.Response:
+        """Ask for one number; `key` is the idempotency key."""
+        headers = {name: value for name, value in (("Idempotency-Key", key), ("Prefer", prefer)) if value is not None}
+        body = {"area_code": area_code, "user_id": USER, "organization_id": ORGANIZATION, **fields}
+        return await self.send("POST", CREATE, json=body, headers=headers)
+
+    async def bought(self, area_code: str = "313", **kwargs: Any) -> dict[str, Any]:
+        """Buy one number, which must succeed; the body of the answer."""
+        answer = await self.buy(area_code, **kwargs)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def operation(self, operation_id: str, wait: float = 0) -> dict[str, Any]:
+        answer = await self.get(f"/v1/operations/{operation_id}", params={"wait": wait})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+class Gateway:
+    """`app` is what uvicorn would serve; `admin` is an administrator; the worker's jobs run when told to."""
+
+    def __init__(self, services: Services, worker: Services, settings: Settings, teli: SimulatorControl) -> None:
+        from contextlib import nullcontext
+
+        self.services, self.worker, self.settings, self.teli = services, worker, settings, teli
+        self.app: Edge = create_app(lambda: nullcontext(services))
+        self.app.app.state.services = services  # type: ignore[attr-defined]
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False), base_url="http://numbergate", timeout=60
+        )
+        self.admin: Tenant
+        self.operator: Tenant
+
+    async def prepare(self) -> None:
+        """An organisation and user that Teli knows too, the account listed, an administrator."""
+        administration = self.services.administration
+        await administration.put_organization(AUTHOR, ORGANIZATION, "Test organisation")
+        await administration.put_user(AUTHOR, ORGANIZATION, USER, {"name": "Test user"})
+        admin = await administration.issue_staff_key(AUTHOR, "admin", "test")
+        operator = await administration.issue_staff_key(AUTHOR, "operator", "test")
+        self.admin = Tenant(self.http, "", admin.key)
+        self.operator = Tenant(self.http, "", operator.key)
+        await self.worker.existing.list_new_accounts()
+        await self.services.version.look()
+
+    async def tenant(self, *, quota: int | None = None, **kwargs: Any) -> Tenant:
+        """A new tenant that may buy for the organisation; `quota` limits the numbers it may hold."""
+        tenant_id = f"tenant-{uuid4().hex[:12]}"
+        administration = self.services.administration
+        await administration.put_tenant(AUTHOR, tenant_id, "Test", kwargs.pop("organization_ids", [ORGANIZATION]))
+        if quota is not None:
+            await self.services.quotas.put(AUTHOR, tenant_id, {"numbers_held": quota})
+        issued = await administration.issue_key(
+            AUTHOR, tenant_id, name="test", scopes=kwargs.pop("scopes", TENANT_SCOPES), **kwargs
+        )
+        return Tenant(self.http, tenant_id, issued.key)
+
+    async def follow_up(self) -> None:
+        """Let the worker do every step that is due."""
+        while await self.worker.numbers.follow_ups.run_due():
+            continue
+
+    async def mark_mode(self, tenant: Tenant) -> None:
+        """Buy one number and confirm it, so that the account has seen a mark come back."""
+        await tenant.bought()
+        await self.follow_up()
+        assert await self.sql("SELECT mode FROM accounts") == [("mark",)]
+
+    async def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Ask the ledger as the worker, who sees everything."""
+        async with self.worker.database.acting() as session:
+            result = await session.execute(text(statement), values)
+            return [tuple(row) for row in result.all()] if result.returns_rows else []
+
+    async def flush_redis(self) -> None:
+        await self.services.kv._client.flushall()
+
+    async def close(self) -> None:
+        await self.services.numbers.provisioning.drain()
+        await self.http.aclose()
