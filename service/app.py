@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any
 
 from fastapi import FastAPI
 
 from service import __version__
 from service.http import problems
-from service.http.edge import Edge
-from service.http.openapi import PROBLEM_SCHEMA
+from service.http.edge import STANDARD, Edge, Limits
+from service.http.openapi import describe
 from service.numbers import endpoints as numbers
 from service.numbers.errors import InvalidAreaCode
 from service.observability import health
@@ -27,7 +26,7 @@ here by changing the base URL and the key.
 """
 
 
-def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> Edge:
+def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limits: Limits = STANDARD) -> Edge:
     """The application over the services that `opened` gives for its lifetime."""
 
     @asynccontextmanager
@@ -40,6 +39,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> E
             finally:
                 # The server has answered its last request; purchases under way are tasks of their own.
                 await found.numbers.provisioning.drain()
+                await found.numbers.follow_ups.drain()
                 watch.cancel()
                 with suppress(asyncio.CancelledError):
                     await watch
@@ -56,6 +56,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> E
     problems.install(app, who=authenticate, own={"invalid_area_code": InvalidAreaCode})
     for router in (
         numbers.router,
+        numbers.numbers_router,
         numbers.operations_router,
         tenants.router,
         quotas.router,
@@ -63,31 +64,8 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> E
         health.router,
     ):
         app.include_router(router)
-    _describe(app)
-    return Edge(app)
-
-
-def _describe(app: FastAPI) -> None:
-    """OpenAPI with our one shape of a problem, in place of the framework's own."""
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = made()
-            schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-            for path in schema["paths"].values():
-                for operation in path.values():
-                    operation["responses"].pop("422", None) if _is_frameworks(operation["responses"].get("422")) else None
-            for name in ("HTTPValidationError", "ValidationError"):
-                schema["components"]["schemas"].pop(name, None)
-        assert app.openapi_schema is not None
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _is_frameworks(response: Any) -> bool:
-    return "HTTPValidationError" in str(response)
+    describe(app)
+    return Edge(app, limits)
 
 
 def from_settings(settings: Settings) -> Edge:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import asyncpg
 import orjson
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -20,7 +20,16 @@ from service.kit.errors import StorageUnavailable
 
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
 Call = Callable[[Literal["admit", "settle"], dict[str, Any]], Awaitable[dict[str, Any]]]
-BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
+# The last three are how a server says that it is going down; whether it committed before, it does not say.
+BROKEN = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
 
 
 class Base(DeclarativeBase):
@@ -71,7 +80,7 @@ class Database:
 
     @asynccontextmanager
     async def hot(self) -> AsyncIterator[Call]:
-        """A connection in hand, for calls of the database's functions: each one round trip and, if it writes, one commit.
+        """A connection in hand, for calls of the database's functions: each a round trip and, if it writes, a commit.
 
         Raises: StorageUnavailable when nothing was sent; CommitUnknown when the connection broke on the way;
             asyncpg.PostgresError when the database refused, and nothing was written.
@@ -108,6 +117,16 @@ class Database:
         async with self.acting() as session:
             await session.execute(text("SELECT 1"))
 
+    async def about(self) -> tuple[str, float]:
+        """The server's version, and its clock in seconds since 1970. Needs no schema."""
+        async with self.engine.connect() as connection:
+            found = (
+                await connection.execute(
+                    text("SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8")
+                )
+            ).one()
+        return str(found[0]), float(found[1])
+
     async def check_role(self, role: Role) -> None:
         """Refuse to run as somebody whom row-level security does not hold.
 
@@ -117,16 +136,21 @@ class Database:
             found = (
                 await session.execute(
                     text(
-                        "SELECT r.rolname, r.rolsuper, r.rolbypassrls,"
-                        " EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relname = 'intents') AS owns"
+                        # Of itself, or as a member of another role.
+                        "SELECT r.rolname, EXISTS (SELECT FROM pg_roles o WHERE pg_has_role(r.oid, o.oid, 'MEMBER') AND"
+                        " (o.rolsuper OR o.rolbypassrls OR EXISTS (SELECT FROM pg_tables WHERE tableowner = o.rolname"
+                        "  AND schemaname = 'public'))) AS may_bypass"
                         " FROM pg_roles r WHERE r.rolname = current_user"
                     )
                 )
             ).one()
         if found.rolname != role:
             raise WrongRole(f"connected as {found.rolname}, not as {role}")
-        if found.rolsuper or found.rolbypassrls or found.owns:
-            raise WrongRole(f"{role} is a superuser, bypasses row-level security, or owns the tables: take that away")
+        if found.may_bypass:
+            raise WrongRole(
+                f"{role} is a superuser, bypasses row-level security, or owns tables, or may become such a role: "
+                "take that away"
+            )
 
 
 def async_url(url: str) -> str:
@@ -148,6 +172,8 @@ def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: fl
         connect_args={
             "timeout": 5,
             "command_timeout": statement_timeout,
+            # A statement prepared anew is one more round trip.
+            "max_cached_statement_lifetime": 0,
             "server_settings": {
                 "role": role,
                 "application_name": role,
@@ -163,5 +189,12 @@ def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: fl
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def count(*_: Any) -> None:
         database.round_trips += 1
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def refuse_closed(pooled: Any, *_: Any) -> None:
+        # The driver knows without asking when the server has closed its end: then take a new connection, and of the
+        # others in the pool none that is as old.
+        if pooled.driver_connection.is_closed():
+            raise InvalidatePoolError
 
     return database

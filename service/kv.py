@@ -1,16 +1,20 @@
 """Redis: a client that never makes anybody wait long, and scripts that come back as values or not at all.
 
-Nothing here is the truth. Whoever asks gets `RedisAway` when Redis is slow, gone or confused, and goes on with Postgres.
+Nothing here is the truth. Whoever asks gets `RedisAway` when Redis is slow, gone or confused, and goes on with
+Postgres.
 """
 
 import time
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 AWAY_FOR = 1.0
+PATIENCE = 0.5
 
 
 class RedisAway(Exception):
@@ -25,10 +29,18 @@ class KeyValue:
 
     @classmethod
     def open(cls, url: str) -> "KeyValue":
-        """Nothing is connected yet. Half a second is the longest a request waits for Redis."""
-        return cls(
-            Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=128, protocol=3)
+        """Nothing is connected yet. Half a second is the longest a request waits for a connection or an answer."""
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=64,
+            timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            # By itself it would try three times more, and pause in between.
+            retry=Retry(NoBackoff(), 0),
+            protocol=3,
         )
+        return cls(Redis.from_pool(pool))
 
     def script(self, path: Path) -> "Script":
         return Script(self, path)
@@ -51,6 +63,10 @@ class KeyValue:
     async def ping(self) -> None:
         """Raises: RedisAway."""
         await self.run(self._client.ping)
+
+    async def version(self) -> str:
+        """The version of Redis that the server speaks as. Raises: RedisAway."""
+        return str((await self.run(self._client.info, "server"))["redis_version"])
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -1,35 +1,56 @@
 """The schema and its roles: `numbergate migrate`, and the check every other process makes before it starts."""
 
+from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from alembic import command
 from service.db import Database, async_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 SCRIPTS = Path(__file__).parent.parent / "alembic"
 ROLES = ("numbergate_owner", "numbergate_api", "numbergate_worker", "numbergate_finance")
+
+# A migration that has to wait for a lock must not make everybody else wait behind it.
+PREPARED_BY = ("SET ROLE numbergate_owner", "SET lock_timeout = '4s'")
 
 
 class NotMigrated(Exception):
     """The database's schema is not the one this code was written for."""
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
-    return config
+def revisions() -> list[str]:
+    """Every revision this code knows, the one it expects last. Each file is named after its own."""
+    return sorted(path.name.split("_")[0] for path in SCRIPTS.glob("versions/*_*.py"))
 
 
-def head() -> str:
-    """The revision this code expects."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+async def ensure_database(superuser_url: str, name: str) -> None:
+    engine = create_async_engine(async_url(superuser_url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            if not await connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
+                await connection.execute(text(f"CREATE DATABASE {name}"))
+    finally:
+        await engine.dispose()
+
+
+async def ensure_login(superuser_url: str, name: str, password: str) -> None:
+    """A login that may become each of our roles, for a stack on one machine; docs/operate.md has production's."""
+    engine = create_async_engine(async_url(superuser_url), poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            if not await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}):
+                await connection.execute(text(f"CREATE ROLE {name}"))
+            quoted = await connection.scalar(text("SELECT quote_literal(:password)"), {"password": password})
+            await connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD {quoted}")
+            await connection.execute(text(f"GRANT {', '.join(ROLES)} TO {name} WITH INHERIT FALSE, SET TRUE"))
+    finally:
+        await engine.dispose()
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -44,8 +65,8 @@ async def migrate(url: str, revision: str = "head") -> None:
             await connection.execute(text("SELECT pg_advisory_lock(hashtext('numbergate migrate'))"))
             await connection.run_sync(_ensure_roles)
             await connection.commit()
-            await connection.execute(text("SET ROLE numbergate_owner"))
-            await connection.execute(text("SET lock_timeout = '4s'"))
+            for statement in PREPARED_BY:
+                await connection.execute(text(statement))
             await connection.commit()
             await connection.run_sync(_run, revision)
     finally:
@@ -67,6 +88,9 @@ def _ensure_roles(connection: Connection) -> None:
 
 
 def _run(connection: Connection, revision: str) -> None:
+    # Alembic takes a while to load, and the processes that only check need nothing of it.
+    from alembic import command
+
     config = _config()
     config.attributes["connection"] = connection
     if revision == "base" or revision.startswith("-"):
@@ -74,6 +98,24 @@ def _run(connection: Connection, revision: str) -> None:
     else:
         command.upgrade(config, revision)
     connection.commit()
+
+
+def as_sql(revision: str = "head") -> str:
+    """What `migrate` runs on an empty database, once the roles are there."""
+    from alembic import command
+
+    config = _config()
+    config.output_buffer = StringIO()
+    command.upgrade(config, revision, sql=True)
+    return "".join(f"{statement};\n" for statement in PREPARED_BY) + config.output_buffer.getvalue()
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return config
 
 
 async def check_migrated(database: Database) -> None:
@@ -91,8 +133,7 @@ async def check_migrated(database: Database) -> None:
             whose = "is empty" if found.tables == 0 else "holds tables of another application"
             raise NotMigrated(f"the database {whose}: run `numbergate migrate` on the right one")
         revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-    if revision != head():
-        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-        ahead = revision not in known
-        mend = "deploy newer code" if ahead else "run `numbergate migrate`"
-        raise NotMigrated(f"the database is at revision {revision}, this code expects {head()}: {mend}")
+    known = revisions()
+    if revision != known[-1]:
+        mend = "run `numbergate migrate`" if revision in known else "deploy newer code"
+        raise NotMigrated(f"the database is at revision {revision}, this code expects {known[-1]}: {mend}")

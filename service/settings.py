@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -22,8 +22,7 @@ class BadConfiguration(Exception):
 
 def _scheme(*allowed: str) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in allowed or not parts.hostname:
+        if _parts(url.get_secret_value())[0] not in allowed:
             raise ValueError(f"must look like {allowed[0]}://host/…")
         return url
 
@@ -31,20 +30,67 @@ def _scheme(*allowed: str) -> AfterValidator:
 
 
 def _https_outside_loopback(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    scheme, host = _parts(url)
+    if scheme not in ("http", "https"):
         raise ValueError("must look like https://host")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if scheme == "http" and host not in LOOPBACK:
         raise ValueError("must be https outside loopback: the Teli key travels in a header")
-    if parts.query or parts.fragment or parts.username:
+    if any(sign in url for sign in "@?#"):
         raise ValueError("must be a base URL alone, without credentials, query or fragment")
     return url.rstrip("/")
 
 
-class Settings(BaseModel):
-    """Every setting. Times are in seconds. Any variable may be given as a file instead, as NAME_FILE."""
+def _parts(url: str) -> tuple[str, str]:
+    """Scheme and host; empty ones where it is no URL. No error of the parser may get out: it quotes the password."""
+    try:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.hostname) if parts.hostname and parts.port != 0 else ("", "")
+    except ValueError:
+        return "", ""
+
+
+class FromEnvironment(BaseModel):
+    """Settings of which every field is a variable. Any may be given as a file instead, as NAME_FILE."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises: BadConfiguration, with every fault at once and no value in it."""
+        values = {name: value for name, value in environment.items() if value != ""}
+        faults: dict[str, str] = {}
+        for name in (str(field.alias) for field in cls.model_fields.values()):
+            if (path := values.get(f"{name}_FILE")) is None:
+                continue
+            if name in values:
+                faults[name] = f"is set, and {name}_FILE too: set one of them"
+            try:
+                values[name] = Path(path).read_text().strip()
+            except (OSError, ValueError) as error:
+                faults[name] = f"{name}_FILE cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+        try:
+            settings = cls.model_validate(values)
+        except ValidationError as error:
+            for fault in error.errors(include_input=False, include_url=False):
+                name = str(fault["loc"][0]) if fault["loc"] else ""
+                faults.setdefault(name, _in_words(fault["type"], fault["msg"]))
+        if faults:
+            raise BadConfiguration([f"{name}: {message}" if name else message for name, message in faults.items()])
+        return settings
+
+
+def _in_words(kind: str, message: str) -> str:
+    return "is not set" if kind == "missing" else message.removeprefix("Value error, ")
+
+
+class MigrationSettings(FromEnvironment):
+    """What `numbergate migrate` needs: a login that may become the owner."""
+
+    database_url: Annotated[SecretStr, _scheme("postgresql", "postgres")] = Field(alias="DATABASE_URL")
+
+
+class Settings(FromEnvironment):
+    """Every setting. Times are in seconds."""
 
     database_url: Annotated[SecretStr, _scheme("postgresql", "postgres")] = Field(alias="DATABASE_URL")
     redis_url: Annotated[SecretStr, _scheme("redis", "rediss")] = Field(alias="REDIS_URL")
@@ -64,8 +110,8 @@ class Settings(BaseModel):
 
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
-    log_format: str = Field("auto", pattern="^(auto|json|pretty)$", alias="NUMBERGATE_LOG_FORMAT")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", alias="NUMBERGATE_LOG_LEVEL")
+    log_format: Literal["auto", "json", "pretty"] = Field("auto", alias="NUMBERGATE_LOG_FORMAT")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="NUMBERGATE_LOG_LEVEL")
     key_environment: str = Field("live", pattern="^[a-z]{2,8}$", alias="NUMBERGATE_KEY_ENVIRONMENT")
 
     @model_validator(mode="after")
@@ -76,32 +122,3 @@ class Settings(BaseModel):
                 "nothing may be decided while a send can still be answered"
             )
         return self
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Raises: BadConfiguration, with every fault at once and no value in it."""
-        faults: list[str] = []
-        values = {name: value for name, value in environment.items() if value != ""}
-        for field in cls.model_fields.values():
-            name = str(field.alias)
-            path = values.get(f"{name}_FILE")
-            if path is None:
-                continue
-            if name in values:
-                faults.append(f"{name}: set either {name} or {name}_FILE, not both")
-            try:
-                values[name] = Path(path).read_text().strip()
-            except (OSError, UnicodeDecodeError) as error:
-                faults.append(f"{name}_FILE: cannot be read: {getattr(error, 'strerror', None) or 'not text'}")
-        try:
-            settings = cls.model_validate(values)
-        except ValidationError as error:
-            unread = {fault.split("_FILE:")[0] for fault in faults if "_FILE: cannot" in fault}
-            for fault in error.errors(include_input=False, include_url=False):
-                name = str(fault["loc"][0]) if fault["loc"] else ""
-                message = "is not set" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
-                if name not in unread:
-                    faults.append(f"{name}: {message}" if name else message)
-        if faults:
-            raise BadConfiguration(faults)
-        return settings

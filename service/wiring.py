@@ -15,6 +15,7 @@ from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.follow_ups import FollowUps
 from service.numbers.listing import TeliListings
+from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
 from service.numbers.provisioning import Provisioning
 from service.numbers.release import Release
@@ -96,6 +97,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
+            lookup=Lookup(database),
             changes=changes,
             release=release,
             follow_ups=FollowUps(database, confirmation, changes, release),

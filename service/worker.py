@@ -26,9 +26,7 @@ log = structlog.get_logger()
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`; a step under way is finished first."""
     async with services(settings, "numbergate_worker") as found, asyncio.TaskGroup() as group:
-        await ensure_account(
-            found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id
-        )
+        await ensure_account(found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id)
         for name, job, pause in (
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
             ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
@@ -75,9 +73,7 @@ async def _lapse(found: Services) -> None:
 async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
         for state in ("doubtful", "unresolved"):
-            DOUBTS_OPEN.labels(state).set(
-                await session.scalar(select(func.count()).where(Intent.state == state)) or 0
-            )
+            DOUBTS_OPEN.labels(state).set(await session.scalar(select(func.count()).where(Intent.state == state)) or 0)
         for account in await session.scalars(select(Account)):
             LANE_MODE.labels(account.name).set(account.mode == "lane")
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from service.db import open_database
@@ -24,6 +25,11 @@ from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
 
 configure_logs(form="json", level="warning")
+
+# The same examples on every run; with `./dev test --ci` many more, others each time, and a blob to repeat a failure by.
+hypothesis.settings.register_profile("default", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("deep", max_examples=2000, database=None, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("default")
 
 TEMPLATE = "template_numbergate"
 SECRET = "a secret of the tests, long enough to be one"
@@ -91,11 +97,14 @@ OpenGateway = Callable[..., Any]
 @pytest.fixture
 async def open_gateway(
     engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl
-) -> AsyncIterator[OpenGateway]:
-    """Opens gateways on one ledger: `async with open_gateway(answer_within=1) as gateway`."""
+) -> OpenGateway:
+    """Opens gateways on one ledger: `async with open_gateway(answer_within=1) as gateway`.
+
+    Any setting can be changed by its name; `api_database_url` is another way to the ledger, for the API alone.
+    """
 
     @asynccontextmanager
-    async def opened(**changed: Any) -> AsyncIterator[Gateway]:
+    async def opened(*, api_database_url: str | None = None, **changed: Any) -> AsyncIterator[Gateway]:
         settings = Settings.model_validate(
             {
                 "DATABASE_URL": database_url,
@@ -105,18 +114,21 @@ async def open_gateway(
                 "NUMBERGATE_SECRET": SECRET,
                 "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
                 "NUMBERGATE_UPSTREAM_TIMEOUT": 10,
-                **{f"NUMBERGATE_{name.upper()}": value for name, value in changed.items()},
+                **{str(Settings.model_fields[name].alias): value for name, value in changed.items()},
             }
         )
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
-            api, worker = open_database(url, "numbergate_api", pool=20), open_database(url, "numbergate_worker", pool=5)
+            api = open_database(api_database_url or url, "numbergate_api", pool=20)
+            worker = open_database(url, "numbergate_worker", pool=5)
             kv = KeyValue.open(settings.redis_url.get_secret_value())
             client = TeliClient(settings.teli_base_url, KEY, listen=settings.upstream_timeout)
             for close in (api.engine.dispose, worker.engine.dispose, kv.close, client.close):
                 stack.push_async_callback(close)
             await ensure_account(worker, base_url=settings.teli_base_url, teli_tenant_id=TELI_TENANT)
-            gateway = Gateway(assemble(settings, api, kv, client), assemble(settings, worker, kv, client), settings, teli)
+            gateway = Gateway(
+                assemble(settings, api, kv, client), assemble(settings, worker, kv, client), settings, teli
+            )
             await gateway.prepare()
             watch = asyncio.create_task(gateway.services.version.run())
             stack.callback(watch.cancel)
@@ -125,7 +137,7 @@ async def open_gateway(
 
     await (kv := KeyValue.open(engines.valkey.url))._client.flushall()
     await kv.close()
-    yield opened
+    return opened
 
 
 @pytest.fixture

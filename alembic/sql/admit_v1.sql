@@ -1,10 +1,11 @@
 -- Admission: everything that must be true before money may be spent, and the intent itself, in one transaction.
 --
 -- ask: tenant_id, duty, intent_id, organization_id, user_id, area_code, wish, key, fingerprint (hex), mark, request_id,
---      replica, lease_seconds.  Answers one object whose "outcome" is
+--      replica, lease_seconds, wait_seconds.  Answers one object whose "outcome" is
 --   admitted           the intent is written and may be sent: slot, lane, account, teli_tenant_id
 --   known              the key already has an intent: intent_id, state, fingerprint_equal, answer
---   unknown_user, not_your_organization, stopped, not_listed, busy   nothing was written (busy: but a place in the queue)
+--   busy               nothing was written but a place in the queue: queue, place
+--   unknown_user, not_your_organization, stopped, not_listed   nothing was written
 -- Raises NG001 (quota; DETAIL is an object) and NG002 (the same key was admitted meanwhile: ask again).
 --
 -- Whatever can refuse without having written stands first, and the hot quota row last, so that its lock is held for
@@ -18,6 +19,7 @@ DECLARE
   owner    text := ask->>'user_id';
   idem     text := ask->>'key';
   right_now timestamptz := clock_timestamp();
+  patience float8 := (ask->>'wait_seconds')::float8;
   lease    timestamptz := right_now + make_interval(secs => (ask->>'lease_seconds')::float8);
   found_key record;
   account  record;
@@ -42,7 +44,7 @@ BEGIN
 
   SELECT a.id, a.mode, a.listed_at, a.teli_tenant_id, t.state AS tenant_state INTO account
     FROM tenants t JOIN accounts a ON a.id = t.account_id WHERE t.id = tenant;
-  IF EXISTS (SELECT FROM stops s WHERE (s.scope = 'global')
+  IF account.tenant_state <> 'active' OR EXISTS (SELECT FROM stops s WHERE (s.scope = 'global')
              OR (s.scope = 'tenant' AND s.id = tenant) OR (s.scope = 'account' AND s.id = account.id::text)) THEN
     RETURN jsonb_build_object('outcome', 'stopped');
   END IF;
@@ -64,7 +66,7 @@ BEGIN
              AND q.alive_until > right_now AND q.intent_id <> intent
              AND (my_place IS NULL OR (q.place < my_place AND q.replica <> (ask->>'replica')::uuid)))
      OR (account.mode = 'lane' AND lane_taken(account.id, owner)) THEN
-    RETURN wait_in_queue(account.id, line, intent, (ask->>'replica')::uuid);
+    RETURN wait_in_queue(account.id, line, intent, (ask->>'replica')::uuid, patience);
   END IF;
   UPDATE send_slots s SET intent_id = intent, held_until = lease
     WHERE (s.account_id, s.slot) = (
@@ -73,7 +75,7 @@ BEGIN
       ORDER BY f.slot LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING s.slot INTO my_slot;
   IF NOT FOUND THEN
-    RETURN wait_in_queue(account.id, '', intent, (ask->>'replica')::uuid);
+    RETURN wait_in_queue(account.id, '', intent, (ask->>'replica')::uuid, patience);
   END IF;
   DELETE FROM send_queue q WHERE q.intent_id = intent;
 

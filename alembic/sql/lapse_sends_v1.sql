@@ -9,8 +9,8 @@ BEGIN
   FOR i IN SELECT * FROM intents WHERE state = 'sending' AND lease_until < clock_timestamp()
            ORDER BY lease_until LIMIT most FOR UPDATE SKIP LOCKED LOOP
     UPDATE intents SET state = 'doubtful', send_ended_at = i.lease_until, decision = 'sender_lost',
-        holds_lane = i.holds_lane AND (SELECT u.exclusive FROM users u
-                                       WHERE u.organization_id = i.organization_id AND u.id = i.user_id)
+        holds_lane = i.holds_lane AND EXISTS (SELECT FROM users u WHERE u.organization_id = i.organization_id
+                                              AND u.id = i.user_id AND u.exclusive)
       WHERE id = i.id;
     UPDATE send_slots SET intent_id = NULL, held_until = NULL
       WHERE account_id = i.account_id AND slot = i.slot AND intent_id = i.id;

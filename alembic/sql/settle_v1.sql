@@ -39,10 +39,15 @@ BEGIN
   -- Proof of a purchase that this intent does not own is an orphan naming it, for a person to decide.
   IF verdict = 'owned' AND next_state IS NULL AND (i.state = 'refused' OR NOT EXISTS (
        SELECT FROM numbers n WHERE n.id = i.number_id AND n.phone_number = bought->>'phone_number')) THEN
+    -- Once, however often it is brought.
     INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number, intent_id, reason)
-      VALUES (i.account_id, tenant, i.organization_id, i.user_id, bought->>'area_code', bought->>'phone_number', i.id,
-              'late_proof');
-    PERFORM record_event(tenant, 'number.orphaned', NULL, i.id, jsonb_build_object('phone_number', bought->>'phone_number'));
+      SELECT i.account_id, tenant, i.organization_id, i.user_id, bought->>'area_code', bought->>'phone_number', i.id,
+             'late_proof'
+      WHERE NOT EXISTS (SELECT FROM orphans o WHERE o.intent_id = i.id AND o.phone_number = bought->>'phone_number');
+    IF FOUND THEN
+      PERFORM record_event(tenant, 'number.orphaned', NULL, i.id,
+                           jsonb_build_object('phone_number', bought->>'phone_number'));
+    END IF;
     RETURN jsonb_build_object('state', i.state, 'moved', false, 'reason', 'late_proof', 'answer', i.answer);
   END IF;
   IF next_state IS NULL THEN
@@ -56,12 +61,15 @@ BEGIN
               bought->>'pretty', bought->>'area_code', bought->>'type', i.wish->>'nickname',
               rtrim(i.mark || coalesce(i.wish->>'nickname', '')), i.wish->>'cost_center',
               ARRAY(SELECT jsonb_array_elements_text(coalesce(i.wish->'tags', '[]'))), 'active', i.id, i.mark, right_now);
-    INSERT INTO steps (tenant_id, number_id, kind, due_at) VALUES (tenant, (bought->>'id')::uuid, 'confirm', right_now);
+    INSERT INTO steps (tenant_id, number_id, kind, due_at, request_id)
+      VALUES (tenant, (bought->>'id')::uuid, 'confirm', right_now, ask->>'request_id');
     INSERT INTO agent_links (tenant_id, number_id, direction, desired)
       SELECT tenant, (bought->>'id')::uuid, direction, i.wish->>(direction || '_agent_id')
       FROM unnest(ARRAY['inbound', 'outbound']) AS direction WHERE i.wish->>(direction || '_agent_id') IS NOT NULL;
     IF FOUND THEN
-      INSERT INTO steps (tenant_id, number_id, kind, due_at) VALUES (tenant, (bought->>'id')::uuid, 'push', right_now);
+      INSERT INTO steps (tenant_id, number_id, kind, due_at, actor, request_id, given)
+        SELECT tenant, (bought->>'id')::uuid, 'push', right_now, ask->>'actor', ask->>'request_id',
+               array_agg(l.direction || '_agent_id') FROM agent_links l WHERE l.number_id = (bought->>'id')::uuid;
     END IF;
     UPDATE tenant_quotas SET reserved = reserved - 1, used = used + 1 WHERE tenant_id = tenant;
   ELSIF next_state = 'refused' THEN
@@ -74,7 +82,7 @@ BEGIN
   UPDATE attempts SET ended_at = coalesce(ended_at, right_now) WHERE intent_id = i.id;
   UPDATE intents SET state = next_state, decided_at = CASE WHEN next_state = 'doubtful' THEN NULL ELSE right_now END,
       send_ended_at = coalesce(send_ended_at, right_now), decision = reason, holds_lane = coalesce(keeps_lane, false),
-      number_id = (bought->>'id')::uuid,
+      number_id = CASE WHEN next_state = 'owned' THEN (bought->>'id')::uuid END,
       answer = CASE WHEN next_state = 'doubtful' THEN NULL ELSE ask->'answer' END
     WHERE id = i.id;
   UPDATE send_slots SET intent_id = NULL, held_until = NULL

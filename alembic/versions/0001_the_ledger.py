@@ -49,7 +49,8 @@ TABLES = {
           queue text NOT NULL,
           place bigint GENERATED ALWAYS AS IDENTITY,
           replica uuid NOT NULL,
-          alive_until timestamptz NOT NULL
+          alive_until timestamptz NOT NULL,
+          leaves_at timestamptz NOT NULL
         )""",
     "organizations": """
         CREATE TABLE organizations (
@@ -219,6 +220,9 @@ TABLES = {
           sent_at timestamptz,
           outcome text,
           answer jsonb,
+          actor text,
+          request_id text,
+          given text[],
           created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
           ended_at timestamptz
         )""",
@@ -277,8 +281,8 @@ TABLES = {
 
 INDEXES = [
     "CREATE UNIQUE INDEX one_send_per_lane ON intents (account_id, user_id) WHERE holds_lane",
-    "CREATE UNIQUE INDEX one_open_intent_per_key ON intents (tenant_id, idempotency_key) "
-    "WHERE idempotency_key IS NOT NULL AND state <> 'refused'",
+    """CREATE UNIQUE INDEX one_open_intent_per_key ON intents (tenant_id, idempotency_key)
+       WHERE idempotency_key IS NOT NULL AND state <> 'refused'""",
     "CREATE INDEX sends_by_lease ON intents (lease_until) WHERE state = 'sending'",
     "CREATE INDEX doubts_by_age ON intents (admitted_at, id) WHERE state IN ('doubtful', 'unresolved')",
     "CREATE INDEX evidence_of_intent ON evidence (intent_id, id)",
@@ -334,8 +338,17 @@ API_RIGHTS = {
     "evidence": ("SELECT, INSERT", f"{OWN} OR {DUTY} = 'operator'", OWN),
     "idempotency_keys": ("SELECT, INSERT, UPDATE", OWN, OWN),
     "numbers": ("SELECT, INSERT, UPDATE", f"{OWN} OR {SEEN}", OWN),
-    "agent_links": ("SELECT, INSERT, UPDATE", f"{OWN} OR {ADMINISTERS}", OWN),
-    "steps": ("SELECT, INSERT, UPDATE", OWN, OWN),
+    # Whoever sees a number sees its agents, and what is done with it.
+    "agent_links": (
+        "SELECT, INSERT, UPDATE",
+        f"{OWN} OR {ADMINISTERS} OR EXISTS (SELECT FROM numbers n WHERE n.id = agent_links.number_id AND {SEEN})",
+        OWN,
+    ),
+    "steps": (
+        "SELECT, INSERT, UPDATE",
+        f"{OWN} OR EXISTS (SELECT FROM numbers n WHERE n.id = steps.number_id AND {SEEN})",
+        OWN,
+    ),
     "orphans": ("SELECT, INSERT", f"{OWN} OR {SEEN}", OWN),
     "audit": ("SELECT, INSERT", f"{OWN} OR {ADMINISTERS}", f"{OWN} OR {ADMINISTERS}"),
     "outbox": ("SELECT, INSERT", OWN, OWN),

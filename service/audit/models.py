@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FetchedValue, BigInteger, DateTime, Identity, Text
+from sqlalchemy import BigInteger, DateTime, FetchedValue, Identity, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 

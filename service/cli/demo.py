@@ -2,68 +2,80 @@
 
 import asyncio
 import json as jsonlib
-import signal
+import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from service.cli.stack import Ready, Wanted, curl, guarded, stack
+from service.cli.faults import CannotStart, told_faults
+from service.cli.running import run_until_signalled
+from service.cli.stack import Ready, Wanted, stack
+from service.cli.up import curl
 from service.embedded import temporary_data_dir
+from service.settings import BadConfiguration
 
 
-def run_demo(*, once: bool, json: bool, port: int, data: Path | None) -> int:
-    """Returns the exit code. A demo that is to leave nothing behind keeps its data in a temporary folder."""
-    console = Console(file=sys.stderr if json else sys.stdout)
+def run_demo(*, once: bool, json: bool, port: int, data: Path | None, began: float) -> int:
+    """Returns the exit code. A demo that is to leave nothing behind keeps its data in a temporary folder.
 
-    async def main() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        try:
-            await _demo(console, once=once, json=json, port=port, data=data)
-        except asyncio.CancelledError:
-            console.print("stopped")
+    Args: began, when the command was called, by `time.perf_counter`.
+    """
+    console = Console(file=sys.stderr if json else sys.stdout, highlight=False)
 
-    return guarded(main)
+    try:
+        wanted = Wanted.of(os.environ, port=port, data=data)
+    except BadConfiguration as bad:
+        return told_faults(bad)
+
+    async def demonstrate(done: Callable[[], None]) -> None:
+        watch = Stopwatch(console, began)
+        watch.told("loading the program")
+        with temporary_data_dir() if once and data is None else nullcontext(wanted.data) as folder:
+            async with stack(replace(wanted, data=folder), told=watch.told) as ready:
+                bought = await buy_one(ready, key=f"demo-{time.time_ns()}")
+                watch.told("a number bought over HTTP")
+                _show(console, bought, watch)
+                done()
+                if not once:
+                    console.print("\nServing; stop with Ctrl-C. Buy another:\n")
+                    console.print(curl(ready), markup=False, soft_wrap=True)
+                if json:
+                    facts = {name: bought[name] for name in ("phone_number", "id", "operation_id")}
+                    print(jsonlib.dumps(facts | {"elapsed_seconds": round(watch.elapsed, 3)}), flush=True)
+                if not once:
+                    await asyncio.Event().wait()
+
+    return run_until_signalled(demonstrate)
 
 
-async def _demo(console: Console, *, once: bool, json: bool, port: int, data: Path | None) -> None:
-    began = time.perf_counter()
-    phases: list[tuple[str, float]] = []
+class Stopwatch:
+    """Tells each phase as it ends, and where the time went."""
 
-    def told(phase: str) -> None:
-        phases.append((phase, time.perf_counter() - began))
-        console.print(f"[green]✓[/] {phase}", highlight=False)
+    def __init__(self, console: Console, began: float) -> None:
+        self._console = console
+        self._began = began
+        self.elapsed = 0.0
+        self.phases: list[tuple[str, float]] = []
 
-    with ExitStack() as folders:
-        if data is None and once:
-            data = folders.enter_context(temporary_data_dir())
-        async with stack(Wanted(port=port, data=data), told=told) as ready:
-            bought = await buy_one(ready, key=f"demo-{time.time_ns()}")
-            told("a number bought over HTTP")
-            elapsed = time.perf_counter() - began
-            _show(console, ready, bought, phases)
-            if not once:
-                console.print("\nServing; stop with Ctrl-C. Buy another:\n")
-                console.print(curl(ready), highlight=False, soft_wrap=True)
-            if json:
-                told_fields = {name: bought[name] for name in ("phone_number", "id", "operation_id")}
-                print(jsonlib.dumps(told_fields | {"elapsed_seconds": round(elapsed, 3)}), flush=True)
-            if not once:
-                await asyncio.Event().wait()
+    def told(self, phase: str) -> None:
+        before, self.elapsed = self.elapsed, time.perf_counter() - self._began
+        self.phases.append((phase, self.elapsed - before))
+        self._console.print(f"[green]✓[/] {phase}")
 
 
 async def buy_one(ready: Ready, *, key: str) -> dict[str, Any]:
-    """Buy a number in area code 313 as any service would, and wait for the outcome."""
+    """Buy a number in area code 313 as any service would, and wait for the outcome. Raises: CannotStart."""
+    from service.cli import loopback
+
     headers = {"X-API-Key": ready.tenant_key, "Idempotency-Key": key}
-    async with httpx.AsyncClient(base_url=ready.base_url, headers=headers, trust_env=False, timeout=60) as http:
+    async with loopback.client(base_url=ready.base_url, headers=headers, timeout=60) as http:
         answer = await http.post(
             "/v1/voice/phone-numbers/create",
             json={
@@ -74,12 +86,12 @@ async def buy_one(ready: Ready, *, key: str) -> dict[str, Any]:
             },
         )
     if answer.status_code != 200:
-        raise OSError(f"the purchase was answered {answer.status_code}: {answer.text}")
+        raise CannotStart(f"the purchase was answered {answer.status_code}: {answer.text}")
     bought: dict[str, Any] = answer.json()
     return bought
 
 
-def _show(console: Console, ready: Ready, bought: dict[str, Any], phases: list[tuple[str, float]]) -> None:
+def _show(console: Console, bought: dict[str, Any], watch: Stopwatch) -> None:
     console.print(f"\nBought [bold]{bought['phone_number_pretty']}[/], once, and filed it:")
     facts = Table(show_header=False, box=None, padding=(0, 2))
     for name in ("phone_number", "id", "operation_id", "state"):
@@ -87,10 +99,8 @@ def _show(console: Console, ready: Ready, bought: dict[str, Any], phases: list[t
     console.print(facts)
     console.print("\nWhere the time went:")
     times = Table(show_header=False, box=None, padding=(0, 2))
-    before = 0.0
-    for phase, at in phases:
-        times.add_row(phase, f"{at - before:.2f} s")
-        before = at
-    times.add_row("[bold]in all[/]", f"[bold]{before:.2f} s[/]")
+    for phase, seconds in watch.phases:
+        times.add_row(phase, f"{seconds:.2f} s")
+    times.add_row("[bold]in all[/]", f"[bold]{watch.elapsed:.2f} s[/]")
     console.print(times)
-    console.print("\nHow to go on: ./dev up serves the same stack; README.md has the first purchase by curl.")
+    console.print("\nHow to go on: ./dev up serves the same stack, README.md shows a first purchase.")

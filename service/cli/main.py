@@ -1,11 +1,15 @@
 """The command `numbergate`. Each command imports what it needs when it runs, so that all of them start quickly."""
 
-import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+BEGAN = time.perf_counter()
 
 cli = typer.Typer(
     name="numbergate",
@@ -18,20 +22,36 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(keys, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Keep everything here; the platform's data folder by default.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Keep everything here; the platform's data folder by default.")
+]
 Port = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65535)]
-TeliUrl = Annotated[str | None, typer.Option(help="Another upstream than the simulator.")]
-TeliKey = Annotated[str | None, typer.Option(help="Its key; better in TELI_API_KEY.")]
+
+
+@contextmanager
+def _left_out_of_production() -> Iterator[None]:
+    """Engines and simulator are no part of the production image; there this is told in one line."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        print(f"numbergate: {missing.name} is missing: pip install 'numbergate[embedded]'", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 @cli.command()
 def up(
-    json: Json = False, port: Port = 8080, data: Data = None, teli_url: TeliUrl = None, teli_key: TeliKey = None
+    json: Json = False,
+    port: Port = 8080,
+    data: Data = None,
+    teli_url: Annotated[str | None, typer.Option(help="Another upstream than the simulator.")] = None,
+    teli_key: Annotated[str | None, typer.Option(help="Its key; better in TELI_API_KEY or TELI_API_KEY_FILE.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every request, not only what is wrong.")] = False,
 ) -> None:
     """The whole stack on this machine, without buying anything; serves until stopped."""
-    from service.cli.stack import Wanted, serve_stack
+    with _left_out_of_production():
+        from service.cli.up import run_up
 
-    raise SystemExit(serve_stack(Wanted(port, data, teli_url, teli_key or os.environ.get("TELI_API_KEY")), json=json))
+    raise SystemExit(run_up(json=json, port=port, data=data, teli_url=teli_url, teli_key=teli_key, verbose=verbose))
 
 
 @cli.command()
@@ -42,9 +62,10 @@ def demo(
     data: Data = None,
 ) -> None:
     """The whole stack, and a number bought over REST to show it."""
-    from service.cli.demo import run_demo
+    with _left_out_of_production():
+        from service.cli.demo import run_demo
 
-    raise SystemExit(run_demo(once=once, json=json, port=port, data=data))
+    raise SystemExit(run_demo(once=once, json=json, port=port, data=data, began=BEGAN))
 
 
 @cli.command()
@@ -60,39 +81,39 @@ def serve(
 
 
 @cli.command()
-def worker() -> None:
+def worker(host: Annotated[str, typer.Option(help="Address of its metrics.")] = "127.0.0.1") -> None:
     """What must happen though nobody asks: confirmations, follow-ups, doubts."""
     from service.cli.processes import run_worker
 
-    raise SystemExit(run_worker())
+    raise SystemExit(run_worker(host=host))
 
 
 @cli.command()
-def migrate(revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head") -> None:
+def migrate(
+    revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head",
+    sql: Annotated[bool, typer.Option("--sql", help="Only print what an empty database would be told.")] = False,
+) -> None:
     """Bring the database of DATABASE_URL to this code's schema."""
     from service.cli.processes import run_migrate
 
-    raise SystemExit(run_migrate(revision))
+    raise SystemExit(run_migrate(revision, sql=sql))
 
 
 @cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def simulator(context: typer.Context) -> None:
     """A Teli of its own on this machine; see `numbergate simulator --help`."""
-    try:
+    with _left_out_of_production():
         from service.simulator.__main__ import main
-    except ModuleNotFoundError as missing:
-        print(f"{missing.name} is missing: pip install 'numbergate[embedded]'", file=sys.stderr)
-        raise SystemExit(2) from None
     sys.argv = ["numbergate simulator", *context.args]
     raise SystemExit(main())
 
 
 @cli.command()
-def doctor() -> None:
+def doctor(json: Json = False) -> None:
     """Check configuration, database, Redis, migrations, upstream and clock; changes nothing."""
     from service.cli.doctor import run_doctor
 
-    raise SystemExit(run_doctor())
+    raise SystemExit(run_doctor(json=json))
 
 
 @keys.command("create-admin")
@@ -104,4 +125,4 @@ def create_admin(name: Annotated[str, typer.Argument(help="Whose key it will be.
 
 
 def run() -> None:
-    cli()
+    cli(prog_name="numbergate")

@@ -1,58 +1,19 @@
 """The single processes: `serve`, `worker`, `migrate`, and issuing the first key."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Coroutine
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from socket import socket
 from typing import Any
 
-from service.settings import BadConfiguration, Settings
-
-BAD_CONFIGURATION = 2
-
-
-def settings_or_exit() -> Settings:
-    """The settings; or one line for each fault on stderr and exit code 2, before anything starts."""
-    try:
-        return Settings.from_environment(os.environ)
-    except BadConfiguration as bad:
-        for fault in bad.faults:
-            print(f"configuration: {fault}", file=sys.stderr)
-        raise SystemExit(BAD_CONFIGURATION) from None
-
-
-def _prepare(settings: Settings, host: str) -> None:
-    from service.observability.logs import configure_logs
-    from service.observability.metrics import serve_metrics
-
-    configure_logs(
-        form=settings.log_format,
-        level=settings.log_level,
-        secrets=[settings.teli_api_key.get_secret_value(), settings.secret.get_secret_value()],
-    )
-    if settings.metrics_port is not None:
-        serve_metrics(host, settings.metrics_port)
-
-
-def _run(main: Coroutine[Any, Any, None]) -> int:
-    """Run to the end; what hinders the start is told in one line."""
-    import uvloop
-
-    from service.db import WrongRole
-    from service.kit.errors import ServiceError
-    from service.migrations import NotMigrated
-
-    try:
-        uvloop.run(main)
-    except (NotMigrated, WrongRole, ServiceError) as error:
-        print(f"numbergate: {error}", file=sys.stderr)
-        return 1
-    return 0
+from service.cli.faults import CannotStart, failed, settings_or_exit
+from service.cli.listening import listen
+from service.settings import MigrationSettings, Settings
 
 
 def run_api(*, host: str, port: int, fd: int | None) -> int:
+    """Returns the exit code. `fd`: an open socket to serve on, instead of host and port."""
     import gc
 
     import uvicorn
@@ -60,16 +21,12 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
     from service.app import create_app
     from service.wiring import services
 
-    settings = settings_or_exit()
-    _prepare(settings, host)
+    settings = settings_or_exit(Settings)
 
     async def main() -> None:
         async with services(settings, "numbergate_api") as found:
             config = uvicorn.Config(
                 create_app(lambda: nullcontext(found)),
-                host=host,
-                port=port,
-                fd=fd,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -85,41 +42,52 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
                 signal.signal(number, lambda *_: None)
             gc.collect()
             gc.freeze()
-            await uvicorn.Server(config).serve()
+            await uvicorn.Server(config).serve(sockets=[listener])
 
-    return _run(main())
+    with ExitStack() as opened:
+        try:
+            listener = opened.enter_context(listen(host, port) if fd is None else socket(fileno=fd))
+            _prepare(settings, host)
+        except CannotStart as error:
+            return failed(error)
+        return _run(main())
 
 
-def run_worker() -> int:
+def run_worker(*, host: str) -> int:
+    """Returns the exit code. `host`: where its metrics listen."""
     from service.worker import stop_on_signals, work
 
-    settings = settings_or_exit()
-    _prepare(settings, "127.0.0.1")
+    settings = settings_or_exit(Settings)
 
     async def main() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
         await work(settings, stop)
 
+    try:
+        _prepare(settings, host)
+    except CannotStart as error:
+        return failed(error)
     return _run(main())
 
 
-def run_migrate(revision: str) -> int:
-    from service.migrations import migrate
+def run_migrate(revision: str, *, sql: bool) -> int:
+    """Returns the exit code. `sql`: only print what an empty database would be told."""
+    from service.migrations import as_sql, migrate
 
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        print("configuration: DATABASE_URL: is not set", file=sys.stderr)
-        return BAD_CONFIGURATION
-    asyncio.run(migrate(url, revision))
-    return 0
+    if sql:
+        print(as_sql(revision))
+        return 0
+    settings = settings_or_exit(MigrationSettings)
+    return _run(migrate(settings.database_url.get_secret_value(), revision))
 
 
 def run_create_admin(name: str) -> int:
+    """Returns the exit code; prints the key."""
     from service.tenants.administration import Author
     from service.wiring import services
 
-    settings = settings_or_exit()
+    settings = settings_or_exit(Settings)
 
     async def main() -> None:
         async with services(settings, "numbergate_api") as found:
@@ -127,3 +95,41 @@ def run_create_admin(name: str) -> int:
             print(issued.key)
 
     return _run(main())
+
+
+def _prepare(settings: Settings, host: str) -> None:
+    """Logs and metrics. Raises: CannotStart."""
+    from service.observability.logs import configure_logs
+    from service.observability.metrics import serve_metrics
+
+    configure_logs(
+        form=settings.log_format,
+        level=settings.log_level,
+        secrets=[settings.teli_api_key.get_secret_value(), settings.secret.get_secret_value()],
+    )
+    if settings.metrics_port is not None:
+        try:
+            serve_metrics(host, settings.metrics_port)
+        except OSError as error:
+            raise CannotStart(f"metrics on port {settings.metrics_port} of {host}: {error.strerror}") from None
+
+
+def _run(main: Coroutine[Any, Any, None]) -> int:
+    """Run to the end; what hinders the start is told in one line."""
+    import asyncpg
+    import uvloop
+    from sqlalchemy.exc import DBAPIError
+
+    from service.db import WrongRole
+    from service.kit.errors import ServiceError
+    from service.migrations import NotMigrated
+
+    try:
+        uvloop.run(main)
+    except (NotMigrated, WrongRole, ServiceError) as error:
+        return failed(error)
+    except DBAPIError as error:
+        return failed(f"the database refused: {error.orig}")
+    except (OSError, asyncpg.PostgresError) as error:
+        return failed(f"the database does not let us in: {error}")
+    return 0

@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from service.embedded.errors import DataDirectoryInUse, EngineMissing
@@ -33,7 +33,8 @@ def temporary_data_dir() -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory)
+        # The lock goes with the directory: somebody who makes one now may take this for abandoned and help.
+        shutil.rmtree(directory, ignore_errors=True)
         lock.release()
 
 
@@ -57,7 +58,8 @@ def _remove_abandoned(parent: Path) -> None:
             lock.acquire()
         except (DataDirectoryInUse, OSError):
             continue
-        for home in filter(Path.is_dir, directory.iterdir()):
-            Mark.of(home).end_blocking(by=signal.SIGQUIT)
+        with suppress(FileNotFoundError):  # Whoever it belonged to may be removing it at this very moment.
+            for home in filter(Path.is_dir, directory.iterdir()):
+                Mark.of(home).end_blocking(by=signal.SIGQUIT)
         shutil.rmtree(directory, ignore_errors=True)
         lock.release()

@@ -5,7 +5,7 @@ uvicorn takes bodies and headers of any size and waits for a body for ever, so t
 
 import asyncio
 import time
-from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,16 +17,11 @@ from service.http.problems import (
     InternalError,
     NotAcceptable,
     RequestTimeout,
-    UnsupportedMediaType,
     problem_response,
 )
 from service.kit.errors import ServiceError
 from service.observability.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
 
-BODY_LIMIT = 1 << 20
-HEADERS_LIMIT = 32_768
-BODY_WITHIN = 15.0
-WITH_BODY = ("POST", "PUT", "PATCH")
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -34,14 +29,33 @@ SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 ]
+READABLE = ("*/*", "application/*", "application/json", "application/problem+json", "text/html", "text/*", "text/plain")
 access = structlog.get_logger("access")
+
+
+class CallerLeft(Exception):
+    """The connection ended before the request did: there is nobody to answer, and nothing may be done by halves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one request: bytes of body, bytes of path, query and headers, and the seconds that each may take."""
+
+    body: int = 1 << 20
+    head: int = 32_768
+    body_within: float = 15.0
+    head_within: float = 15.0
+
+
+STANDARD = Limits()
 
 
 class Edge:
     """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits = STANDARD) -> None:
         self.app = app
+        self.limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,8 +81,10 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            body = await _read(scope, receive)
+            body = await _read(scope, receive, self.limits)
             await self.app(scope, _replay(body, receive), answer)
+        except CallerLeft:
+            status = 499  # As nginx logs it; nobody gets it.
         except ServiceError as error:
             await problem_response(error, request_id)(scope, receive, answer)
         except Exception as error:  # The application's handler has answered where it could; this is the rest.
@@ -84,56 +100,50 @@ class Edge:
             access.info("request", method=scope["method"], route=path, status=status, seconds=round(took, 6))
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
+async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     """The whole body, within the limits.
 
-    Raises: HeadersTooLarge, BodyTooLarge, RequestTimeout, UnsupportedMediaType, NotAcceptable.
+    Raises: HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
     """
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_LIMIT:
-        raise HeadersTooLarge(f"The headers are larger than {HEADERS_LIMIT} bytes.")
-    _check_accept(header(scope, b"accept"))
-    announced = header(scope, b"content-length") or "0"
+    head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if head + sum(len(name) + len(value) for name, value in scope["headers"]) > limits.head:
+        raise HeadersTooLarge(f"Path, query and headers are larger than {limits.head} bytes.")
+    _check_accept(scope)
     # Closing the connection spares us reading what we will not use.
-    too_large = BodyTooLarge(f"The body is larger than {BODY_LIMIT} bytes.", headers={"Connection": "close"})
-    if announced.isdigit() and int(announced) > BODY_LIMIT:
+    too_large = BodyTooLarge(f"The body is larger than {limits.body} bytes.", headers={"Connection": "close"})
+    announced = header(scope, b"content-length") or "0"
+    if announced.isdigit() and int(announced[:20]) > limits.body:
         raise too_large
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_WITHIN):
+        async with asyncio.timeout(limits.body_within):
             while True:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise CallerLeft
                 body += message.get("body", b"")
-                if len(body) > BODY_LIMIT:
+                if len(body) > limits.body:
                     raise too_large
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    break
+                if not message.get("more_body", False):
+                    return bytes(body)
     except TimeoutError:
         raise RequestTimeout(
-            f"The body did not arrive within {BODY_WITHIN:.0f} seconds.", headers={"Connection": "close"}
+            f"The body did not arrive within {limits.body_within:g} seconds.", headers={"Connection": "close"}
         ) from None
-    if body and scope["method"] in WITH_BODY:
-        _check_content_type(header(scope, b"content-type"))
-    return bytes(body)
 
 
-def _check_content_type(content_type: str | None) -> None:
-    media, _, parameters = (content_type or "").partition(";")
-    media = media.strip().lower()
-    if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
-        raise UnsupportedMediaType("Send the body as application/json.")
-    with suppress(ValueError):
-        charset = dict(part.strip().lower().split("=", 1) for part in parameters.split(";") if "=" in part)
-        if charset.get("charset", "utf-8").strip('"') not in ("utf-8", "utf8", "us-ascii"):
-            raise UnsupportedMediaType("Send the body as application/json in UTF-8.")
-
-
-def _check_accept(accept: str | None) -> None:
-    if not accept:
-        return
-    kinds = [part.split(";")[0].strip().lower() for part in accept.split(",")]
-    readable = ("*/*", "application/*", "application/json", "application/problem+json", "text/html", "text/*", "text/plain")
-    if not any(kind in readable or kind.endswith("+json") for kind in kinds):
+def _check_accept(scope: Scope) -> None:
+    accepts = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
+    kinds = [kind for part in accepts.lower().split(",") if (kind := _wanted(part))]
+    if accepts.strip() and not any(kind in READABLE or kind.endswith("+json") for kind in kinds):
         raise NotAcceptable("This answers application/json; accept that.")
+
+
+def _wanted(part: str) -> str | None:
+    """The media type of one element of `Accept`; None where its weight is 0, which means: not this."""
+    kind, *parameters = (piece.strip() for piece in part.split(";"))
+    weights = [value for name, _, value in (one.partition("=") for one in parameters) if name.strip() == "q"]
+    return None if weights and not weights[0].strip().strip("0.") else kind
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

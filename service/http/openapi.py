@@ -1,7 +1,10 @@
-"""Documented answers: every operation names each status it can give."""
+"""The OpenAPI document: every operation names each status it can give, and shows what to send and what comes back."""
 
 from typing import Any
 
+from fastapi import FastAPI
+
+from service.http.examples import EXAMPLES, PARAMETERS
 from service.http.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
@@ -60,9 +63,39 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
         by_status.setdefault(error.status, []).append(error)
     return {
         status: {
-            "description": "; ".join(f"`{error.code}`: {(error.__doc__ or error.title).split(chr(10))[0]}" for error in
-                                     dict.fromkeys(kinds)),
+            "description": "; ".join(
+                f"`{error.code}`: {(error.__doc__ or error.title).split(chr(10))[0]}" for error in dict.fromkeys(kinds)
+            ),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, kinds in sorted(by_status.items())
     }
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the document that FastAPI makes: one shape of a problem, ours; examples; no answers we never give."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(made())
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for frameworks in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(frameworks, None)
+    for name, schema in schemas.items():
+        if name in EXAMPLES:
+            schema["examples"] = [EXAMPLES[name]]
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+        for parameter in operation.get("parameters", []):
+            if parameter["required"] and parameter["name"] in PARAMETERS:
+                parameter["schema"]["examples"] = [PARAMETERS[parameter["name"]]]

@@ -1,48 +1,66 @@
 """One shape for every refusal: RFC 9457 problem details, which a client written for Teli's errors reads too."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from service.http.context import request_id_of
 from service.kit.errors import Fault, InvalidRequest, NotFound, ServiceError
+from service.kit.text import shown
 
 MEDIA_TYPE = "application/problem+json"
 
 
 class MethodNotAllowed(ServiceError):
+    """The path exists and does not answer this method; `Allow` names those it does."""
+
     status, code, title = 405, "method_not_allowed", "Method not allowed"
 
 
 class NotAcceptable(ServiceError):
+    """`Accept` asks for something that is not JSON."""
+
     status, code, title = 406, "not_acceptable", "Not acceptable"
 
 
 class RequestTimeout(ServiceError):
+    """The request did not arrive in time; nothing was done."""
+
     status, code, title = 408, "request_timeout", "Request timeout"
 
 
 class BodyTooLarge(ServiceError):
+    """The body is larger than any request needs; it was not read to its end."""
+
     status, code, title = 413, "body_too_large", "Body too large"
 
 
 class UnsupportedMediaType(ServiceError):
+    """The body is not sent as `application/json` in UTF-8."""
+
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
 
 class HeadersTooLarge(ServiceError):
+    """Path, query and headers together are larger than any request needs."""
+
     status, code, title = 431, "headers_too_large", "Headers too large"
 
 
 class InternalError(ServiceError):
     """A bug of ours; the log has it, the caller gets the request id to quote."""
 
+    status, code, title = 500, "internal_error", "Internal error"
+
     def __init__(self) -> None:
-        super().__init__("Something went wrong here. Quote the request id; a retry with the same Idempotency-Key is safe.")
+        super().__init__(
+            "Something went wrong here. Quote the request id; a retry with the same Idempotency-Key is safe."
+        )
 
 
 def problem_body(error: ServiceError, request_id: str) -> bytes:
@@ -74,8 +92,8 @@ def pointer_of(location: tuple[int | str, ...]) -> str:
     """A JSON pointer for a fault in a body; for a query, path or header parameter, its name."""
     where, *path = location
     if where == "body":
-        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return str(path[0]) if path else str(where)
+        return "".join("/" + shown(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
+    return shown(str(path[0])) if path else str(where)
 
 
 def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:
@@ -89,6 +107,7 @@ def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:
             "missing": "is required",
             "extra_forbidden": "is not a field of this request; remove it",
             "string_type": "must be a string",
+            "string_unicode": "is not valid Unicode: a surrogate without its other half",
             "model_attributes_type": "must be a JSON object",
         }.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
         faults.append(Fault(pointer_of(tuple(error["loc"])), message))
@@ -100,40 +119,59 @@ def install(
 ) -> None:
     """Render every error of the application here, and nowhere else.
 
-    `who` establishes who asks: that is settled first, even where the body cannot be read. `own` are the problems that
-    a single fault of that type is told as, by the type's name.
+    `who` establishes who asks: a stranger is told that, and nothing of what is wrong with the request. `own` are the
+    problems that a single fault of that type is told as, by the type's name.
     """
+
+    async def told(request: Request, problem: ServiceError) -> Response:
+        if problem.status in (400, 415):
+            try:
+                await who(request)
+            except ServiceError as stranger:
+                problem = stranger
+        return problem_response(problem, request_id_of(request.scope))
 
     @app.exception_handler(ServiceError)
     async def foreseen(request: Request, error: ServiceError) -> Response:
-        return problem_response(error, request_id_of(request.scope))
+        return await told(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        try:
-            await who(request)
-        except ServiceError as unknown:
-            return problem_response(unknown, request_id_of(request.scope))
+        if isinstance(error.body, bytes) and error.body:  # FastAPI reads as JSON only what says that it is.
+            return await told(request, UnsupportedMediaType("Send the body as application/json."))
         errors = list(error.errors())
         faults = faults_of(errors)
         problem: ServiceError = InvalidRequest(*faults)
         if len(errors) == 1 and (kind := own.get(errors[0]["type"])):
             context = {name: value for name, value in errors[0]["ctx"].items() if name != "detail"}
             problem = kind(faults[0].detail, errors=[faults[0].as_json()], **context)
-        return problem_response(problem, request_id_of(request.scope))
+        return await told(request, problem)
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        problem: ServiceError
         if error.status_code == 404:
-            problem = NotFound("There is no such path; see /docs.")
-        elif error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "")
-            problem = MethodNotAllowed(f"This path answers {allowed}.", headers={"Allow": allowed})
-        else:
-            problem = InvalidRequest(Fault("", "cannot be read as JSON"))
-        return problem_response(problem, request_id_of(request.scope))
+            return await told(request, NotFound("There is no such path; see /docs."))
+        if error.status_code == 405:
+            allowed = ", ".join(_methods_of(app, request))
+            return await told(request, MethodNotAllowed(f"This path answers {allowed}.", headers={"Allow": allowed}))
+        # FastAPI wraps whatever reading the body raised.
+        cause = error.__cause__
+        unread = cause if isinstance(cause, ServiceError) else InvalidRequest(Fault("", "cannot be read as JSON"))
+        return await told(request, unread)
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         return problem_response(InternalError(), request_id_of(request.scope))
+
+
+def _methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Every method of the path, over all routes of it: Starlette names those of the first one only."""
+    routes = [route for route in _flat(app.routes) if isinstance(route, Route)]
+    path = next(route.path for route in routes if route.matches(request.scope)[0] != Match.NONE)
+    return sorted({method for route in routes if route.path == path for method in route.methods or ()})
+
+
+def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        yield from _flat(included.routes) if included else (route,)

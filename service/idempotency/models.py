@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import FetchedValue, DateTime, LargeBinary, Text
+from sqlalchemy import DateTime, FetchedValue, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base

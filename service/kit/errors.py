@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+MOST_FAULTS = 100
+
 
 class ServiceError(Exception):
     """A foreseen refusal. `code` is stable and for machines; `detail` is for people and may change.
@@ -11,9 +13,9 @@ class ServiceError(Exception):
     Further keyword arguments become members of the problem body; `headers` go out with the answer.
     """
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
@@ -24,7 +26,7 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a request. `pointer` is a JSON pointer (RFC 6901) into the body, or names a query or header."""
+    """One thing wrong. `pointer` is a JSON pointer (RFC 6901) into the body, or names a parameter or header."""
 
     pointer: str
     detail: str
@@ -34,14 +36,14 @@ class Fault:
 
 
 class InvalidRequest(ServiceError):
-    """The request cannot be understood as it stands; all faults are named at once."""
+    """The request cannot be understood as it stands; all faults are named at once, a hundred at most."""
 
     status, code, title = 400, "invalid_request", "Invalid request"
 
     def __init__(self, *faults: Fault, detail: str | None = None) -> None:
         super().__init__(
             detail or "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in faults[:3]),
-            errors=[fault.as_json() for fault in faults],
+            errors=[fault.as_json() for fault in faults[:MOST_FAULTS]],
         )
 
 

@@ -4,6 +4,8 @@ import unicodedata
 
 # Marks that reorder what stands around them: a nickname with one can make another row read as something it is not.
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+UNSAFE_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+MOST_SHOWN = 64
 
 
 def plain(text: str) -> str:
@@ -14,6 +16,15 @@ def plain(text: str) -> str:
     for character in text:
         if character in BIDI_CONTROLS:
             raise ValueError(f"direction mark U+{ord(character):04X} is not allowed; remove it")
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if unicodedata.category(character) in UNSAFE_CATEGORIES:
             raise ValueError(f"control character U+{ord(character):04X} is not allowed; remove it")
     return text
+
+
+def shown(text: str) -> str:
+    """The text fit to be repeated to whoever sent it: cut to 64 characters, with U+FFFD for what `plain` refuses."""
+    safe = (
+        "\ufffd" if character in BIDI_CONTROLS or unicodedata.category(character) in UNSAFE_CATEGORIES else character
+        for character in text[:MOST_SHOWN]
+    )
+    return "".join(safe) + ("…" if len(text) > MOST_SHOWN else "")

@@ -6,8 +6,8 @@ as a purchase here ends; between processes the queue in Postgres keeps the order
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -42,11 +42,30 @@ class Admission:
 
 @dataclass(slots=True)
 class Line:
-    """Those of this process who wait for the same lane, in order; the one holding the lock asks."""
+    """Those of this process who wait for the same lane, by their places in Postgres' queue; the first of them asks.
 
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    freed: asyncio.Event = field(default_factory=asyncio.Event)
-    waiting: int = 0
+    Were it in any other order, two replicas could each have at its head one who must wait for another's tail.
+    """
+
+    waiting: dict[int, asyncio.Event] = field(default_factory=dict)
+
+    async def turn(self, place: int, *, until: float) -> None:
+        """Returns when this place is the first and something was freed, or a moment has passed; or at `until`."""
+        while (left := until - time.monotonic()) > 0:
+            is_first = place == min(self.waiting)
+            try:
+                async with asyncio.timeout(min(left, ASK_AGAIN) if is_first else left):
+                    await self.waiting[place].wait()
+            except TimeoutError:
+                if is_first:
+                    return
+            self.waiting[place].clear()
+            if place == min(self.waiting):
+                return
+
+    def wake(self) -> None:
+        if self.waiting:
+            self.waiting[min(self.waiting)].set()
 
 
 class Admissions:
@@ -62,18 +81,20 @@ class Admissions:
             service.db.CommitUnknown when an intent may have been written: it must not be sent.
         """
         give_up = time.monotonic() + self._wait_at_most
+        ask |= {"wait_seconds": self._wait_at_most}
         admission = await self._once(ask)
         if admission.outcome != "busy":
             return admission
         try:
-            async with self._standing_in(ask["account_id"], admission.said["queue"], until=give_up) as freed:
-                # Never under a timeout: an admission cut off half-way may have been committed.
-                while (admission := await self._once(ask)).outcome == "busy" and time.monotonic() < give_up:
-                    await freed()
-        except TimeoutError:
-            pass
+            with self._standing_in(ask["account_id"], admission.said) as line:
+                while admission.outcome == "busy" and time.monotonic() < give_up:
+                    await line.turn(admission.said["place"], until=give_up)
+                    admission = await self._once(ask)
+        finally:
+            # Admission takes the place away; whatever else became of it, others must not wait behind it.
+            if admission.outcome != "admitted":
+                await self._step_out(ask["tenant_id"], UUID(ask["intent_id"]))
         if admission.outcome == "busy":
-            await self._step_out(ask["tenant_id"], UUID(ask["intent_id"]))
             ADMISSIONS.labels("lane_busy").inc()
             raise LaneBusy
         return admission
@@ -82,34 +103,19 @@ class Admissions:
         """A purchase of this process has ended: whoever stands next may ask at once."""
         for queue in (user, ""):
             if line := self._lines.get((account, queue)):
-                line.freed.set()
+                line.wake()
 
-    @asynccontextmanager
-    async def _standing_in(
-        self, account: str, queue: str, *, until: float
-    ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        line = self._lines.setdefault((account, queue), Line())
-        line.waiting += 1
+    @contextmanager
+    def _standing_in(self, account: str, busy: dict[str, Any]) -> Iterator[Line]:
+        line = self._lines.setdefault((account, busy["queue"]), Line())
+        line.waiting[busy["place"]] = asyncio.Event()
         try:
-            async with asyncio.timeout(until - time.monotonic()):
-                await line.turn.acquire()
-
-            async def freed() -> None:
-                try:
-                    async with asyncio.timeout(ASK_AGAIN):
-                        await line.freed.wait()
-                except TimeoutError:
-                    pass
-                line.freed.clear()
-
-            try:
-                yield freed
-            finally:
-                line.turn.release()
+            yield line
         finally:
-            line.waiting -= 1
-            if line.waiting == 0:
-                self._lines.pop((account, queue), None)
+            del line.waiting[busy["place"]]
+            line.wake()
+            if not line.waiting:
+                del self._lines[account, busy["queue"]]
 
     async def _once(self, ask: dict[str, Any]) -> Admission:
         while True:

@@ -4,12 +4,13 @@ What is wanted is committed before Teli hears of it; a push makes Teli's row equ
 harmless to repeat, so an unknown outcome is simply tried again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,19 +18,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.agents.models import AgentLink
 from service.audit.entries import note
 from service.db import Database
-from service.kit.errors import NotFound
+from service.http.problems import problem_body
+from service.kit.errors import NotFound, ServiceError
 from service.kit.phone import E164
 from service.kit.types import TenantId
-from service.numbers.confirm import Confirmation
-from service.numbers.errors import StateConflict
+from service.numbers.confirm import WORKER, Confirmation
+from service.numbers.errors import StateConflict, UpstreamRefused
+from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
-from service.numbers.steps import Done, Later, owe
+from service.numbers.steps import LOST, Done, Later, about_to_send, owe
+from service.observability.metrics import ALARMS
 from service.outbox.events import record
 from service.teli.client import TeliClient
 from service.teli.heard import Heard
 from service.tenants.principals import Principal
 
 DIRECTIONS = ("inbound", "outbound")
+CHANGEABLE = ("active", "release_scheduled")
+# With the pauses between tries, some minutes.
+NOT_FOUND_TRIES = 9
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +81,25 @@ class Changes:
         """
         async with self._database.acting(tenant=caller.tenant) as session:
             number = await number_of(session, caller.tenant, phone_number)
-            if number.state not in ("active", "release_scheduled"):
+            if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
-            before = await self._as_it_stands(session, number)
+            links = await self._links(session, number.id)
+            before = _wanted(number, links)
+            after = change.named()
             if "nickname" in change.given:
                 number.nickname = change.nickname
             for direction in DIRECTIONS:
                 if f"{direction}_agent_id" in change.given:
-                    await self._want_agent(session, number, direction, getattr(change, f"{direction}_agent_id"))
-            step_id = await owe(session, caller.tenant, number.id, "push")
-            after = change.named()
+                    await self._want_agent(session, number, direction, after[f"{direction}_agent_id"])
+            step_id = await owe(
+                session,
+                caller.tenant,
+                number.id,
+                "push",
+                actor=caller.actor,
+                request_id=request_id,
+                given=sorted(change.given),
+            )
             note(
                 session,
                 actor=caller.actor,
@@ -104,38 +121,41 @@ class Changes:
             .on_conflict_do_update(index_elements=["number_id", "direction"], set_=wanted)
         )
 
-    async def _as_it_stands(self, session: AsyncSession, number: Number) -> dict[str, str | None]:
-        links = await self._links(session, number.id)
-        return {
-            "nickname": number.nickname,
-            **{f"{one}_agent_id": links[one].desired if one in links else None for one in DIRECTIONS},
-        }
-
     async def _links(self, session: AsyncSession, number_id: UUID) -> dict[str, AgentLink]:
         found = await session.scalars(select(AgentLink).where(AgentLink.number_id == number_id))
         return {link.direction: link for link in found}
 
     async def push(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
-        """The `push` step: send Teli what differs from what it last confirmed."""
+        """The `push` step: send Teli what differs from what it last confirmed, of the members the step is about."""
         async with self._database.acting(tenant=tenant) as session:
             number = await session.get_one(Number, step.number_id)
             links = await self._links(session, number.id)
-        if number.state == "released":
-            return Done("released meanwhile", state="failed")
-        body = _difference(number, links)
+        if number.state not in CHANGEABLE:
+            return _failed(step, StateConflict(f"This number is {number.state}; Teli was not told of the change."))
+        body = _difference(number, links, step.given or ())
         if not body:
-            return Done("nothing differs", answer=_answer(number, links, None))
-        heard = await self._teli.update_agent(number.phone_number, body)
-        if heard.kind != "answer" or heard.status is None or heard.status in (401, 403, 404, 408, 429):
-            return Later(heard.detail or f"status {heard.status}")
-        if 200 <= heard.status < 300 and heard.object().get("success") is not False:
+            if any(f"{one}_agent_id" in (step.given or ()) and links[one].state == "refused" for one in links):
+                return _failed(step, UpstreamRefused("that it refuses this agent", nothing="nothing was changed"))
+            return Done("nothing differs", answer=_answer(step, number, links, None))
+        send_by = await about_to_send(self._database, step, tenant)
+        if send_by is None:
+            return LOST
+        heard = await self._teli.update_agent(number.phone_number, body, send_by=send_by)
+        if heard.kind != "answer" or heard.status is None:
+            return Later(heard.detail or "broken")
+        if took_effect(heard):
             await self._confirmed(number, body, tenant)
-            return Done("confirmed", answer=_answer(number, links, heard))
+            return Done("confirmed", answer=_answer(step, number, links, heard))
+        said = heard.object()
+        words = str(said.get("message") or said.get("error") or "nothing")[:500]
         if heard.status in (400, 422):
-            await self._refused(number, body, tenant)
-            said = heard.object()
-            detail = str(said.get("message") or said.get("error") or "nothing")[:500]
-            return Done("refused", state="failed", answer={"status": 502, "said": detail})
+            await self._refused(step, number, body, words, tenant)
+            return _failed(step, UpstreamRefused(words, nothing="nothing was changed"))
+        if heard.status == 404 and step.tries >= NOT_FOUND_TRIES:
+            # No row of ours there, or no such agent. A row may be late, so this is believed only after some minutes.
+            ALARMS.labels("change_not_found").inc()
+            log.error("a change is answered 404 again and again", number=str(number.id), said=words)
+            return Done("unknown at Teli", state="unresolved")
         return Later(f"status {heard.status}")
 
     async def _confirmed(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
@@ -144,80 +164,137 @@ class Changes:
                 await session.execute(
                     update(Number).where(Number.id == number.id).values(upstream_nickname=body["nickname"])
                 )
-            for direction in DIRECTIONS:
-                if (agent := body.get(f"{direction}_agent_id")) is not None:
-                    # Only what was sent is confirmed: something else may be wanted by now.
-                    await session.execute(
-                        update(AgentLink)
-                        .where(
-                            AgentLink.number_id == number.id,
-                            AgentLink.direction == direction,
-                            func.coalesce(AgentLink.desired, "") == agent,
-                        )
-                        .values(confirmed=agent or None, state="confirmed", updated_at=func.clock_timestamp())
-                    )
+            await self._mark_links(session, number, body, state="confirmed")
 
-    async def _refused(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
+    async def _refused(
+        self, step: Step, number: Number, body: Mapping[str, str], said: str, tenant: TenantId | None
+    ) -> None:
+        """What Teli will not have is wanted no longer: the nickname is again what Teli has, the link says refused."""
         async with self._database.acting(tenant=tenant) as session:
-            for direction in DIRECTIONS:
-                if (agent := body.get(f"{direction}_agent_id")) is not None:
-                    await session.execute(
-                        update(AgentLink)
-                        .where(
-                            AgentLink.number_id == number.id,
-                            AgentLink.direction == direction,
-                            func.coalesce(AgentLink.desired, "") == agent,
-                        )
-                        .values(state="refused", updated_at=func.clock_timestamp())
+            if "nickname" in body:
+                has = number.upstream_nickname or ""
+                kept = has[len(number.mark.rstrip()) :].lstrip() if mark_of(has) == number.mark else has
+                await session.execute(
+                    update(Number)
+                    .where(Number.id == number.id, func.coalesce(Number.nickname, "") == (number.nickname or ""))
+                    .values(nickname=kept or None)
+                )
+            await self._mark_links(session, number, body, state="refused")
+            note(
+                session,
+                actor=step.actor or WORKER,
+                action="number.change_refused",
+                of=("number", str(number.id)),
+                tenant=number.tenant_id,
+                after={"refused": sorted(body), "said": said},
+                request_id=step.request_id,
+            )
+            await record(
+                session, number.tenant_id, "number.change_refused", number_id=number.id, refused=sorted(body), said=said
+            )
+
+    async def _mark_links(self, session: AsyncSession, number: Number, body: Mapping[str, str], *, state: str) -> None:
+        """Only what was sent is confirmed or refused: something else may be wanted by now."""
+        for direction in DIRECTIONS:
+            if (agent := body.get(f"{direction}_agent_id")) is not None:
+                confirmed = {"confirmed": agent or None} if state == "confirmed" else {}
+                await session.execute(
+                    update(AgentLink)
+                    .where(
+                        AgentLink.number_id == number.id,
+                        AgentLink.direction == direction,
+                        func.coalesce(AgentLink.desired, "") == agent,
                     )
+                    .values(state=state, updated_at=func.clock_timestamp(), **confirmed)
+                )
 
     async def unmark(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
         """The `unmark` step: take the mark off, on that very row, once no restore could need it any more."""
         async with self._database.acting(tenant=tenant) as session:
             number = await session.get_one(Number, step.number_id)
-        if number.state in ("released", "releasing") or not number.marked:
+        if number.state not in CHANGEABLE or not number.marked:
             return Done("nothing to take off")
-        sighting = await self._confirmation.look(number, tenant)
-        if sighting is None:
+        listing = await self._confirmation.listing(number, whole=False)
+        row = next((row for row in (listing.rows if listing else ()) if row.row_id == number.upstream_row_id), None)
+        if row is None:
             return Later("its row is not listed")
-        heard: Heard | None = None
-        if sighting.marked:
-            heard = await self._teli.update_agent(number.phone_number, {"nickname": number.nickname or ""})
-            if heard.kind != "answer" or heard.status is None or not 200 <= heard.status < 300:
-                return Later(heard.detail or f"status {heard.status}")
+        if mark_of(row.nickname) != number.mark:
+            await self._unmarked(step, number, row.nickname or "", tenant)
+            return Done("mark was gone")
+        async with self._database.acting(tenant=tenant) as session:
+            nickname = (await session.get_one(Number, step.number_id)).nickname or ""
+        send_by = await about_to_send(self._database, step, tenant)
+        if send_by is None:
+            return LOST
+        heard = await self._teli.update_agent(number.phone_number, {"nickname": nickname}, send_by=send_by)
+        if took_effect(heard):
+            await self._unmarked(step, number, nickname, tenant)
+            return Done("mark taken off")
+        if heard.status in (400, 422):
+            log.warning("a mark cannot be taken off", number=str(number.id), status=heard.status)
+            return Done("refused", state="failed")
+        return Later(heard.detail or f"status {heard.status}")
+
+    async def _unmarked(self, step: Step, number: Number, has: str, tenant: TenantId | None) -> None:
         async with self._database.acting(tenant=tenant) as session:
             await session.execute(
-                update(Number)
-                .where(Number.id == number.id)
-                .values(marked=False, upstream_nickname=number.nickname or "")
+                update(Number).where(Number.id == number.id).values(marked=False, upstream_nickname=has)
             )
-        return Done("mark taken off" if heard else "mark was gone")
+            note(
+                session,
+                actor=WORKER,
+                action="number.unmarked",
+                of=("number", str(number.id)),
+                tenant=number.tenant_id,
+                before={"marked": True},
+                after={"marked": False},
+                request_id=step.request_id,
+            )
+            await record(session, number.tenant_id, "number.unmarked", number_id=number.id)
 
 
-def _difference(number: Number, links: Mapping[str, AgentLink]) -> dict[str, str]:
-    """What to send: an empty string clears, as Teli has it."""
+def took_effect(heard: Heard) -> bool:
+    """Whether Teli says in so many words that it did what it was asked. A page of a proxy says nothing."""
+    body = heard.object()
+    return (
+        heard.kind == "answer" and 200 <= (heard.status or 0) < 300 and bool(body) and body.get("success") is not False
+    )
+
+
+def _wanted(number: Number, links: Mapping[str, AgentLink]) -> dict[str, str | None]:
+    agents = {f"{one}_agent_id": links[one].desired if one in links else None for one in DIRECTIONS}
+    return {"nickname": number.nickname, **agents}
+
+
+def _difference(number: Number, links: Mapping[str, AgentLink], given: Sequence[str]) -> dict[str, str]:
+    """What to send: an empty string clears, as Teli has it. Until the mark is taken off, every nickname keeps it."""
+    body = {}
     wanted = ((number.mark if number.marked else "") + (number.nickname or "")).rstrip()
-    body = {} if wanted == (number.upstream_nickname or "") else {"nickname": wanted}
+    if "nickname" in given and wanted != (number.upstream_nickname or ""):
+        body["nickname"] = wanted
     for direction, link in links.items():
-        if link.state == "pending":
+        if f"{direction}_agent_id" in given and link.state == "pending":
             body[f"{direction}_agent_id"] = link.desired or ""
     return body
 
 
-def _answer(number: Number, links: Mapping[str, AgentLink], heard: Heard | None) -> dict[str, Any]:
-    """Teli's shape, without the mark."""
-    return {
-        "status": 200,
-        "body": orjson.dumps(
-            {
-                "success": True,
-                "phone_number": number.phone_number,
-                "message": str((heard.object() if heard else {}).get("message") or "Phone number updated")[:200],
-                **{f"{one}_agent_id": link.desired for one, link in sorted(links.items())},
-                "nickname": number.nickname,
-                "powered_by": "Teli",
-                "id": str(number.id),
-                "state": number.state,
-            }
-        ).decode(),
+def _answer(step: Step, number: Number, links: Mapping[str, AgentLink], heard: Heard | None) -> dict[str, Any]:
+    """Teli's shape, with the members that were given, and the nickname without its mark."""
+    wanted = _wanted(number, links)
+    body = {
+        "success": True,
+        "phone_number": number.phone_number,
+        "message": str((heard.object() if heard else {}).get("message") or "Phone number updated")[:200],
+        **{name: wanted[name] for name in step.given or ()},
+        "powered_by": "Teli",
+        "id": str(number.id),
+        "state": number.state,
+        "operation_id": str(step.id),
     }
+    return {"status": 200, "body": orjson.dumps(body).decode()}
+
+
+def _failed(step: Step, error: ServiceError) -> Done:
+    """The step ends as a problem, in the words the caller gets, now or from the operation."""
+    body = problem_body(error, step.request_id or str(step.id)).decode()
+    return Done(error.code, state="failed", answer={"status": error.status, "body": body})

@@ -6,14 +6,25 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BeforeValidator
 
 from service.http.context import request_id_of
 from service.http.openapi import problems
-from service.http.params import StrictQuery, Warnings
+from service.http.params import Warnings
 from service.http.prefer import Patience
-from service.idempotency.keys import Ask, IdempotencyKeyRequired, IdempotencyKeyReused, fingerprint, parse_key
+from service.http.problems import MEDIA_TYPE
+from service.http.routes import OwnRoute, TeliRoute
+from service.idempotency.keys import (
+    Ask,
+    IdempotencyKeyInProgress,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    fingerprint,
+    parse_key,
+)
 from service.kit.errors import Fault, InvalidRequest, NotFound
-from service.kit.phone import E164, NotAPhoneNumber, path_number
+from service.kit.phone import E164, path_number
+from service.kit.text import plain
 from service.kit.types import OrganizationId
 from service.numbers.changes import Change
 from service.numbers.errors import (
@@ -35,6 +46,7 @@ from service.numbers.release import AlreadyReleased, released_body
 from service.numbers.schemas import (
     NumberBought,
     NumberCreate,
+    NumberOut,
     NumberReleased,
     NumberUpdate,
     NumberUpdated,
@@ -48,8 +60,11 @@ from service.tenants.auth import CREDENTIALS, AgentsLink, NumbersCreate, Numbers
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
-router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS)
-operations_router = APIRouter(prefix="/v1/operations", tags=["operations"], dependencies=[*CREDENTIALS, StrictQuery])
+router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute)
+numbers_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
+operations_router = APIRouter(
+    prefix="/v1/operations", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute
+)
 
 
 def number_services(request: Request) -> NumberServices:
@@ -61,22 +76,32 @@ def request_id(request: Request) -> str:
     return request_id_of(request.scope)
 
 
-def number_in_path(
-    phone_number: Annotated[str, Path(description="E.164; `+` raw or as %2B", examples=["+13135550142"])],
-) -> E164:
-    """Raises: InvalidRequest for what is no phone number of the North American plan."""
-    try:
-        return path_number(phone_number)
-    except NotAPhoneNumber as error:
-        raise InvalidRequest(Fault("phone_number", str(error))) from None
-
-
 NumberServicesDep = Annotated[NumberServices, Depends(number_services)]
+# The vendor page's own examples.
+ORGANIZATION, USER = "1762896364768x389173798861431550", "1762896366429x599348279945132448"
 RequestId = Annotated[str, Depends(request_id)]
-PathNumber = Annotated[E164, Depends(number_in_path)]
+PathNumber = Annotated[
+    E164, AfterValidator(path_number), Path(description="E.164; `+` raw or as %2B", examples=["+13135550142"])
+]
+
+
+def number_named(text: str) -> UUID | E164:
+    """Our id of a number, or its E.164. Raises: NotAPhoneNumber."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return path_number(text)
+
+
+NumberNamed = Annotated[
+    UUID | E164, BeforeValidator(number_named), Path(description="Its id or its E.164", examples=["+13135550142"])
+]
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", description="The same on every retry of one request; 1 to 255 printable characters"),
+    AfterValidator(parse_key),
+    Header(
+        alias="Idempotency-Key", description="The same on every retry of one request; 1 to 255 printable characters"
+    ),
 ]
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
@@ -117,8 +142,8 @@ def accepted(operation_id: UUID, state: str) -> Response:
     response_model=NumberBought,
     responses=problems(
         InvalidAreaCode, UnknownUser, IdempotencyKeyRequired, NotYourOrganization, NotYourTenant, NoNumbersAvailable,
-        IdempotencyKeyReused, QuotaExceeded, UpstreamRefused, UpstreamUnavailable, LaneBusy, PurchasesStopped, Draining,
-        *AUTH,
+        IdempotencyKeyInProgress, IdempotencyKeyReused, QuotaExceeded, UpstreamRefused, UpstreamUnavailable, LaneBusy,
+        PurchasesStopped, Draining, *AUTH,
     ) | ACCEPTED,
 )  # fmt: skip
 async def create_number(
@@ -134,13 +159,12 @@ async def create_number(
 
     With an `Idempotency-Key` a retry gets the first request's answer, for the life of the number and 90 days more.
     """
-    key = parse_key(idempotency_key)
-    if key is None and caller.idempotency_required:
+    if idempotency_key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
     if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id):
         raise NotYourTenant
-    wish = body.wish(organization_of(caller, body.organization_id))
-    ask = Ask(key, fingerprint(body.model_dump(exclude_unset=True)))
+    wish = body.wish(organization_of(caller, body.organization_id), unknown)
+    ask = Ask(idempotency_key, fingerprint(body.model_dump(exclude_unset=True)))
     outcome = await services.provisioning.buy(caller, wish, ask, within=patience, request_id=request_id)
     return bought(outcome)
 
@@ -159,14 +183,20 @@ async def list_numbers(
     caller: NumbersRead,
     services: NumberServicesDep,
     warnings: Warnings,
-    user_id: Annotated[str, Query(min_length=1, max_length=128)],
-    organization_id: Annotated[str, Query(min_length=1, max_length=128)],
+    user_id: Annotated[str, AfterValidator(plain), Query(min_length=1, max_length=128, examples=[USER])],
+    organization_id: Annotated[
+        str, AfterValidator(plain), Query(min_length=1, max_length=128, examples=[ORGANIZATION])
+    ],
     is_admin: Annotated[bool, Query(description="The whole organisation; needs the scope inventory:org")] = False,
     phone_type: Annotated[str, Query(pattern="^(voice|sms)$")] = "voice",
     limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
-    """One user's numbers, or with `is_admin` the whole organisation's. Without `limit` all of them, streamed."""
+    """One user's numbers, or with `is_admin` the whole organisation's. Without `limit` all of them, streamed.
+
+    `count` is that of the rows in this very answer, with a `limit` those of the page: a client that checks one against
+    the other, as with Teli's own listing, finds them equal.
+    """
     if is_admin:
         caller.need("inventory:org")
     may_see = caller.sees_organization(organization_id)
@@ -175,14 +205,15 @@ async def list_numbers(
     if cursor is not None and limit is None:
         raise InvalidRequest(Fault("limit", "is required with cursor"))
     query = ListingQuery(organization_id, user_id, whole=is_admin)
-    if phone_type == "sms":
-        return _json({"success": True, "phone_numbers": [], "count": 0, "powered_by": "Teli"})
-    if limit is None:
+    if limit is None and phone_type == "voice":
         pieces = await services.listings.stream(caller, query, warnings)
         return StreamingResponse(pieces, media_type="application/json")
-    rows, next_cursor = await services.listings.page(caller, query, limit=limit, cursor=cursor)
-    page = {"success": True, "phone_numbers": rows, "count": len(rows), "powered_by": "Teli", "next_cursor": next_cursor}
-    return _json(page | ({"warnings": warnings} if warnings else {}))
+    rows: list[dict[str, Any]] = []
+    next_cursor = None
+    if limit is not None and phone_type == "voice":
+        rows, next_cursor = await services.listings.page(caller, query, limit=limit, cursor=cursor)
+    page = {"success": True, "phone_numbers": rows, "count": len(rows), "powered_by": "Teli"}
+    return warned(page | ({"next_cursor": next_cursor} if limit is not None else {}), warnings)
 
 
 @router.post(
@@ -207,15 +238,7 @@ async def update_agent(
     change = Change(frozenset(given), body.nickname, body.inbound_agent_id, body.outbound_agent_id)
     step_id = await services.changes.want(caller, phone_number, change, request_id=request_id)
     step = await services.follow_ups.run_now(caller.tenant, step_id, within=services.patience(patience))
-    if step.state == "failed":
-        raise UpstreamRefused((step.answer or {}).get("said"))
-    if step.state != "done" or step.answer is None:
-        return accepted(step.id, operation_state(step))
-    told = orjson.loads(step.answer["body"]) | {"operation_id": str(step.id)}
-    for name in set(NumberUpdate.model_fields) - given:
-        told.pop(name, None)
-    warnings = [f"{name}: not a field of this request, ignored" for name in body.ignored()] + unknown
-    return _json(told | ({"warnings": warnings} if warnings else {}))
+    return ended(step, [*body.warnings(), *unknown])
 
 
 @router.delete(
@@ -230,19 +253,22 @@ async def release_number(
     patience: Patience,
     request_id: RequestId,
     unknown: Warnings,
-    id: Annotated[UUID | None, Query(description="Which acquisition, where an E.164 was held twice")] = None,
+    acquisition: Annotated[UUID | None, Query(alias="id", description="Which, where an E.164 was held twice")] = None,
 ) -> Response:
     """Release a number now, for good. Asking again is harmless."""
-    outcome = await services.release.begin(caller, phone_number, acquisition=id, request_id=request_id)
+    outcome = await services.release.begin(caller, phone_number, acquisition=acquisition, request_id=request_id)
     if isinstance(outcome, AlreadyReleased):
-        return _json(released_body(outcome.number_id, phone_number, outcome.released_at, again=True))
-    step: Step = await services.follow_ups.run_now(
-        caller.tenant, outcome.step_id, within=services.patience(patience)
-    )
-    if step.state != "done" or step.answer is None:
-        return accepted(step.id, operation_state(step))
-    await services.gate.freed(caller.tenant)
-    return _json(orjson.loads(step.answer["body"]) | {"operation_id": str(step.id)})
+        return warned(released_body(outcome.number_id, phone_number, outcome.released_at, again=True), unknown)
+    step = await services.follow_ups.run_now(caller.tenant, outcome.step_id, within=services.patience(patience))
+    if step.state == "done":
+        await services.gate.freed(caller.tenant)
+    return ended(step, unknown)
+
+
+@numbers_router.get("/{number_id}", responses=problems(NotFound, *AUTH))
+async def get_number(number_id: NumberNamed, caller: NumbersRead, services: NumberServicesDep) -> NumberOut:
+    """One number; of several acquisitions of an E.164 the one that is held, else the latest."""
+    return NumberOut.model_validate(await services.lookup.one(caller, number_id))
 
 
 @operations_router.get("/{operation_id}", responses=problems(NotFound, *AUTH))
@@ -256,5 +282,16 @@ async def get_operation(
     return OperationOut(**await services.operations.get(caller, operation_id, wait=wait))
 
 
-def _json(body: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(body), media_type="application/json")
+def ended(step: Step, warnings: list[str]) -> Response:
+    """The answer that a step came to, or 202 while it has none."""
+    if step.state not in ("done", "failed") or step.answer is None:
+        return accepted(step.id, operation_state(step))
+    if step.state == "failed":
+        return Response(step.answer["body"], status_code=step.answer["status"], media_type=MEDIA_TYPE)
+    return warned(orjson.loads(step.answer["body"]), warnings)
+
+
+def warned(body: dict[str, Any], warnings: list[str]) -> Response:
+    """The body, and what was ignored in the request."""
+    told = {"warnings": warnings} if warnings else {}
+    return Response(orjson.dumps(body | told), media_type="application/json")

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from service.kit.errors import ServiceError
+from service.teli.errors import UpstreamUnavailable as UpstreamUnavailable
 
 
 class InvalidAreaCode(ServiceError):
@@ -26,21 +27,12 @@ class NoNumbersAvailable(ServiceError):
 
 
 class UpstreamRefused(ServiceError):
-    """Teli refused the request itself; nothing was bought."""
+    """Teli refused the request itself; nothing was bought, or changed."""
 
     status, code, title = 502, "upstream_refused", "Upstream refused"
 
-    def __init__(self, said: str | None) -> None:
-        super().__init__(f"Teli refused the request; nothing was bought. It said: {said or 'nothing'}")
-
-
-class UpstreamUnavailable(ServiceError):
-    """Teli cannot be used just now; nothing was bought."""
-
-    status, code, title = 503, "upstream_unavailable", "Upstream unavailable"
-
-    def __init__(self, detail: str = "Teli cannot be used just now; nothing was bought.", *, after: int = 5) -> None:
-        super().__init__(detail, headers={"Retry-After": str(after)})
+    def __init__(self, said: str | None, *, nothing: str = "nothing was bought") -> None:
+        super().__init__(f"Teli refused the request; {nothing}. It said: {said or 'nothing'}")
 
 
 class LaneBusy(ServiceError):

@@ -1,12 +1,12 @@
 """Which step is done by whom; used by requests that want their own step done now, and by the worker for the rest."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 
 from service.db import Database
 from service.kit.types import TenantId
@@ -29,24 +29,43 @@ class FollowUps:
             "unmark": changes.unmark,
             "release": release.perform,
         }
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run_due(self, *, limit: int = 32) -> int:
         """Claim and perform what is due, for every tenant. Returns how many were claimed."""
         steps = await self._steps.claim(limit=limit)
-        await asyncio.gather(*(self._perform(step, None) for step in steps))
+        results = await asyncio.gather(*(self._perform(step, None) for step in steps), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         return len(steps)
 
     async def run_now(self, tenant: TenantId, step_id: UUID, *, within: float) -> Step:
-        """Perform one step at once, if it can be claimed, and tell how it stands after at most `within` seconds.
+        """Perform one step at once and tell how it stands after its first try, or after `within` seconds at most.
 
-        The step goes on if the time is over.
+        While another step of the number runs, this one waits for its turn. A try goes on when the time is over.
         """
-        task = asyncio.create_task(self._claim_and_perform(tenant, step_id))
-        await asyncio.wait({task}, timeout=within)
-        if task.done():
-            task.result()
-        async with self._database.acting(tenant=tenant) as session:
-            return (await session.scalars(select(Step).where(Step.id == step_id))).one()
+        until, pause = time.monotonic() + within, 0.02
+        while True:
+            task = asyncio.create_task(self._claim_and_perform(tenant, step_id))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+            if task.done():
+                task.result()
+            async with self._database.acting(tenant=tenant) as session:
+                step = await session.get_one(Step, step_id)
+            untried = step.state == "running" or (step.state == "waiting" and step.tries == 0)
+            left = until - time.monotonic()
+            if not untried or left <= 0:
+                return step
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, 0.5)
+
+    async def drain(self) -> None:
+        """Let what requests began come to its end; the worker takes over what does not within seconds."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=5)
 
     async def _claim_and_perform(self, tenant: TenantId, step_id: UUID) -> None:
         for step in await self._steps.claim(step_id=step_id, tenant=tenant):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, case, select, tuple_
 from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
@@ -48,7 +48,8 @@ class TeliListings:
         rows, last = await self._batch(caller, query, after, limit + 1)
         if len(rows) <= limit:
             return rows, None
-        return rows[:limit], self._cursors.seal(query.as_json(), [last[limit - 1][0].isoformat(), str(last[limit - 1][1])])
+        moment, number_id = last[limit - 1]
+        return rows[:limit], self._cursors.seal(query.as_json(), [moment.isoformat(), str(number_id)])
 
     async def stream(self, caller: Principal, query: Query, warnings: list[str]) -> AsyncIterator[bytes]:
         """The whole listing as one JSON object, in batches; no transaction is open while the caller reads."""
@@ -92,8 +93,8 @@ def _select(query: Query) -> Select[Any]:
     statement: Select[Any] = (
         select(
             *Number.__table__.columns,
-            inbound.desired.label("inbound_agent_id"),
-            outbound.desired.label("outbound_agent_id"),
+            in_force(inbound).label("inbound_agent_id"),
+            in_force(outbound).label("outbound_agent_id"),
         )
         .outerjoin(inbound, (inbound.number_id == Number.id) & (inbound.direction == "inbound"))
         .outerjoin(outbound, (outbound.number_id == Number.id) & (outbound.direction == "outbound"))
@@ -101,6 +102,11 @@ def _select(query: Query) -> Select[Any]:
         .order_by(Number.acquired_at, Number.id)
     )
     return statement if query.whole else statement.where(Number.user_id == query.user_id)
+
+
+def in_force(link: type[AgentLink]) -> Any:
+    """The agent that is wanted, or, where Teli refused it, the one that it had before."""
+    return case((link.state == "refused", link.confirmed), else_=link.desired)
 
 
 def teli_row(row: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FetchedValue, ARRAY, BigInteger, Boolean, DateTime, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, Integer, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +35,7 @@ class QueuePlace(Base):
     place: Mapped[int] = mapped_column(BigInteger)
     replica: Mapped[UUID]
     alive_until: Mapped[datetime] = mapped_column(Moment)
+    leaves_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Intent(Base):
@@ -123,7 +124,11 @@ class Number(Base):
 
 
 class Step(Base):
-    """Work still owed to a number at Teli; one of a number at a time. A push or release is an operation too."""
+    """Work still owed to a number at Teli; one of a number at a time. A push or release is an operation too.
+
+    `sent_at`: when a release left whose outcome is not known. `answer`: {status, body} at the end, before it what one
+    try tells the next. `actor`, `request_id`: who called for it. `given`: the members a push is about.
+    """
 
     __tablename__ = "steps"
 
@@ -138,5 +143,8 @@ class Step(Base):
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     outcome: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    actor: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    given: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -66,7 +66,6 @@ def _purchase(intent: Intent) -> dict[str, Any]:
 def _change(step: Step) -> dict[str, Any]:
     state = operation_state(step)
     body = orjson.loads(step.answer["body"]) if step.answer and "body" in step.answer else None
-    said = step.answer.get("said") if step.answer else None
     return {
         "id": step.id,
         "kind": KINDS[step.kind],
@@ -75,5 +74,5 @@ def _change(step: Step) -> dict[str, Any]:
         "ended_at": step.ended_at,
         "number_id": step.number_id,
         "result": body if state == "succeeded" else None,
-        "problem": {"code": "upstream_refused", "detail": said or step.outcome} if state == "failed" else None,
+        "problem": body if state == "failed" else None,
     }

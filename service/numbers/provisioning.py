@@ -7,7 +7,7 @@ only the telling of its outcome.
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -19,12 +19,12 @@ from sqlalchemy import text
 from service.db import CommitUnknown, Database
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
-from service.idempotency.keys import Ask, IdempotencyKeyReused
+from service.idempotency.keys import Ask, IdempotencyKeyInProgress, IdempotencyKeyReused
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError, StorageUnavailable
 from service.kit.phone import neighbours
 from service.kit.types import OrganizationId, TenantId, UserId, new_id
-from service.numbers.admission import Admission, Admissions
+from service.numbers.admission import SEND_WITHIN, Admission, Admissions
 from service.numbers.errors import (
     Draining,
     NoNumbersAvailable,
@@ -51,7 +51,11 @@ from service.tenants.directory import Directory
 from service.tenants.principals import NotYourOrganization, Principal
 
 # The lease outlives the sender's patience, so that it has written its outcome before anybody else may judge it.
-LEASE_MARGIN = 30.0
+LONGEST_MARGIN = 30.0
+# Seconds that an admission takes where it need not wait for a lane, and many more.
+QUICKLY = 0.25
+# Longer than Postgres lets a statement run, for one outlives the connection it came by.
+ADMISSION_ENDED = 35.0
 log = structlog.get_logger()
 
 OperationState = Literal["pending", "succeeded", "failed", "unresolved"]
@@ -66,7 +70,7 @@ OPERATION_STATES: dict[str, OperationState] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One number to be bought, as asked for and checked. `ignored` names the fields that were not understood."""
+    """One number to be bought, as asked for and checked. `warnings` name what was not understood."""
 
     organization_id: OrganizationId
     user_id: UserId
@@ -76,7 +80,7 @@ class Wish:
     tags: tuple[str, ...] = ()
     inbound_agent_id: str | None = None
     outbound_agent_id: str | None = None
-    ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def extras(self) -> dict[str, Any]:
         """What the ledger keeps of it beside area code and owner."""
@@ -107,7 +111,7 @@ class Pending:
 
 @dataclass(slots=True, eq=False)
 class Purchase:
-    """A purchase under way in this process."""
+    """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none."""
 
     caller: Principal
     wish: Wish
@@ -116,7 +120,12 @@ class Purchase:
     mark: str
     intent_id: UUID
     admitted: "asyncio.Future[Admission]"
+    task: "asyncio.Task[Answered | None]" = field(init=False)
     exchange: "asyncio.Task[Heard] | None" = None
+
+    @property
+    def key(self) -> tuple[TenantId, str] | None:
+        return (self.caller.tenant, self.ask.key) if self.ask.key else None
 
 
 class Provisioning:
@@ -137,10 +146,11 @@ class Provisioning:
         self._directory = directory
         self._secret = secret
         self._answer_within = answer_within
-        self._lease = upstream_timeout + LEASE_MARGIN
+        self._lease = lease(upstream_timeout)
         self._admissions = Admissions(database, wait_at_most=answer_within)
         self._replica = uuid4()
-        self._under_way: dict[UUID, tuple[Purchase, asyncio.Task[Answered | None]]] = {}
+        self._under_way: dict[UUID, Purchase] = {}
+        self._by_key: dict[tuple[TenantId, str], Purchase] = {}
         self.draining = False
 
     async def buy(
@@ -149,8 +159,9 @@ class Provisioning:
         """Buy one number, or tell what became of the purchase this key already names.
 
         `within`: seconds the caller wants to wait for the outcome; None is the default patience.
-        Raises: QuotaExceeded, IdempotencyKeyReused, LaneBusy, UnknownUser, NotYourOrganization, PurchasesStopped,
-            UpstreamUnavailable, Draining, StorageUnavailable: in each case nothing was bought by this request.
+        Raises: QuotaExceeded, IdempotencyKeyReused, IdempotencyKeyInProgress, LaneBusy, UnknownUser,
+            NotYourOrganization, PurchasesStopped, UpstreamUnavailable, Draining, StorageUnavailable: in each case
+            nothing was bought by this request.
         """
         until = time.monotonic() + (self._answer_within if within is None else within)
         entry = await self._gate.enter(caller.tenant, ask)
@@ -164,64 +175,78 @@ class Provisioning:
         if self.draining:
             raise Draining
 
-        purchase, task = self._start(caller, wish, ask, request_id)
-        first: set[asyncio.Future[Any]] = {task, purchase.admitted}
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()  # Raises, where nothing was admitted.
+        first = self._by_key.get((caller.tenant, ask.key)) if ask.key else None
+        if first is not None and first.ask.fingerprint != ask.fingerprint:
+            raise IdempotencyKeyReused
+        purchase = first or self._start(caller, wish, ask, request_id)
+        # Who comes second may be told to come again, once the first seems to stand in a queue; who came first has asked
+        # for a purchase, and is told of that.
+        patience = None if first is None else max(QUICKLY, until - time.monotonic())
+        await asyncio.wait({purchase.admitted}, timeout=patience)
+        if not purchase.admitted.done():
+            raise IdempotencyKeyInProgress
         if (admission := purchase.admitted.result()).outcome == "known":
             return await self._join(caller, ask, admission, until=until)
-        return await self._outcome(purchase.intent_id, task, until=until)
+        return await self._outcome(purchase, until=until, replayed=first is not None)
 
     async def drain(self) -> None:
         """Let purchases under way finish for a while, then stop listening and leave doubts. Nothing new is begun."""
         self.draining = True
-        if tasks := [task for _, task in self._under_way.values()]:
-            await asyncio.wait(tasks, timeout=self._answer_within)
-        for purchase, _ in self._under_way.values():
+        await self._ended(within=self._answer_within)
+        for purchase in self._under_way.values():
             if purchase.exchange is not None:
                 purchase.exchange.cancel()
-        if tasks := [task for _, task in self._under_way.values()]:
-            await asyncio.wait(tasks, timeout=5)
+        await self._ended(within=5)
 
-    def _start(
-        self, caller: Principal, wish: Wish, ask: Ask, request_id: str
-    ) -> tuple[Purchase, "asyncio.Task[Answered | None]"]:
+    async def _ended(self, *, within: float) -> None:
+        if tasks := [purchase.task for purchase in self._under_way.values()]:
+            await asyncio.wait(tasks, timeout=within)
+
+    def _start(self, caller: Principal, wish: Wish, ask: Ask, request_id: str) -> Purchase:
         intent_id = new_id()
         purchase = Purchase(
             caller,
             wish,
             ask,
             request_id,
-            mark=make_mark(
-                self._secret, tenant=caller.tenant, tag=caller.tag or "", names=ask.key or str(intent_id)
-            ),
+            mark=make_mark(self._secret, tenant=caller.tenant, tag=caller.tag or "", names=ask.key or str(intent_id)),
             intent_id=intent_id,
             admitted=asyncio.get_running_loop().create_future(),
         )
-        task = asyncio.create_task(self._run(purchase), name=f"purchase {intent_id}")
-        self._under_way[intent_id] = (purchase, task)
-        task.add_done_callback(lambda done: self._ended(purchase, done))
-        return purchase, task
+        self._under_way[intent_id] = purchase
+        if purchase.key:
+            self._by_key[purchase.key] = purchase
+        purchase.task = asyncio.create_task(self._run(purchase), name=f"purchase {intent_id}")
+        purchase.task.add_done_callback(lambda task: self._forget(purchase, task))
+        return purchase
 
-    def _ended(self, purchase: Purchase, task: "asyncio.Task[Answered | None]") -> None:
+    def _forget(self, purchase: Purchase, task: "asyncio.Task[Answered | None]") -> None:
         del self._under_way[purchase.intent_id]
-        purchase.admitted.cancel()
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None and not isinstance(error, ServiceError):
+        self._let_others_try(purchase)
+        if not purchase.admitted.cancel() and not purchase.admitted.cancelled():
+            purchase.admitted.exception()  # Seen, though its caller may have left.
+        if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a purchase failed unforeseen", exc_info=error, intent=str(purchase.intent_id))
+
+    def _let_others_try(self, purchase: Purchase) -> None:
+        if purchase.key and self._by_key.get(purchase.key) is purchase:
+            del self._by_key[purchase.key]
 
     async def _run(self, purchase: Purchase) -> Answered | None:
         try:
             admission = await self._admit(purchase)
-        except QuotaExceeded as full:
-            await self._gate.leave(purchase.caller.tenant, purchase.ask, quota=full)
-            raise
         except CommitUnknown:
+            purchase.admitted.set_exception(StorageUnavailable())
+            self._let_others_try(purchase)
             await self._never_sent(purchase)
-            raise StorageUnavailable from None
+            return None
+        except Exception as error:
+            purchase.admitted.set_exception(error)
+            if isinstance(error, QuotaExceeded):
+                await self._gate.leave(purchase.caller.tenant, purchase.ask, quota=error)
+            if not isinstance(error, ServiceError):
+                raise
+            return None
         purchase.admitted.set_result(admission)
         if admission.outcome == "known":
             return None
@@ -297,7 +322,7 @@ class Provisioning:
             "intent_id": str(purchase.intent_id),
             "request_id": purchase.request_id,
             "actor": purchase.caller.actor,
-            "evidence": self._teli.evidence(heard),
+            "evidence": heard.evidence(),
         }
         match reading:
             case Sold():
@@ -331,17 +356,25 @@ class Provisioning:
             log.warning("doubt", intent=str(purchase.intent_id), reason=settled["reason"])
         held = Answer.of(settled["answer"]) if settled["answer"] else None
         await self._gate.leave(
-            purchase.caller.tenant, purchase.ask, answer=held, quota="freed" if settled["state"] == "refused" else "same"
+            purchase.caller.tenant,
+            purchase.ask,
+            answer=held,
+            quota="freed" if settled["state"] == "refused" else "same",
         )
         return Answered(held) if held else None
 
     async def _never_sent(self, purchase: Purchase) -> None:
-        """The admission may have been committed and must not be sent: refuse it, if it is there."""
-        with_nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
-        try:
-            await self._settle(purchase, with_nothing)
-        except asyncpg.NoDataFoundError:
-            return
+        """The admission may have been committed, or be so yet, and must not be sent: refuse it once it is there."""
+        nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
+        until, pause = time.monotonic() + ADMISSION_ENDED, 0.1
+        while time.monotonic() < until and not self.draining:
+            try:
+                await self._settle(purchase, nothing)
+            except asyncpg.NoDataFoundError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2)
+            else:
+                return
 
     async def _write(self, question: dict[str, Any]) -> dict[str, Any]:
         """Settle, again and again until it is done: what was heard must not be lost.
@@ -354,23 +387,31 @@ class Provisioning:
                 return await self._database.call("settle", question)
             except asyncpg.NoDataFoundError:
                 raise
-            except (StorageUnavailable, CommitUnknown, asyncpg.PostgresError) as error:
+            except Exception as error:
                 SETTLE_RETRIES.inc()
-                log.warning("an outcome could not be written, trying again", intent=question["intent_id"],
-                            error=type(error).__name__)
+                log.warning(
+                    "an outcome could not be written, trying again",
+                    intent=question["intent_id"],
+                    error=f"{type(error).__name__}: {error}"[:300],
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5)
 
-    async def _outcome(
-        self, intent_id: UUID, task: "asyncio.Task[Answered | None]", *, until: float
-    ) -> Answered | Pending:
+    async def _outcome(self, purchase: Purchase, *, until: float, replayed: bool) -> Answered | Pending:
+        """An admitted purchase's answer, or that it is pending; never an error, for what was admitted may be bought."""
+        task = purchase.task
         await asyncio.wait({task}, timeout=max(0, until - time.monotonic()))
-        if task.done() and (answered := task.result()) is not None:
-            return answered
-        return Pending(intent_id, "pending")
+        if (
+            task.done()
+            and not task.cancelled()
+            and task.exception() is None
+            and (answered := task.result()) is not None
+        ):
+            return replace(answered, replayed=replayed)
+        return Pending(purchase.intent_id, "pending")
 
     async def _join(self, caller: Principal, ask: Ask, admission: Admission, *, until: float) -> Answered | Pending:
-        """Wait for a purchase that this key already names, here or in another process, as its first caller would."""
+        """Wait for a purchase that this key already names, in whichever process, as its first caller would."""
         said = admission.said
         if not said["fingerprint_equal"]:
             raise IdempotencyKeyReused
@@ -378,11 +419,9 @@ class Provisioning:
         if said["answer"] is not None:
             REPLAYS.labels("postgres").inc()
             answer = Answer.of(said["answer"])
-            await self._gate.leave(caller.tenant, ask, answer=answer)
+            if answer.status < 300:  # A refusal has its minute from when it was given, not from now.
+                await self._gate.leave(caller.tenant, ask, answer=answer)
             return Answered(answer, replayed=True)
-        if here := self._under_way.get(intent_id):
-            outcome = await self._outcome(intent_id, here[1], until=until)
-            return Answered(outcome.answer, replayed=True) if isinstance(outcome, Answered) else outcome
         state, pause = said["state"], 0.05
         while state in ("sending", "doubtful") and time.monotonic() < until:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
@@ -401,6 +440,11 @@ class Provisioning:
         return row.state, row.answer
 
 
+def lease(upstream_timeout: float) -> float:
+    """Seconds from the admission to the moment by which its send has provably ended, and its sender has said so."""
+    return upstream_timeout + min(LONGEST_MARGIN, max(2 * SEND_WITHIN, upstream_timeout))
+
+
 def sale_body(purchase: Purchase, sold: Sold, number_id: UUID) -> str:
     """Teli's body for a sale, and beside it our ids; a `warnings` member names fields that were not understood."""
     body: dict[str, Any] = {
@@ -414,8 +458,8 @@ def sale_body(purchase: Purchase, sold: Sold, number_id: UUID) -> str:
         "state": "active",
         "operation_id": str(purchase.intent_id),
     }
-    if purchase.wish.ignored:
-        body["warnings"] = [f"{name}: not a field of this request, ignored" for name in purchase.wish.ignored]
+    if purchase.wish.warnings:
+        body["warnings"] = list(purchase.wish.warnings)
     return orjson.dumps(body).decode()
 
 

@@ -1,13 +1,13 @@
 """Giving a number back, with the same care as buying one.
 
 Teli's DELETE names only the E.164. A late or repeated one could hit a number that was given out anew, so a DELETE is
-never repeated before the row id that was meant has been seen again, and after an unknown outcome not before a
-settling window has passed.
+never repeated before the row id that was meant has been seen again, alone under its E.164, and after an unknown
+outcome not before a settling window has passed. Where that cannot be seen the release is unresolved: a person decides.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -20,10 +20,10 @@ from service.kit.clock import rfc3339, utc_now
 from service.kit.errors import NotFound
 from service.kit.phone import E164
 from service.kit.types import TenantId
-from service.numbers.confirm import Confirmation
+from service.numbers.confirm import WORKER, Confirmation
 from service.numbers.errors import released_before
 from service.numbers.models import Number, Step
-from service.numbers.steps import Done, Later, owe
+from service.numbers.steps import LOST, Done, Later, about_to_send, owe, still_held
 from service.observability.metrics import ALARMS
 from service.outbox.events import record
 from service.quotas.models import TenantQuota
@@ -32,6 +32,8 @@ from service.teli.heard import Heard
 from service.tenants.principals import Principal
 
 LATE_RETRY = timedelta(days=7)
+LOOKS = 3
+LONGEST_BETWEEN_LOOKS = 60.0
 log = structlog.get_logger()
 
 
@@ -78,15 +80,15 @@ class Release:
                 assert number.released_at is not None
                 return AlreadyReleased(number.id, number.released_at)
             if number.state == "releasing":
-                under_way = await session.scalar(
-                    select(Step.id).where(Step.number_id == number.id, Step.kind == "release").order_by(
-                        Step.created_at.desc()
-                    ).limit(1)
+                under_way = await session.scalars(
+                    select(Step.id)
+                    .where(Step.number_id == number.id, Step.kind == "release")
+                    .order_by(Step.created_at.desc())
+                    .limit(1)
                 )
-                assert under_way is not None
-                return Releasing(under_way)
+                return Releasing(under_way.one())
             was, number.state = number.state, "releasing"
-            step_id = await owe(session, caller.tenant, number.id, "release")
+            step_id = await owe(session, caller.tenant, number.id, "release", actor=caller.actor, request_id=request_id)
             note(
                 session,
                 actor=caller.actor,
@@ -101,54 +103,106 @@ class Release:
         return Releasing(step_id)
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
-        """The `release` step."""
+        """The `release` step. The worker always looks first; only the request itself, at its one try, need not."""
         async with self._database.acting(tenant=tenant) as session:
             number = await session.get_one(Number, step.number_id)
         if number.state == "released":
-            return Done("released before", answer=_answer(number, number.released_at or utc_now(), None))
-        if step.sent_at is not None or number.confirmed_at is None:
-            settled_at = step.sent_at + timedelta(seconds=self._settling_window) if step.sent_at else utc_now()
-            if step.outcome != "failed upstream" and utc_now() < settled_at:
-                return Later(step.outcome or "unknown", after=(settled_at - utc_now()).total_seconds())
-            if await self._confirmation.look(number, tenant) is None:
-                return Later("its row is not listed")
-        await self._about_to_send(step, tenant)
-        heard = await self._teli.release(number.phone_number)
+            return Done("released before", answer=_answer(step, number, number.released_at or utc_now(), again=False))
+        if step.sent_at is not None:
+            left = (step.sent_at - utc_now()).total_seconds() + self._settling_window
+            if left > 0:
+                return Later("unknown", after=left)
+        if number.confirmed_at is None:
+            if not await self._confirmation.confirm(number, tenant, request_id=step.request_id):
+                return Later("not listed yet")
+        elif tenant is None:
+            match await self._look(number):
+                case "there":
+                    pass
+                case "not to be told":
+                    return Later("no listing to be had", found=step.answer)
+                case "gone":
+                    return await self._gone(step, number)
+                case "given out anew":
+                    return await self._unresolved(step, number, "its E.164 is listed under another row id", None)
+        send_by = await about_to_send(self._database, step, tenant, sent_at=func.clock_timestamp())
+        if send_by is None:
+            return LOST
+        heard = await self._teli.release(number.phone_number, send_by=send_by)
         return await self._read(step, number, heard, tenant)
 
-    async def _about_to_send(self, step: Step, tenant: TenantId | None) -> None:
-        async with self._database.acting(tenant=tenant) as session:
-            await session.execute(update(Step).where(Step.id == step.id).values(sent_at=func.clock_timestamp()))
+    async def _look(self, number: Number) -> Literal["there", "gone", "given out anew", "not to be told"]:
+        """Whether the row that is meant, and no other of its E.164, is listed in its organisation."""
+        listing = await self._confirmation.listing(number, whole=True)
+        if listing is None:
+            return "not to be told"
+        rows = {row.row_id for row in listing.rows if row.phone_number == number.phone_number}
+        async with self._database.acting() as session:
+            earlier = await session.scalars(
+                select(Number.upstream_row_id).where(
+                    Number.account_id == number.account_id,
+                    Number.phone_number == number.phone_number,
+                    Number.acquired_at < number.acquired_at,
+                )
+            )
+        # A row of an acquisition before this one is only slow to vanish.
+        if rows - {number.upstream_row_id} - set(earlier):
+            return "given out anew"
+        if number.upstream_row_id in rows:
+            return "there"
+        return "gone" if listing.complete else "not to be told"
+
+    async def _gone(self, step: Step, number: Number) -> Done | Later:
+        """One listing may leave a row out; after several the row id cannot be checked, and nothing is sent any more."""
+        looks = 1 + int((step.answer or {}).get("looks", 0))
+        if looks >= LOOKS:
+            return await self._unresolved(step, number, "its row is listed no more", None)
+        between = min(LONGEST_BETWEEN_LOOKS, self._settling_window / LOOKS)
+        return Later("its row is not listed", after=between, found={"looks": looks})
 
     async def _read(self, step: Step, number: Number, heard: Heard, tenant: TenantId | None) -> Done | Later:
         if heard.kind == "never_sent":
-            return await self._not_sent(step, heard.detail or "never sent", tenant)
+            return await self._not_released(step, heard.detail or "never sent", tenant)
         if heard.kind != "answer" or heard.status is None:
             return Later("unknown")
         body = heard.object()
-        if heard.status == 200 and (body.get("success") is not False or body.get("already_released") is True):
-            released_at = await self._released(number, tenant)
-            return Done("released", answer=_answer(number, released_at, heard))
+        again = body.get("already_released") is True
+        if heard.status == 200 and (again or body.get("success") is True):
+            released_at = await self._released(step, number, tenant)
+            return Done("released", answer=_answer(step, number, released_at, again=again))
         if heard.status == 502 and body.get("failed") in ("voice_provider", "voice_carrier"):
-            return Later("failed upstream")
+            return await self._not_released(step, f"failed at {body['failed']}", tenant)
         if heard.status in (401, 403, 429):
-            return await self._not_sent(step, f"status {heard.status}", tenant)
-        if heard.status == 404:
-            # Gone, somebody else's, or the wrong key: not proof of a release. A person decides.
-            ALARMS.labels("release_not_found").inc()
-            log.error("release answered 404", number=str(number.id))
-            return Done("unknown at Teli", state="unresolved")
-        if heard.status == 400:
-            ALARMS.labels("release_refused").inc()
-            return Done("refused", state="unresolved")
+            return await self._not_released(step, f"status {heard.status}", tenant)
+        if heard.status in (400, 404):
+            # 404: gone, somebody else's, or the wrong key. No proof of a release.
+            return await self._unresolved(step, number, f"answered {heard.status}", tenant)
         return Later("unknown")
 
-    async def _not_sent(self, step: Step, why: str, tenant: TenantId | None) -> Later:
+    async def _not_released(self, step: Step, why: str, tenant: TenantId | None) -> Later:
+        """Teli said, or the line proves, that the number is not released: there is nothing to settle."""
         async with self._database.acting(tenant=tenant) as session:
-            await session.execute(update(Step).where(Step.id == step.id).values(sent_at=None))
+            await session.execute(update(Step).where(still_held(step)).values(sent_at=None))
         return Later(why)
 
-    async def _released(self, number: Number, tenant: TenantId | None) -> datetime:
+    async def _unresolved(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> Done:
+        """The number stays `releasing`, its quota held, until a person decides."""
+        ALARMS.labels("release_unresolved").inc()
+        log.error("a release is unresolved", number=str(number.id), why=why)
+        async with self._database.acting(tenant=tenant) as session:
+            note(
+                session,
+                actor=WORKER,
+                action="number.release_unresolved",
+                of=("number", str(number.id)),
+                tenant=number.tenant_id,
+                after={"why": why},
+                request_id=step.request_id,
+            )
+            await record(session, number.tenant_id, "number.release_unresolved", number_id=number.id, why=why)
+        return Done(why, state="unresolved")
+
+    async def _released(self, step: Step, number: Number, tenant: TenantId | None) -> datetime:
         async with self._database.acting(tenant=tenant) as session:
             moved = await session.execute(
                 update(Number)
@@ -158,20 +212,19 @@ class Release:
             )
             released_at = moved.scalar_one_or_none()
             if released_at is None:
-                return number.released_at or utc_now()
+                return (await session.get_one(Number, number.id)).released_at or utc_now()
             await session.execute(
-                update(TenantQuota)
-                .where(TenantQuota.tenant_id == number.tenant_id)
-                .values(used=TenantQuota.used - 1)
+                update(TenantQuota).where(TenantQuota.tenant_id == number.tenant_id).values(used=TenantQuota.used - 1)
             )
             note(
                 session,
-                actor="release",
+                actor=step.actor or WORKER,
                 action="number.released",
                 of=("number", str(number.id)),
                 tenant=number.tenant_id,
                 before={"state": number.state},
                 after={"state": "released"},
+                request_id=step.request_id,
             )
             await record(
                 session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number
@@ -214,7 +267,6 @@ def released_body(number_id: UUID, phone_number: str, released_at: datetime, *, 
     }
 
 
-def _answer(number: Number, released_at: datetime, heard: Heard | None) -> dict[str, Any]:
-    again = bool(heard and heard.object().get("already_released"))
-    body = released_body(number.id, number.phone_number, released_at, again=again)
+def _answer(step: Step, number: Number, released_at: datetime, *, again: bool) -> dict[str, Any]:
+    body = released_body(number.id, number.phone_number, released_at, again=again) | {"operation_id": str(step.id)}
     return {"status": 200, "body": orjson.dumps(body).decode()}

@@ -1,5 +1,6 @@
 """What callers send and get on Teli's paths of numbers, and on operations."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -7,14 +8,14 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 from pydantic_core import PydanticCustomError
 
+from service.http.params import MOST_WARNINGS
 from service.kit.phone import AreaCodeRefused, check_area_code
-from service.kit.text import plain
+from service.kit.text import plain, shown
 from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
 from service.numbers.provisioning import Wish
 
 MOST_TAGS = 20
-SHOWN_NAMES = 20
 
 
 def _sold_area_code(code: str) -> str:
@@ -51,10 +52,10 @@ class TeliBody(BaseModel):
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
 
-    def ignored(self) -> tuple[str, ...]:
-        """Names of unknown fields, cut to what is fit to be shown."""
-        names = sorted(self.model_extra or {})[:SHOWN_NAMES]
-        return tuple(name[:64].encode(errors="replace").decode() for name in names)
+    def warnings(self) -> tuple[str, ...]:
+        """Unknown fields, each named, twenty at most."""
+        names = sorted(self.model_extra or {})[:MOST_WARNINGS]
+        return tuple(f"{shown(name)}: not a field of this request, ignored" for name in names)
 
 
 class NumberCreate(TeliBody):
@@ -78,7 +79,8 @@ class NumberCreate(TeliBody):
     inbound_agent_id: AgentId | None = Field(None, description="Linked after the purchase.")
     outbound_agent_id: AgentId | None = Field(None, description="Linked after the purchase.")
 
-    def wish(self, organization: OrganizationId) -> Wish:
+    def wish(self, organization: OrganizationId, warnings: Iterable[str] = ()) -> Wish:
+        """`warnings`: what was ignored beside the body."""
         return Wish(
             organization_id=organization,
             user_id=UserId(self.user_id),
@@ -88,7 +90,7 @@ class NumberCreate(TeliBody):
             tags=tuple(dict.fromkeys(self.tags or ())),
             inbound_agent_id=self.inbound_agent_id,
             outbound_agent_id=self.outbound_agent_id,
-            ignored=self.ignored(),
+            warnings=(*self.warnings(), *warnings),
         )
 
 
@@ -151,6 +153,7 @@ class NumberReleased(BaseModel):
     id: UUID
     state: str
     operation_id: UUID | None = None
+    warnings: list[str] | None = None
 
 
 class TeliRow(BaseModel):
@@ -188,6 +191,28 @@ class TeliListing(BaseModel):
     powered_by: str
     next_cursor: str | None = None
     warnings: list[str] | None = None
+
+
+class NumberOut(BaseModel):
+    """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it; `operation_id` is its purchase."""
+
+    id: UUID
+    phone_number: str = Field(examples=["+13135550142"])
+    state: Literal["active", "release_scheduled", "releasing", "released", "missing"]
+    organization_id: str
+    tenant_id: str
+    user_id: str
+    area_code: str
+    nickname: str | None
+    cost_center: str | None
+    tags: list[str]
+    holder_user_id: str | None
+    inbound_agent_id: str | None
+    outbound_agent_id: str | None
+    acquired_at: datetime
+    confirmed_at: datetime | None
+    released_at: datetime | None
+    operation_id: UUID
 
 
 class OperationOut(BaseModel):

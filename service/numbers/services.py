@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.numbers.changes import Changes
 from service.numbers.follow_ups import FollowUps
 from service.numbers.listing import TeliListings
+from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
 from service.numbers.provisioning import Provisioning
 from service.numbers.release import Release
@@ -15,6 +16,7 @@ from service.quotas.gate import Gate
 class NumberServices:
     provisioning: Provisioning
     listings: TeliListings
+    lookup: Lookup
     changes: Changes
     release: Release
     follow_ups: FollowUps

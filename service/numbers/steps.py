@@ -1,7 +1,8 @@
 """Work still owed to a number at Teli, done by whoever claims it, one step of a number at a time.
 
 A step is claimed by a conditional UPDATE with a lease, performed with no transaction open, and ended or put off by
-another. A claimant that dies lets its lease run out; performing twice is harmless by each step's own care.
+another. A claimant that dies lets its lease run out. `tries` grows with each claim and fences: whoever lost a step to
+a later claimant can neither end it, nor put it off, nor begin to change anything at Teli for it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -18,14 +19,17 @@ from service.db import Database
 from service.kit.types import TenantId, new_id
 from service.numbers.models import Step
 from service.observability.metrics import STEPS
+from service.teli.client import SendBy
 
+# Longer than any one call to Teli, and than a listing together with a look at the users.
 LEASE = 120.0
-LONGEST_PAUSE = 60.0
+SEND_WITHIN = 10.0
+LONGEST_PAUSE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is over. `answer` is {status, body} for a step that is an operation; `state` done, failed, unresolved."""
+    """The step is over. `answer` is {status, body} where it is an operation; `state`: done, failed, unresolved."""
 
     outcome: str
     state: str = "done"
@@ -34,10 +38,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not yet. `after` seconds, or with None after a pause that doubles up to a minute."""
+    """Not yet. `after` seconds, or with None after a pause that doubles up to five minutes.
+
+    `found` is what the next try must know of this one.
+    """
 
     outcome: str
     after: float | None = None
+    found: dict[str, Any] | None = None
+
+
+LOST = Later("lost to a later claimant")
 
 
 def seconds(value: float) -> Any:
@@ -45,14 +56,56 @@ def seconds(value: float) -> Any:
     return func.make_interval(0, 0, 0, 0, 0, 0, value)
 
 
-async def owe(session: AsyncSession, tenant: str, number_id: UUID, kind: str, *, after: float = 0) -> UUID:
-    """A new step, in the transaction of the change that calls for it. Returns its id."""
+async def owe(
+    session: AsyncSession,
+    tenant: str,
+    number_id: UUID,
+    kind: str,
+    *,
+    after: float = 0,
+    actor: str | None = None,
+    request_id: str | None = None,
+    given: Sequence[str] = (),
+) -> UUID:
+    """A new step, in the transaction of the change that calls for it. Returns its id.
+
+    `actor` and `request_id` are who called for it, for the audit log; `given` the members that a push is about.
+    """
     step_id = new_id()
     due_at = func.clock_timestamp() + seconds(after)
     await session.execute(
-        insert(Step).values(id=step_id, tenant_id=tenant, number_id=number_id, kind=kind, due_at=due_at)
+        insert(Step).values(
+            id=step_id,
+            tenant_id=tenant,
+            number_id=number_id,
+            kind=kind,
+            due_at=due_at,
+            actor=actor,
+            request_id=request_id,
+            given=list(given),
+        )
     )
     return step_id
+
+
+def still_held(step: Step) -> ColumnElement[bool]:
+    """The row of this step, while nobody claimed it since."""
+    return and_(Step.id == step.id, Step.state == "running", Step.tries == step.tries)
+
+
+async def about_to_send(database: Database, step: Step, tenant: TenantId | None, **values: Any) -> SendBy | None:
+    """Renew the lease before Teli is told to change something; None for who has lost the step.
+
+    Returns by when the request must leave: a process that was frozen meanwhile must not send what may be undone,
+    done by another, or meant for a number that has been given out anew. `values` are written to the step.
+    """
+    send_by = SendBy.within(SEND_WITHIN)
+    async with database.acting(tenant=tenant) as session:
+        renewed = (
+            update(Step).where(still_held(step)).values(lease_until=func.clock_timestamp() + seconds(LEASE), **values)
+        )
+        held = await session.scalar(renewed.returning(Step.id))
+    return send_by if held else None
 
 
 class Steps:
@@ -64,7 +117,10 @@ class Steps:
     async def claim(
         self, *, step_id: UUID | None = None, tenant: TenantId | None = None, limit: int = 1
     ) -> Sequence[Step]:
-        """Steps that are due, held by this caller until they are ended, put off, or their lease is over."""
+        """Steps that are due, held by this caller until they are ended, put off, or their lease is over.
+
+        One that is named is claimed only for its first try: what failed once is the worker's, who sees every tenant.
+        """
         now = func.clock_timestamp()
         running = aliased(Step)
         query = (
@@ -72,19 +128,15 @@ class Steps:
             .where(
                 or_(Step.state == "waiting", (Step.state == "running") & (Step.lease_until < now)),
                 Step.due_at <= now,
-                ~exists().where(
-                    running.number_id == Step.number_id,
-                    running.state == "running",
-                    running.id != Step.id,
-                    running.lease_until >= now,
-                ),
+                # One whose lease is over still comes first: it can be claimed itself.
+                ~exists().where(running.number_id == Step.number_id, running.state == "running", running.id != Step.id),
             )
             .order_by(Step.due_at, Step.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         if step_id is not None:
-            query = query.where(Step.id == step_id)
+            query = query.where(Step.id == step_id, Step.tries == 0)
         claimed: list[Step] = []
         async with self._database.acting(tenant=tenant) as session:
             for found in (await session.scalars(query)).all():
@@ -102,17 +154,15 @@ class Steps:
         return claimed
 
     async def close(self, step: Step, result: Done | Later, *, tenant: TenantId | None = None) -> None:
-        """End the step or put it off."""
-        STEPS.labels(step.kind, result.outcome).inc()
+        """End the step or put it off; nothing, where somebody else has claimed it since."""
         values: dict[str, Any]
         if isinstance(result, Done):
             values = {"state": result.state, "ended_at": func.clock_timestamp(), "answer": result.answer}
         else:
             pause = result.after if result.after is not None else min(0.5 * 2 ** min(step.tries, 10), LONGEST_PAUSE)
-            values = {"state": "waiting", "due_at": func.clock_timestamp() + seconds(pause)}
+            values = {"state": "waiting", "due_at": func.clock_timestamp() + seconds(pause), "answer": result.found}
         async with self._database.acting(tenant=tenant) as session:
             await session.execute(
-                update(Step)
-                .where(Step.id == step.id, Step.state == "running")
-                .values(outcome=result.outcome, lease_until=None, **values)
+                update(Step).where(still_held(step)).values(outcome=result.outcome[:500], lease_until=None, **values)
             )
+        STEPS.labels(step.kind, result.state if isinstance(result, Done) else "later").inc()

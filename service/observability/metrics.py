@@ -3,14 +3,17 @@
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 REQUEST_SECONDS = Histogram(
-    "numbergate_http_request_seconds", "Time to answer a request", ["method", "route", "status"],
+    "numbergate_http_request_seconds",
+    "Time to answer a request",
+    ["method", "route", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 REQUESTS_IN_FLIGHT = Gauge("numbergate_http_requests_in_flight", "Requests being answered")
 PURCHASES = Counter("numbergate_purchases_total", "Purchases by what became of the attempt", ["verdict", "reason"])
 PURCHASES_IN_FLIGHT = Gauge("numbergate_purchases_in_flight", "Sends under way in this process")
 UPSTREAM_SECONDS = Histogram(
-    "numbergate_upstream_create_seconds", "Time until Teli answered a create",
+    "numbergate_upstream_create_seconds",
+    "Time until Teli answered a create",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60, 180),
 )
 ADMISSIONS = Counter("numbergate_admissions_total", "Answers of the admission", ["outcome"])

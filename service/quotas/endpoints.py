@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from service.http.openapi import problems
-from service.http.params import StrictQuery
+from service.http.routes import OwnRoute
 from service.kit.errors import NotFound
 from service.quotas.administration import QuotaAdministration
 from service.tenants.auth import CREDENTIALS, Admin
 from service.tenants.endpoints import AUTH, AuthorDep, TenantPath
 
-router = APIRouter(prefix="/v1/admin/tenants", tags=["administration"], dependencies=[*CREDENTIALS, StrictQuery])
+router = APIRouter(prefix="/v1/admin/tenants", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 class QuotaPut(BaseModel):

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 ANSWER_LIFE = 86_400_000
 REFUSAL_LIFE = 60_000
 FULL_LIFE = 1_000
+NOTED = ("limit", "used", "reserved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Gate:
         if said == b"answer" and ask.key and (found := unseal(self._secret, tenant, ask.key, rest[0])):
             return Entry(fingerprint=found[0], answer=found[1])
         if said == b"full":
-            return Entry(full=QuotaExceeded(**orjson.loads(rest[0])))
+            return Entry(full=read_note(rest[0]))
         return Entry()
 
     async def leave(
@@ -72,7 +73,7 @@ class Gate:
         note = b""
         if isinstance(quota, QuotaExceeded):
             found = quota.members["quota"]
-            note = orjson.dumps({name: found[name] for name in ("limit", "used", "reserved")})
+            note = orjson.dumps({name: found[name] for name in NOTED})
         try:
             await self._leave(
                 keys=self._keys(tenant, ask.key),
@@ -84,3 +85,12 @@ class Gate:
     async def freed(self, tenant: TenantId) -> None:
         """Quota was given back outside a purchase: take the note away."""
         await self.leave(tenant, Ask(None, b""), quota="freed")
+
+
+def read_note(note: bytes) -> QuotaExceeded | None:
+    """The refusal that a note "full" stands for; None for what we never wrote: then Postgres is asked."""
+    try:
+        found = orjson.loads(note)
+        return QuotaExceeded(**{name: int(found[name]) for name in NOTED})
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,6 +1,6 @@
 """What a tenant may hold, holds, and has reserved."""
 
-from sqlalchemy import FetchedValue, BigInteger, ForeignKey
+from sqlalchemy import BigInteger, FetchedValue, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base

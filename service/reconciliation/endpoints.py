@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from service.http.openapi import problems
-from service.http.params import StrictQuery
+from service.http.routes import OwnRoute
 from service.reconciliation.doubts import Doubts
 from service.tenants.auth import CREDENTIALS, Operator
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=[*CREDENTIALS, StrictQuery])
+router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 class Total(BaseModel):

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from service.audit.entries import note
 from service.db import Database
 from service.reconciliation.models import ExistingNumber
 from service.teli.client import TeliClient
@@ -59,6 +60,8 @@ class ExistingNumbers:
         if user is None:
             return []
         heard = await self._teli.list_numbers(organization, user, whole=True)
+        if heard.kind == "answer" and heard.status == 404:
+            return []  # Filed here, and unknown to Teli.
         listing = read_listing(heard)
         if listing is None or not listing.complete:
             why = "is incomplete" if listing else heard.detail or f"status {heard.status}"
@@ -78,6 +81,13 @@ class ExistingNumbers:
 
     async def _file(self, account_id: UUID, rows: Sequence[Row]) -> None:
         async with self._database.acting() as session:
+            account = (
+                await session.scalars(
+                    select(Account).where(Account.id == account_id, Account.listed_at.is_(None)).with_for_update()
+                )
+            ).one_or_none()
+            if account is None:
+                return  # Another worker was first; what was bought since then is in our listing, and not existing.
             for row in rows:
                 await session.execute(
                     insert(ExistingNumber)
@@ -95,4 +105,6 @@ class ExistingNumbers:
             await session.execute(
                 update(Account).where(Account.id == account_id).values(listed_at=func.clock_timestamp())
             )
+            of = ("account", account.name)
+            note(session, actor="worker", action="account.listed", of=of, after={"existing": len(rows)})
             await bump(session)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import FetchedValue, DateTime, ForeignKey, Text
+from sqlalchemy import DateTime, FetchedValue, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base

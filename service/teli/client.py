@@ -1,30 +1,38 @@
 """The one place that speaks to Teli: every call once, never repeated, never redirected by a library.
 
-A create is sent on a connection that has been idle for two seconds at most, and its first byte only before a deadline
-that is checked with the connection in hand: a purchase admitted long ago must not leave now.
+A create has a connection to itself, opened for it and closed after it: on one used before, what is left over of an
+earlier answer would be read as this one's, and a server that closes at the moment of reuse would leave a doubt. Its
+first byte leaves only before a deadline that is checked with the connection in hand: a purchase admitted long ago must
+not leave now.
 """
 
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpx
 
-from service.teli.heard import Heard
+from service.teli.heard import Heard, Kind
 
 BODY_LIMIT = 1 << 20
 # A listing of 20,000 rows is about 12 MB; it is bounded all the same.
 LISTING_LIMIT = 64 << 20
 IDLE_LIMIT = 2.0
 PATH = "/v1/voice/phone-numbers"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class DeadlinePassed(Exception):
     """The moment to send has gone by; nothing left."""
+
+
+class Unreadable(Exception):
+    """The body is too long, or packed in a way we did not ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +59,32 @@ class TeliClient:
         self.base_url = base_url
         self._key = key
         self._listen = listen
-        self._http = httpx.AsyncClient(
-            headers={"X-API-Key": key, "Accept": "application/json", "User-Agent": "numbergate"},
-            follow_redirects=False,
-            trust_env=False,
-            timeout=httpx.Timeout(None, connect=5, pool=1),
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=IDLE_LIMIT),
-            transport=transport,
-            verify=ssl.create_default_context() if base_url.startswith("https:") else False,
-        )
+        verify = ssl.create_default_context() if base_url.startswith("https:") else False
+
+        def client(limits: httpx.Limits, **headers: str) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                headers={
+                    "X-API-Key": key,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": "numbergate",
+                    **headers,
+                },
+                follow_redirects=False,
+                trust_env=False,
+                timeout=httpx.Timeout(None, connect=5, pool=1),
+                limits=limits,
+                transport=transport,
+                verify=verify,
+            )
+
+        self._buying = client(httpx.Limits(max_connections=256, max_keepalive_connections=0), Connection="close")
+        self._asking = client(httpx.Limits(max_connections=64, keepalive_expiry=IDLE_LIMIT))
         self.calls = 0
 
     async def close(self) -> None:
-        await self._http.aclose()
-
-    def evidence(self, heard: Heard) -> dict[str, Any]:
-        return heard.evidence(secret=self._key)
+        await self._buying.aclose()
+        await self._asking.aclose()
 
     async def create(self, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
         """Buy one number. Never raises for anything the network or Teli does; cancellation passes through."""
@@ -78,32 +96,30 @@ class TeliClient:
 
     async def _follow(self, redirect: Heard, *, until: float) -> Heard:
         """A 303 is followed once, by GET, to the same place only (a host that ends long calls answers so)."""
-        here = f"{self.base_url}{PATH}/create"
-        location = urljoin(here, redirect.headers.get("location", ""))
-        asked, told = urlsplit(here), urlsplit(location)
-        same = (asked.scheme, asked.netloc, asked.path) == (told.scheme, told.netloc, told.path)
+        location = redirect.headers.get("location", "")
+        query = same_place(f"{self.base_url}{PATH}/create", location)
         left = until - time.monotonic()
-        if not same or not told.query or left <= 0:
+        if not query or left <= 0:
             return redirect
-        heard = await self._call("GET", f"{PATH}/create?{told.query}", listen=left)
-        # The purchase was sent, so a look for its answer that was never sent is no proof of anything.
-        if heard.kind == "never_sent":
-            return Heard("broken", detail=f"303, then {heard.detail}")
-        # What refuses the look does not refuse the purchase.
-        if heard.kind == "answer" and heard.status in (303, 401, 403, 404, 410, 429):
-            return Heard("broken", heard.status, heard.headers, heard.body, f"303, then {heard.status}")
-        return heard
+        heard = await self._call("GET", f"{PATH}/create?{query}", listen=left)
+        told = f"303 to {location[:200]}, then {heard.detail or heard.status}"
+        # What refuses or breaks the look, or was never sent of it, says nothing of the purchase, which was sent.
+        about_the_look = heard.status is not None and 300 <= heard.status < 500
+        kind: Kind = "broken" if heard.kind != "answer" or about_the_look else "answer"
+        return replace(heard, kind=kind, detail=told)
 
     async def list_numbers(self, organization: str, user: str, *, whole: bool, listen: float = 60) -> Heard:
         """The rows of one user, or with `whole` of its organisation."""
         params = {"organization_id": organization, "user_id": user, "is_admin": "true" if whole else "false"}
         return await self._call("GET", PATH, params=params, limit=LISTING_LIMIT, listen=listen)
 
-    async def update_agent(self, phone_number: str, body: Mapping[str, Any]) -> Heard:
-        return await self._call("POST", f"{PATH}/{quote(phone_number, safe='')}/update-agent", json=body, listen=30)
+    async def update_agent(self, phone_number: str, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
+        path = f"{PATH}/{quote(phone_number, safe='')}/update-agent"
+        return await self._call("POST", path, json=body, send_by=send_by, listen=30)
 
-    async def release(self, phone_number: str) -> Heard:
-        return await self._call("DELETE", f"{PATH}/{quote(phone_number, safe='')}", listen=60)
+    async def release(self, phone_number: str, *, send_by: SendBy) -> Heard:
+        path = f"{PATH}/{quote(phone_number, safe='')}"
+        return await self._call("DELETE", path, send_by=send_by, listen=60)
 
     async def organizations(self) -> Heard:
         return await self._call("GET", "/v1/organizations", limit=LISTING_LIMIT, listen=30)
@@ -124,6 +140,9 @@ class TeliClient:
         listen: float | None = None,
     ) -> Heard:
         left = False
+        status: int | None = None
+        headers: dict[str, str] = {}
+        body = bytearray()
 
         async def before_first_byte(name: str, info: Mapping[str, Any]) -> None:
             nonlocal left
@@ -132,23 +151,54 @@ class TeliClient:
                     raise DeadlinePassed
                 left = True
 
-        def failed(error: BaseException) -> Heard:
-            words = f"{type(error).__name__}: {error}".rstrip(": ")[:500]
-            return Heard("broken" if left else "never_sent", detail=words)
+        def heard(kind: Kind, detail: str | None = None) -> Heard:
+            return Heard.without(self._key, kind, status, headers, bytes(body), detail)
 
         self.calls += 1
+        http = self._asking if send_by is None else self._buying
         try:
             async with asyncio.timeout(self._listen if listen is None else listen):
-                request = self._http.stream(
+                request = http.stream(
                     method, self.base_url + path, json=json, params=params, extensions={"trace": before_first_byte}
                 )
                 async with request as response:
-                    body = bytearray()
-                    async for chunk in response.aiter_bytes():
-                        body += chunk
-                        if len(body) > limit:
-                            detail = f"the body is longer than {limit} bytes"
-                            return Heard("broken", response.status_code, dict(response.headers), bytes(body), detail)
-                    return Heard("answer", response.status_code, dict(response.headers), bytes(body))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, DeadlinePassed, ValueError) as error:
-            return failed(error)
+                    status, headers = response.status_code, dict(response.headers)
+                    async for piece in unpacked(response, limit):
+                        body += piece
+                    return heard("answer")
+        except Exception as error:  # Whatever it was: the bytes left or they did not, and nothing else counts.
+            return heard("broken" if left else "never_sent", f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+async def unpacked(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
+    """The body, never more of it in memory than `limit`, however small it was packed.
+
+    Raises: Unreadable.
+    """
+    packing = response.headers.get("content-encoding", "identity").lower()
+    if packing not in ("identity", "gzip"):
+        raise Unreadable(f"the body is packed as {packing[:50]}")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if packing == "gzip" else None
+    length = 0
+    async for chunk in response.aiter_raw():
+        piece = chunk if unpack is None else unpack.decompress(chunk, limit + 1 - length)
+        length += len(piece)
+        if length > limit:
+            raise Unreadable(f"the body is longer than {limit} bytes")
+        yield piece
+    if unpack is not None and not unpack.eof:
+        raise Unreadable("the packed body is cut")
+
+
+def same_place(here: str, location: str) -> str | None:
+    """The query of a `Location`, where scheme, host, port and path are those of `here`; None where they are not."""
+    try:
+        told = urlsplit(urljoin(here, location))
+        same = _place(told) == _place(urlsplit(here)) and told.username is None
+    except ValueError:
+        return None
+    return told.query if same else None
+
+
+def _place(url: SplitResult) -> tuple[str, str | None, int | None, str]:
+    return url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme), url.path

@@ -25,7 +25,7 @@ class TeliOrganization:
 
 
 def read_users(heard: Heard) -> list[TeliUser] | None:
-    """The users of an organisation; empty where Teli says there is no such organisation; None where it cannot be read."""
+    """The users of an organisation; none where Teli knows no such organisation; None where it cannot be read."""
     if heard.kind == "answer" and heard.status == 404:
         return []
     rows = _rows(heard, "users")
@@ -51,8 +51,13 @@ def read_organizations(heard: Heard) -> list[TeliOrganization] | None:
 def _rows(heard: Heard, member: str) -> list[tuple[str, dict[str, Any]]] | None:
     if heard.kind != "answer" or heard.status is None or not 200 <= heard.status < 300:
         return None
-    listed = heard.object().get(member)
-    return list(_named(listed)) if isinstance(listed, list) else None
+    body = heard.object()
+    listed = body.get(member)
+    if body.get("success") is False or not isinstance(listed, list):
+        return None
+    if str(body.get("count", len(listed))) != str(len(listed)):
+        return None  # Some are missing, and a listing that is short proves nobody's absence.
+    return list(_named(listed))
 
 
 def _named(listed: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from service.kit.phone import E164, is_nanp
 from service.teli.heard import Heard
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `user_id` and `organization_id` in whichever form Teli gave (unique_id or UUID)."""
+    """One row; `user_id` and `organization_id` in whichever form Teli gave (unique_id or UUID).
+
+    `phone_number` is as Teli gave it: an account may hold what we would not buy, and it counts all the same.
+    """
 
     row_id: str
-    phone_number: E164
+    phone_number: str
     organization_id: str | None
     user_id: str | None
     nickname: str | None
@@ -47,12 +49,12 @@ def read_listing(heard: Heard) -> Listing | None:
 def _row(listed: Any) -> Row | None:
     if not isinstance(listed, dict):
         return None
-    row_id, number = _text(listed.get("id")), listed.get("phone_number")
-    if row_id is None or not isinstance(number, str) or not is_nanp(number):
+    row_id, number = _text(listed.get("id")), _text(listed.get("phone_number"))
+    if row_id is None or number is None:
         return None
     return Row(
         row_id=row_id,
-        phone_number=E164(number),
+        phone_number=number,
         organization_id=_text(listed.get("organization_id")),
         user_id=_text(listed.get("user_id")),
         nickname=_text(listed.get("nickname")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.kit.phone import E164, is_nanp, pretty
-from service.teli.heard import Heard
+from service.teli.heard import DETAIL_LIMIT, Heard, storable
 
 OUT_OF_STOCK = re.compile(r"No numbers available in area code (\S{1,10})")
 
@@ -45,9 +45,9 @@ class Unclear:
 def read_create(heard: Heard, *, area_code: str) -> Sold | Refused | Unclear:
     """Read the answer to a create that asked for `area_code`."""
     if heard.kind == "never_sent":
-        return Refused("never_sent", message=heard.detail)
+        return Refused("never_sent", message=_text(heard.detail))
     if heard.kind == "broken" or heard.status is None:
-        return Unclear(heard.detail or "broken")
+        return Unclear(_text(heard.detail) or "broken")
     body = heard.object()
     error, message = _text(body.get("error")), _text(body.get("message"))
     match heard.status:
@@ -68,7 +68,8 @@ def read_create(heard: Heard, *, area_code: str) -> Sold | Refused | Unclear:
 
 
 def _read_sale(body: dict[str, object], status: int) -> Sold | Unclear:
-    if body.get("success") is False:
+    # Written as text or as a digit it is no less a denial.
+    if body.get("success") in (False, "false", "0"):
         return Unclear(f"status {status} with success false")
     number = body.get("phone_number")
     if not isinstance(number, str) or not is_nanp(number):
@@ -83,5 +84,4 @@ def _read_sale(body: dict[str, object], status: int) -> Sold | Unclear:
 
 
 def _text(value: object) -> str | None:
-    """Teli's words, to a length, without what Postgres cannot hold."""
-    return value.replace("\x00", "\ufffd").encode(errors="replace").decode()[:500] if isinstance(value, str) else None
+    return storable(value, DETAIL_LIMIT) if isinstance(value, str) else None

@@ -139,9 +139,7 @@ class Administration:
             )
             for organization_id in wanted:
                 await session.execute(
-                    insert(Grant)
-                    .values(tenant_id=tenant_id, organization_id=organization_id)
-                    .on_conflict_do_nothing()
+                    insert(Grant).values(tenant_id=tenant_id, organization_id=organization_id).on_conflict_do_nothing()
                 )
             named = name or (tenant.name if tenant else tenant_id)
             becomes = {"name": named, "organization_ids": wanted}
@@ -168,7 +166,9 @@ class Administration:
             await bump(session)
         return issued
 
-    async def issue_staff_key(self, author: Author, kind: Literal["admin", "finance", "operator"], name: str) -> IssuedKey:
+    async def issue_staff_key(
+        self, author: Author, kind: Literal["admin", "finance", "operator"], name: str
+    ) -> IssuedKey:
         """A new key of an administrator, of finance or of an operator: it acts for no tenant and sees all of them."""
         async with self._database.acting(duty="admin") as session:
             scopes = STAFF_SCOPES[kind]

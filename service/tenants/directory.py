@@ -7,26 +7,15 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import Database
-from service.kit.errors import ServiceError
 from service.kit.types import OrganizationId, TenantId, UserId
 from service.teli.client import TeliClient
 from service.teli.directory import TeliUser, read_users
+from service.teli.errors import UpstreamUnavailable
 from service.tenants.models import User
 
 UNKNOWN_FOR = 30.0
 UNKNOWN_SIZE = 10_000
 log = structlog.get_logger()
-
-
-class DirectoryUnavailable(ServiceError):
-    """Teli could not be asked whether the user exists; nothing was bought."""
-
-    status, code, title = 503, "upstream_unavailable", "Upstream unavailable"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Teli could not be asked whether this user exists; nothing was bought.", headers={"Retry-After": "5"}
-        )
 
 
 class Directory:
@@ -38,14 +27,14 @@ class Directory:
     async def file_user(self, tenant: TenantId, organization: OrganizationId, user: UserId) -> bool:
         """Is this a user of that organisation at Teli? If so it is filed. A no is remembered for half a minute.
 
-        Raises: DirectoryUnavailable; StorageUnavailable.
+        Raises: UpstreamUnavailable; StorageUnavailable.
         """
         asked = (organization, user)
         if self._unknown.get(asked, 0) > time.monotonic():
             return False
         users = read_users(await self._teli.users(organization))
         if users is None:
-            raise DirectoryUnavailable
+            raise UpstreamUnavailable("Teli could not be asked whether this user exists; nothing was bought.")
         found = next((one for one in users if one.unique_id == user), None)
         if found is None:
             self._unknown[asked] = time.monotonic() + UNKNOWN_FOR

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from service.http.context import request_id_of
 from service.http.openapi import problems
-from service.http.params import StrictQuery
+from service.http.routes import OwnRoute
 from service.kit.errors import NotFound
 from service.tenants.administration import Administration, Author, IssuedKey
 from service.tenants.auth import CREDENTIALS, Admin
@@ -27,9 +27,11 @@ from service.tenants.schemas import (
 )
 
 AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NotYourTenant)
-router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[*CREDENTIALS, StrictQuery])
+router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
-OrganizationPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")]
+OrganizationPath = Annotated[
+    str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")
+]
 UserPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")]
 TenantPath = Annotated[str, Path(pattern=TENANT_ID_PATTERN)]
 
@@ -96,9 +98,7 @@ async def revoke_key(key_id: UUID, author: AuthorDep, administration: Administra
 
 
 @router.post("/keys/{key_id}/rotate", status_code=201, responses=problems(NotFound, *AUTH))
-async def rotate_key(
-    key_id: UUID, author: AuthorDep, body: KeyRotate, administration: AdministrationDep
-) -> KeyOut:
+async def rotate_key(key_id: UUID, author: AuthorDep, body: KeyRotate, administration: AdministrationDep) -> KeyOut:
     """Issue a successor with the same rights; the old key works for `overlap_seconds` more."""
     return _shown(await administration.rotate_key(author, key_id, overlap=body.overlap_seconds))
 

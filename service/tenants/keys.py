@@ -16,30 +16,43 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY = re.compile(r"(ngk_[a-z]{2,8}_[0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 
 
-class InvalidKey(ServiceError):
+class Unauthenticated(ServiceError):
+    """We do not know who is asking; `WWW-Authenticate` says how to tell."""
+
+    status = 401
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="numbergate"'})
+
+
+class InvalidKey(Unauthenticated):
     """No such key, or not a key at all."""
 
-    status, code, title = 401, "invalid_key", "Invalid API key"
+    code, title = "invalid_key", "Invalid API key"
 
 
-class MissingKey(ServiceError):
+class MissingKey(Unauthenticated):
     """Nobody said who is asking."""
 
-    status, code, title = 401, "missing_key", "API key is required"
+    code, title = "missing_key", "API key is required"
 
     def __init__(self) -> None:
         super().__init__("Send your key as X-API-Key, or as Authorization: Bearer.")
 
 
-class ExpiredKey(ServiceError):
-    status, code, title = 401, "expired_key", "API key has expired"
+class ExpiredKey(Unauthenticated):
+    """The key was good until its `expires_at`, or was rotated and its overlap is over."""
+
+    code, title = "expired_key", "API key has expired"
 
     def __init__(self) -> None:
         super().__init__("This key has expired; ask an administrator for a new one.")
 
 
-class RevokedKey(ServiceError):
-    status, code, title = 401, "revoked_key", "API key was revoked"
+class RevokedKey(Unauthenticated):
+    """An administrator took the key back."""
+
+    code, title = "revoked_key", "API key was revoked"
 
     def __init__(self) -> None:
         super().__init__("This key was revoked; ask an administrator for a new one.")

@@ -38,6 +38,8 @@ class ScopeMissing(ServiceError):
 
 
 class NotYourOrganization(ServiceError):
+    """The tenant has no grant for the organisation it named."""
+
     status, code, title = 403, "not_your_organization", "Not your organisation"
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class NotYourOrganization(ServiceError):
 
 
 class NotYourTenant(ServiceError):
+    """`tenant_id` names somebody else, or the key acts for no tenant at all."""
+
     status, code, title = 403, "not_your_tenant", "Not your tenant"
 
     def __init__(self, detail: str = "tenant_id must be absent, your own, or your account's at Teli.") -> None:
@@ -135,7 +139,8 @@ class Principals:
             account_id=found.account_id,
             teli_tenant_id=found.teli_tenant_id,
             organization_ids=_ids(found.organization_ids),
-            sees=tuple(found.sees),
+            # What a tenant's key was given to see ends with the grant.
+            sees=tuple(one for one in found.sees if found.tenant_id is None or one in found.organization_ids),
             scopes=frozenset(found.scopes),
             idempotency_required=found.idempotency_required,
             expires_at=found.expires_at,

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from service.app import create_app
 from service.http.edge import Edge
@@ -66,7 +66,9 @@ class Gateway:
         self.app: Edge = create_app(lambda: nullcontext(services))
         self.app.app.state.services = services  # type: ignore[attr-defined]
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False), base_url="http://numbergate", timeout=60
+            transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False),
+            base_url="http://numbergate",
+            timeout=60,
         )
         self.admin: Tenant
         self.operator: Tenant
@@ -100,6 +102,33 @@ class Gateway:
         while await self.worker.numbers.follow_ups.run_due():
             continue
 
+    async def hurry(self) -> None:
+        """Let every step that waits be due now, and do it."""
+        await self.sql("UPDATE steps SET due_at = clock_timestamp() WHERE state = 'waiting'")
+        await self.follow_up()
+
+    async def step(self, kind: str) -> dict[str, Any]:
+        """The latest step of that kind."""
+        [row] = await self.sql(
+            "SELECT to_jsonb(s) FROM steps s WHERE kind = :kind ORDER BY created_at DESC LIMIT 1", kind=kind
+        )
+        found: dict[str, Any] = row[0]
+        return found
+
+    async def audited(self, number_id: str) -> list[tuple[str, str, str | None]]:
+        """Action, author and request id of every audit entry of a number, oldest first."""
+        return [
+            (action, actor, request_id)
+            for action, actor, request_id in await self.sql(
+                "SELECT action, actor, request_id FROM audit WHERE object_id = :id ORDER BY id", id=number_id
+            )
+        ]
+
+    async def told(self, number_id: str) -> list[str]:
+        """The kinds of a number's events, oldest first."""
+        rows = await self.sql("SELECT kind FROM outbox WHERE number_id = :id ORDER BY id", id=number_id)
+        return [kind for (kind,) in rows]
+
     async def mark_mode(self, tenant: Tenant) -> None:
         """Buy one number and confirm it, so that the account has seen a mark come back."""
         await tenant.bought()
@@ -110,6 +139,7 @@ class Gateway:
         """Ask the ledger as the worker, who sees everything."""
         async with self.worker.database.acting() as session:
             result = await session.execute(text(statement), values)
+            assert isinstance(result, CursorResult)
             return [tuple(row) for row in result.all()] if result.returns_rows else []
 
     async def flush_redis(self) -> None:
@@ -117,4 +147,5 @@ class Gateway:
 
     async def close(self) -> None:
         await self.services.numbers.provisioning.drain()
+        await self.services.numbers.follow_ups.drain()
         await self.http.aclose()

@@ -1,0 +1,184 @@
+"""`numbergate doctor`: what a deployment depends on, looked at one by one. It changes nothing, here or upstream."""
+
+import asyncio
+import json as jsonlib
+import os
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import asyncpg
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from service.cli.faults import BAD_CONFIGURATION, FAILED
+from service.db import Database, Role, WrongRole, open_database
+from service.kit.errors import StorageUnavailable
+from service.kv import KeyValue, RedisAway
+from service.migrations import NotMigrated, check_migrated
+from service.settings import BadConfiguration, Settings
+from service.teli.client import TeliClient
+from service.teli.directory import read_organizations
+
+ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
+ROLES_MEND = "docs/operate.md has the statements for roles and logins"
+CLOCKS_MAY_DIFFER = 1.0
+CHECK_WITHIN = 15.0
+
+
+class Unwell(Exception):
+    """A check's fault, and the mend."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mend = mend
+
+
+class CannotBecome(Exception):
+    """The login has not been granted the role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: str
+    ok: bool
+    said: str
+    mend: str | None = None
+
+
+def run_doctor(*, json: bool) -> int:
+    """Returns the exit code: 0 where all is well, 1 for a fault, 2 for a bad configuration."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except BadConfiguration as bad:
+        mend = "docs/configuration.md lists every variable"
+        return _tell([Finding("configuration", False, fault, mend) for fault in bad.faults], json, BAD_CONFIGURATION)
+    findings = [Finding("configuration", True, "complete"), *asyncio.run(_findings(settings))]
+    return _tell(findings, json, FAILED)
+
+
+def _tell(findings: list[Finding], json: bool, exit_code: int) -> int:
+    ok = all(finding.ok for finding in findings)
+    if json:
+        print(jsonlib.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings]}))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in findings:
+            sign = "[green]ok   [/]" if finding.ok else "[red]fault[/]"
+            console.print(f"{sign}  {finding.check:<14}", end="")
+            console.print(f"{finding.said}{': ' + finding.mend if finding.mend else ''}", markup=False)
+    return 0 if ok else exit_code
+
+
+async def _findings(settings: Settings) -> list[Finding]:
+    """Migrations and clock are looked at only where the database lets us in."""
+    roles: list[Role] = []
+    database = await _finding("database", _database(settings, roles))
+    return [
+        database,
+        *([await _finding("migrations", _migrations(settings, roles[0]))] if roles else []),
+        *([await _finding("clock", _clock(settings, roles[0]))] if roles else []),
+        await _finding("redis", _redis(settings)),
+        await _finding("upstream", _upstream(settings)),
+    ]
+
+
+async def _finding(name: str, check: Coroutine[Any, Any, str]) -> Finding:
+    try:
+        async with asyncio.timeout(CHECK_WITHIN):
+            return Finding(name, True, await check)
+    except Unwell as fault:
+        return Finding(name, False, str(fault), fault.mend)
+    except TimeoutError:
+        return Finding(
+            name, False, f"no answer within {CHECK_WITHIN:.0f} seconds", "check the address and the way there"
+        )
+
+
+async def _database(settings: Settings, roles: list[Role]) -> str:
+    """Adds to `roles` those that this login may become; it needs one, and row-level security must hold each."""
+    version = ""
+    for role in ROLES:
+        with suppress(CannotBecome):
+            async with _opened(settings, role) as database:
+                version, _ = await database.about()
+                roles.append(role)
+                try:
+                    await check_migrated(database)
+                    await database.check_role(role)
+                except NotMigrated:
+                    continue  # The check of the migrations tells it; before them there is nothing to hold anybody to.
+                except WrongRole as error:
+                    raise Unwell(str(error), ROLES_MEND) from None
+    if not roles:
+        raise Unwell(f"this login may become none of {', '.join(ROLES)}", ROLES_MEND)
+    return f"PostgreSQL {version}, as {' and '.join(roles)}"
+
+
+async def _migrations(settings: Settings, role: Role) -> str:
+    async with _opened(settings, role) as database:
+        try:
+            await check_migrated(database)
+        except NotMigrated as error:
+            what, _, mend = str(error).partition(": ")
+            raise Unwell(what, mend) from None
+    return "the schema is the one this code expects"
+
+
+async def _clock(settings: Settings, role: Role) -> str:
+    """The database's clock decides, ours measures; they are compared for whoever reads the logs of both."""
+    async with _opened(settings, role) as database:
+        await database.about()  # So that no time is lost to connecting below.
+        began = time.time()
+        _, theirs = await database.about()
+        apart = theirs - (began + time.time()) / 2
+    if abs(apart) > CLOCKS_MAY_DIFFER:
+        raise Unwell(f"the database's clock is {apart:+.1f} seconds from ours", "synchronise both by NTP")
+    return f"{abs(apart) * 1000:.0f} ms from the database's"
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, role: Role) -> AsyncIterator[Database]:
+    """Raises: CannotBecome; Unwell, for whatever else keeps us out."""
+    database = open_database(settings.database_url.get_secret_value(), role, pool=2)
+    try:
+        yield database
+    except (OSError, StorageUnavailable, SQLAlchemyError, asyncpg.PostgresError) as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        if "role" in str(said) and role in str(said):
+            raise CannotBecome from None
+        raise Unwell(f"does not let us in: {said}", "check DATABASE_URL, and that the server runs") from None
+    finally:
+        await database.engine.dispose()
+
+
+async def _redis(settings: Settings) -> str:
+    kv = KeyValue.open(settings.redis_url.get_secret_value())
+    try:
+        said = await kv.version()
+    except RedisAway as error:
+        raise Unwell(f"does not answer: {error.__cause__}", "check REDIS_URL, and that the server runs") from None
+    finally:
+        await kv.close()
+    if int(said.partition(".")[0]) < 7:
+        raise Unwell(f"is version {said}", "use Redis 7 or newer, or Valkey")
+    return f"speaks as Redis {said}"
+
+
+async def _upstream(settings: Settings) -> str:
+    """One read, of the organisations; a key that may not read them is told apart from one that is refused."""
+    teli = TeliClient(settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=CHECK_WITHIN)
+    try:
+        heard = await teli.organizations()
+    finally:
+        await teli.close()
+    if heard.kind != "answer":
+        raise Unwell(f"cannot be reached: {heard.detail}", "check TELI_BASE_URL and the way there")
+    if heard.status in (401, 403):
+        raise Unwell(f"refuses the key with {heard.status}", "check TELI_API_KEY")
+    organizations = read_organizations(heard)
+    if organizations is None:
+        raise Unwell(f"answered {heard.status}, and no list of organisations", "check TELI_BASE_URL")
+    return f"takes the key and lists {len(organizations)} organisations"

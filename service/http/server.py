@@ -1,0 +1,80 @@
+"""What uvicorn leaves open: a head of any size may take for ever, and what is no HTTP is answered in plain text.
+
+`Edge` limits what has a head; this limits the head itself, before there is a request to speak of.
+"""
+
+from asyncio import BaseTransport, TimerHandle
+from typing import Any
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.http.edge import Limits
+from service.http.problems import MEDIA_TYPE, HeadersTooLarge, RequestTimeout, problem_body
+from service.kit.errors import Fault, InvalidRequest, ServiceError
+
+
+def limited(limits: Limits) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol, for its `http` setting, held to `limits`."""
+    return type("Limited", (LimitedProtocol,), {"limits": limits})
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    limits = Limits()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_so_far = 0
+        self._patience: TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._patience is not None:
+            # The parser hands a header over only when it is whole, so the bytes are counted before it. The edge names
+            # the exact limit; twice that is what nobody has to read to the end.
+            self._head_so_far += len(data)
+            if self._head_so_far > 2 * self.limits.head:
+                self._refuse(HeadersTooLarge(f"Path, query and headers are larger than {self.limits.head} bytes."))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_here()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(InvalidRequest(Fault("", "is not HTTP"), detail=msg))
+
+    def _await_head(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self.limits.head_within, self._too_late)
+
+    def _head_is_here(self) -> None:
+        self._head_so_far = 0
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _too_late(self) -> None:
+        self._patience = None
+        self._refuse(RequestTimeout(f"The headers did not arrive within {self.limits.head_within:g} seconds."))
+
+    def _refuse(self, error: ServiceError) -> None:
+        self._head_is_here()
+        if self.transport.is_closing():
+            return
+        request_id = str(uuid4())
+        body = problem_body(error, request_id)
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
+        self.transport.write(STATUS_LINE[error.status] + head.encode() + b"connection: close\r\n\r\n" + body)
+        self.transport.close()

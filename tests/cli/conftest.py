@@ -1,0 +1,37 @@
+"""One stack for all tests that only use it, started by the command itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.cli.credentials import Credentials
+
+from .command import Running
+
+
+class Stack:
+    """A running `numbergate up`: what it printed, and what its own processes are configured with."""
+
+    def __init__(self, ready: dict[str, Any], data: Path) -> None:
+        self.ready, self.data = ready, data
+        kept = Credentials.of(data).known
+        self.settings = {
+            "DATABASE_URL": ready["database_url"],
+            "REDIS_URL": ready["redis_url"],
+            "TELI_BASE_URL": ready["teli_url"],
+            "TELI_API_KEY": kept["simulator_key"],
+            "NUMBERGATE_SECRET": kept["secret"],
+            "NUMBERGATE_TELI_TENANT_ID": "your_tenant",
+        }
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    running = Running(folder, "up", "--json", "--port", "0", "--data", folder / "data")
+    try:
+        yield Stack(running.line(), folder / "data")
+    finally:
+        running.end()

@@ -1,0 +1,128 @@
+"""Faults of the configuration: one line each, all at once, no value shown, exit code 2 before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.settings import BadConfiguration, Settings
+
+from .command import numbergate
+
+GOOD = {
+    "DATABASE_URL": "postgresql://gate:hidden@db.internal/numbergate",
+    "REDIS_URL": "rediss://:hidden@redis.internal:6379/0",
+    "TELI_BASE_URL": "https://api.teli.ai",
+    "TELI_API_KEY": "hidden",
+    "NUMBERGATE_SECRET": "hidden, and long enough to be a secret",
+}
+SECONDS = [str(field.alias) for field in Settings.model_fields.values() if field.annotation is float]
+
+
+def faults(**changes: Any) -> list[str]:
+    """Of the good settings with these changes; None takes one away."""
+    environment = {name: value for name, value in (GOOD | changes).items() if value is not None}
+    with pytest.raises(BadConfiguration) as caught:
+        Settings.from_environment(environment)
+    assert "hidden" not in str(caught.value)
+    return caught.value.faults
+
+
+async def test_good_settings_are_taken_and_hide_their_secrets():
+    settings = Settings.from_environment(GOOD | {"TELI_BASE_URL": "http://127.0.0.1:8000/"})
+
+    assert settings.teli_base_url == "http://127.0.0.1:8000"
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("value", [None, ""])
+async def test_a_missing_one_is_named(name: str, value: str | None):
+    assert faults(**{name: value}) == [f"{name}: is not set"]
+
+
+async def test_all_faults_are_told_at_once():
+    told = faults(DATABASE_URL=None, REDIS_URL="hidden", NUMBERGATE_METRICS_PORT="hidden")
+
+    assert [fault.split(":")[0] for fault in told] == ["DATABASE_URL", "REDIS_URL", "NUMBERGATE_METRICS_PORT"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://hidden@db/x"),
+        ("DATABASE_URL", "hidden"),
+        ("DATABASE_URL", "postgresql://hidden@db:port/x"),
+        ("DATABASE_URL", "postgresql://hid℀den@db/x"),
+        ("REDIS_URL", "http://redis"),
+        ("TELI_BASE_URL", "api.teli.ai"),
+        ("TELI_BASE_URL", "http://api.teli.ai"),
+        ("TELI_BASE_URL", "https://hidden@api.teli.ai"),
+        ("TELI_BASE_URL", "https://:hidden@api.teli.ai"),
+        ("TELI_BASE_URL", "https://api.teli.ai/?a=b"),
+        ("NUMBERGATE_SECRET", "short"),
+        ("NUMBERGATE_TELI_TENANT_ID", "x" * 129),
+        ("NUMBERGATE_DATABASE_POOL", "1"),
+        ("NUMBERGATE_METRICS_PORT", "65536"),
+        ("NUMBERGATE_LOG_FORMAT", "loud"),
+        ("NUMBERGATE_LOG_LEVEL", "loud"),
+        ("NUMBERGATE_KEY_ENVIRONMENT", "Live!"),
+        *((name, value) for name in SECONDS for value in ("soon", "0", "-1", "nan", "inf")),
+    ],
+)
+async def test_a_malformed_one_is_named(name: str, value: str):
+    [fault] = faults(**{name: value})
+
+    assert fault.startswith(f"{name}: ")
+
+
+async def test_times_that_contradict_each_other_are_told():
+    [fault] = faults(NUMBERGATE_SETTLING_WINDOW="10", NUMBERGATE_UPSTREAM_TIMEOUT="10")
+
+    assert "NUMBERGATE_SETTLING_WINDOW must be longer than NUMBERGATE_UPSTREAM_TIMEOUT" in fault
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_any_may_stand_in_a_file(tmp_path: Path, name: str):
+    file = tmp_path / "value"
+    file.write_text(GOOD[name] + "\n")
+
+    given = {key: value for key, value in GOOD.items() if key != name} | {f"{name}_FILE": str(file)}
+    assert Settings.from_environment(given) == Settings.from_environment(GOOD)
+
+
+async def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd")
+
+    for path, why in (("nowhere", "No such file"), (".", "Is a directory"), ("binary", "not text")):
+        [fault] = faults(TELI_API_KEY=None, TELI_API_KEY_FILE=str(tmp_path / path))
+        assert fault.startswith("TELI_API_KEY: TELI_API_KEY_FILE cannot be read: ")
+        assert why in fault
+
+
+async def test_a_value_and_a_file_for_the_same_are_refused(tmp_path: Path):
+    (tmp_path / "key").write_text("hidden")
+
+    [fault] = faults(TELI_API_KEY_FILE=str(tmp_path / "key"))
+    assert fault == "TELI_API_KEY: is set, and TELI_API_KEY_FILE too: set one of them"
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "worker", "migrate", "doctor --json", "keys create-admin me", "up --json", "demo --once"]
+)
+async def test_every_command_refuses_a_bad_configuration_before_it_starts_anything(command: str, tmp_path: Path):
+    bad = {"DATABASE_URL": "mysql://db/x"} if command == "migrate" else {"NUMBERGATE_ANSWER_WITHIN": "soon"}
+
+    ended = numbergate(*command.split(), **bad, TMPDIR=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+
+    assert ended.returncode == 2
+    assert next(iter(bad)) in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_up_with_another_upstream_needs_its_key_and_https(tmp_path: Path):
+    ended = numbergate("up", "--teli-url", "http://api.teli.ai", XDG_DATA_HOME=str(tmp_path))
+
+    assert ended.returncode == 2
+    assert [line.split(": ")[1] for line in ended.stderr.splitlines()] == ["TELI_BASE_URL", "TELI_API_KEY"]

@@ -1,0 +1,82 @@
+"""`numbergate doctor` and `numbergate keys`, against a running stack."""
+
+import json
+import re
+
+import httpx
+import pytest
+
+from tests.simulator.control import SimulatorControl
+
+from .command import numbergate
+from .conftest import Stack
+
+pytestmark = pytest.mark.processes
+
+NOBODY = {"REDIS_URL": "redis://127.0.0.1:1", "TELI_BASE_URL": "http://127.0.0.1:1"}
+
+
+async def test_a_healthy_deployment_gets_a_line_for_each_check_and_0(stack: Stack):
+    async with SimulatorControl(stack.ready["teli_control_url"]) as teli:
+        await teli.forget_requests()
+
+        ended = numbergate("doctor", **stack.settings)
+
+        assert {request["method"] for request in await teli.requests()} == {"GET"}
+    assert ended.returncode == 0, ended.stdout
+    checks = [line.split()[:2] for line in ended.stdout.splitlines()]
+    assert checks == [
+        ["ok", check] for check in ("configuration", "database", "migrations", "clock", "redis", "upstream")
+    ]
+
+
+async def test_every_fault_is_told_with_its_mend_and_1(stack: Stack):
+    ended = numbergate("doctor", "--json", **stack.settings | NOBODY)
+
+    assert ended.returncode == 1
+    told = json.loads(ended.stdout)
+    assert told["ok"] is False
+    assert {check["check"]: check["ok"] for check in told["checks"]} == {
+        "configuration": True,
+        "database": True,
+        "migrations": True,
+        "clock": True,
+        "redis": False,
+        "upstream": False,
+    }
+    assert all(check["mend"] for check in told["checks"] if not check["ok"])
+
+
+async def test_a_refused_login_and_a_refused_key_are_named(stack: Stack):
+    database = re.sub("//[^:]+:", "//nobody:", stack.settings["DATABASE_URL"])
+
+    ended = numbergate("doctor", **stack.settings | {"DATABASE_URL": database, "TELI_API_KEY": "wrong"})
+
+    assert ended.returncode == 1
+    faults = [line for line in ended.stdout.splitlines() if line.startswith("fault")]
+    assert [line.split()[1] for line in faults] == ["database", "upstream"]
+    assert "check DATABASE_URL" in faults[0]
+    assert "check TELI_API_KEY" in faults[1]
+
+
+async def test_no_process_starts_where_the_database_keeps_it_out_and_it_says_so_in_one_line(stack: Stack):
+    database = re.sub("//[^:]+:", "//nobody:", stack.settings["DATABASE_URL"])
+
+    for command in (["serve", "--port", "0"], ["worker"], ["migrate"], ["keys", "create-admin", "me"]):
+        ended = numbergate(*command, **stack.settings | {"DATABASE_URL": database})
+
+        assert ended.returncode == 1
+        [line] = ended.stderr.splitlines()
+        assert line.startswith("numbergate: ")
+
+
+async def test_create_admin_prints_a_key_that_may_administer(stack: Stack):
+    ended = numbergate("keys", "create-admin", "me", **stack.settings)
+
+    assert ended.returncode == 0, ended.stderr
+    answer = httpx.put(
+        f"{stack.ready['base_url']}/v1/admin/organizations/org_1",
+        headers={"X-API-Key": ended.stdout.strip()},
+        json={"name": "By the new key"},
+    )
+    assert answer.status_code == 200, answer.text

@@ -1,0 +1,85 @@
+"""The OpenAPI document is fit to be read and to generate clients from."""
+
+import re
+from typing import Any
+
+import pytest
+
+from service.http.openapi import PROBLEM_SCHEMA
+from tests.support.gateway import Gateway
+
+PUBLIC = {"healthz", "readyz"}
+Operation = tuple[str, str, dict[str, Any]]
+
+
+@pytest.fixture
+async def document(gateway: Gateway) -> dict[str, Any]:
+    answer = await gateway.http.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture
+def operations(document: dict[str, Any]) -> list[Operation]:
+    return [(path, method, one) for path, item in document["paths"].items() for method, one in item.items()]
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    return document["components"]["schemas"][reference] if reference else schema
+
+
+def test_the_document_is_openapi_3_1(document: dict[str, Any]):
+    assert document["openapi"].startswith("3.1.")
+    assert document["components"]["schemas"]["Problem"] == PROBLEM_SCHEMA
+    assert document["components"]["securitySchemes"].keys() == {"ApiKey", "Bearer"}
+
+
+def test_every_operation_can_be_called_by_a_name_and_found_by_a_tag(operations: list[Operation]):
+    names = [one["operationId"] for _, _, one in operations]
+    assert len(names) > 12
+    assert len(set(names)) == len(names)
+    for path, method, one in operations:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", one["operationId"]), f"{method} {path}"
+        assert len(one["tags"]) == 1, f"{method} {path}"
+        assert one["summary"], f"{method} {path}"
+        assert one["description"], f"{method} {path}"
+
+
+def test_every_operation_but_health_takes_either_spelling_of_a_key(operations: list[Operation]):
+    for path, method, one in operations:
+        if one["operationId"] in PUBLIC:
+            assert "security" not in one, f"{method} {path}"
+        else:
+            assert one["security"] == [{"ApiKey": []}, {"Bearer": []}], f"{method} {path}"
+            assert {"401", "403"} <= one["responses"].keys(), f"{method} {path}"
+
+
+def test_every_body_and_every_answer_has_an_example(document: dict[str, Any], operations: list[Operation]):
+    for path, method, one in operations:
+        contents = [one["requestBody"]["content"]] if "requestBody" in one else []
+        contents += [
+            answer["content"] for status, answer in one["responses"].items() if status < "3" and "content" in answer
+        ]
+        for content in contents:
+            assert content.keys() == {"application/json"}, f"{method} {path}"
+            schema = resolved(document, content["application/json"]["schema"])
+            [example] = schema.get("examples", [None])
+            assert example, f"{method} {path}: {schema.get('title')}"
+            assert set(schema.get("required", [])) <= example.keys() <= schema["properties"].keys(), f"{method} {path}"
+
+
+def test_every_parameter_that_must_be_given_has_an_example(operations: list[Operation]):
+    for path, method, one in operations:
+        for parameter in one.get("parameters", []):
+            if parameter["required"]:
+                assert parameter["schema"].get("examples"), f"{method} {path}: {parameter['name']}"
+
+
+def test_every_refusal_is_a_problem_and_names_its_codes(operations: list[Operation]):
+    for path, method, one in operations:
+        for status, answer in one["responses"].items():
+            if status >= "4" and one["operationId"] != "readyz":
+                assert answer["content"].keys() == {"application/problem+json"}, f"{method} {path} {status}"
+                assert re.match(r"`[a-z_]+`: ", answer["description"]), f"{method} {path} {status}"

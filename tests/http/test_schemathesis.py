@@ -1,0 +1,72 @@
+"""The OpenAPI document is true: schemathesis finds no 5xx, no undocumented status, type or body, whoever asks."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+
+from tests.conftest import OpenGateway
+from tests.http.serving import served
+
+EXAMPLES = 25
+EXAMPLES_IN_FULL = 500
+# Not `positive_data_acceptance`: a well-formed area code that is not in service is refused, as it should be.
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+    "response_headers_conformance", "negative_data_rejection", "unsupported_method", "missing_required_header",
+    "ignored_auth", "use_after_free", "ensure_resource_availability", "allow_header_conformance",
+)  # fmt: skip
+
+
+def explore(port: int, key: str | None, examples: int) -> tuple[Counter[int], set[str]]:
+    """Every operation of the document, asked with this key: how often each status came, and what was wrong."""
+    settings: dict[str, Any] = {
+        "seed": 20260101,
+        "headers": {"X-API-Key": key} if key else {},
+        "continue-on-failure": True,
+        "generation": {"max-examples": examples, "deterministic": True, "database": "none", "no-shrink": True},
+        "phases": {"stateful": {"enabled": False}},
+        "checks": {"enabled": False, **{check: {"enabled": True} for check in CHECKS}},
+        "request-timeout": 30,
+    }
+    schema = schemathesis.openapi.from_url(
+        f"http://127.0.0.1:{port}/openapi.json", config=SchemathesisConfig.from_dict(settings)
+    )
+    statuses: Counter[int] = Counter()
+    wrong: set[str] = set()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            for interaction in event.recorder.interactions.values():
+                if interaction.response is not None:
+                    statuses[interaction.response.status_code] += 1
+            for case_id, checks in event.recorder.checks.items():
+                for check in checks:
+                    if check.status == Status.FAILURE and check.failure_info is not None:
+                        curl = event.recorder.find_parent(case_id=case_id)
+                        wrong.add(
+                            f"{event.label}: {check.failure_info.failure} {check.failure_info.code_sample} {curl or ''}"
+                        )
+        elif isinstance(event, events.NonFatalError):
+            wrong.add(f"{event.label}: {event.value}")
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+    return statuses, wrong
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("who", ["tenant", "administrator", "stranger"])
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(EXAMPLES_IN_FULL, marks=pytest.mark.full)])
+async def test_every_answer_is_as_documented(open_gateway: OpenGateway, who: str, examples: int):
+    async with open_gateway(answer_within=1) as gateway:
+        tenant = await gateway.tenant(quota=20)
+        key = {"tenant": tenant.key, "administrator": gateway.admin.key, "stranger": None}[who]
+        async with served(gateway) as port:
+            statuses, wrong = await asyncio.to_thread(explore, port, key, examples)
+
+    assert not wrong, "\n\n".join(sorted(wrong))
+    assert {status for status in statuses if status >= 500} <= {503}, statuses
+    assert statuses[200] > 0

@@ -1,0 +1,476 @@
+"""DELETE: released once, for good, and never the wrong acquisition."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from service.teli.heard import Heard
+from tests.conftest import OpenGateway
+from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
+
+SETTLING = {"upstream_timeout": 0.5, "settling_window": 0.6}
+
+
+async def delete(tenant: Tenant, number: dict[str, Any], **params: Any) -> httpx.Response:
+    headers = {"X-Request-ID": "release-1"}
+    return await tenant.send("DELETE", f"{NUMBERS}/{number['phone_number']}", headers=headers, params=params)
+
+
+async def quota(gateway: Gateway, tenant: Tenant) -> tuple[int, int]:
+    [found] = await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :id", id=tenant.id)
+    return found[0], found[1]
+
+
+async def state(gateway: Gateway, number: dict[str, Any]) -> str:
+    return str((await gateway.sql("SELECT state FROM numbers WHERE id = :id", id=number["id"]))[0][0])
+
+
+async def sent(gateway: Gateway) -> int:
+    return len(await gateway.teli.requests("release"))
+
+
+async def confirmed(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
+    number = await tenant.bought()
+    await gateway.follow_up()
+    return number
+
+
+async def test_a_release_is_answered_in_telis_shape_and_again_says_it_was_done(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+
+    first, again = await delete(tenant, number), await delete(tenant, number)
+
+    assert first.status_code == again.status_code == 200
+    step = await gateway.step("release")
+    body = first.json()
+    assert body == {
+        "success": True,
+        "phone_number": number["phone_number"],
+        "released_at": body["released_at"],
+        "billing_stopped": True,
+        "message": "Phone number released. You will not be billed in the next cycle.",
+        "powered_by": "Teli",
+        "id": number["id"],
+        "state": "released",
+        "operation_id": step["id"],
+    }
+    assert body["released_at"].endswith("Z")
+    assert again.json()["already_released"] is True
+    assert again.json()["released_at"] == body["released_at"]
+    assert "billing_stopped" not in again.json()
+    assert (await gateway.teli.counts())["held"] == 0
+    assert await sent(gateway) == 1
+    operation = await tenant.operation(step["id"])
+    assert (operation["kind"], operation["state"], operation["result"]) == ("release", "succeeded", body)
+
+
+async def test_a_release_gives_quota_back_exactly_once_and_is_audited_with_its_author(gateway: Gateway):
+    tenant = await gateway.tenant(quota=1)
+    number = await confirmed(gateway, tenant)
+    assert (await tenant.buy()).status_code == 429
+    assert await quota(gateway, tenant) == (1, 0)
+
+    answers = await asyncio.gather(*(delete(tenant, number) for _ in range(10)))
+    await gateway.hurry()
+
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    assert await quota(gateway, tenant) == (0, 0)
+    assert await sent(gateway) == 1
+    assert (await tenant.buy()).status_code == 200
+    [(key,)] = await gateway.sql("SELECT id FROM api_keys WHERE tenant_id = :id", id=tenant.id)
+    assert (await gateway.audited(number["id"]))[1:] == [
+        ("number.releasing", f"key:{key}", "release-1"),
+        ("number.released", f"key:{key}", "release-1"),
+    ]
+    assert (await gateway.told(number["id"]))[-2:] == ["number.releasing", "number.released"]
+
+
+async def test_what_is_not_there_and_what_is_anothers_are_the_same_404(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+    stranger = await gateway.tenant()
+
+    foreign = await delete(stranger, number)
+    unknown = await delete(stranger, {"phone_number": "+13135550000"})
+    by_id = await delete(stranger, number, id=number["id"])
+
+    assert foreign.status_code == 404
+    assert foreign.content == unknown.content == by_id.content
+    assert await sent(gateway) == 0
+    assert await state(gateway, number) == "active"
+
+
+async def test_a_documented_502_is_tried_again_only_after_the_row_was_seen(gateway: Gateway, tenant: Tenant):
+    for fault in ("voice_provider_fails", "voice_carrier_fails"):
+        number = await confirmed(gateway, tenant)
+        await gateway.teli.arm(fault)
+
+        answer = await delete(tenant, number)
+
+        assert answer.status_code == 202, answer.text
+        assert answer.headers["location"] == f"/v1/operations/{answer.json()['operation_id']}"
+        assert await state(gateway, number) == "releasing"
+        assert await quota(gateway, tenant) == (1, 0)
+        await gateway.teli.forget_requests()
+        await gateway.teli.arm("server_error", operation="list")
+        await gateway.hurry()
+        assert await sent(gateway) == 0
+
+        await gateway.hurry()
+
+        assert [request["operation"] for request in await gateway.teli.requests()] == ["list", "list", "release"]
+        assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
+        assert (await state(gateway, number), await quota(gateway, tenant)) == ("released", (0, 0))
+
+
+async def test_what_teli_did_not_even_look_at_is_tried_again_without_settling(gateway: Gateway, tenant: Tenant):
+    for fault, params in (
+        ("unauthorized", {"status": 401}),
+        ("unauthorized", {"status": 403}),
+        ("too_many_requests", {}),
+    ):
+        number = await confirmed(gateway, tenant)
+        await gateway.teli.arm(fault, operation="release", **params)
+
+        answer = await delete(tenant, number)
+        assert answer.status_code == 202
+        assert (await gateway.step("release"))["sent_at"] is None
+        await gateway.hurry()
+
+        assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
+
+
+async def test_what_was_never_sent_is_tried_again_without_settling(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+    await gateway.teli.offline()
+
+    answer = await delete(tenant, number)
+    await gateway.teli.online()
+
+    assert answer.status_code == 202
+    assert (await gateway.step("release"))["sent_at"] is None
+    await gateway.hurry()
+    assert await state(gateway, number) == "released"
+
+
+UNKNOWN: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("release_not_recorded", {}),
+    ("reset", {"step": "received"}),
+    ("reset", {"step": "unlinked"}),
+    ("reset", {"step": "returned"}),
+    ("server_error", {"step": "received"}),
+    ("html_error", {"step": "received"}),
+    ("empty_body", {"step": "received", "status": 200}),
+)
+
+
+async def test_after_an_unknown_outcome_it_is_sent_again_when_it_has_settled_and_the_row_was_seen(
+    open_gateway: OpenGateway,
+):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        numbers = [await confirmed(gateway, tenant) for _ in UNKNOWN]
+        operations = []
+        for number, (fault, params) in zip(numbers, UNKNOWN, strict=True):
+            await gateway.teli.arm(fault, operation="release", **params)
+            answer = await delete(tenant, number)
+            assert answer.status_code == 202, (fault, answer.text)
+            operations.append(answer.json()["operation_id"])
+        await gateway.sql("UPDATE steps SET sent_at = clock_timestamp() WHERE sent_at IS NOT NULL")
+        await gateway.hurry()
+        assert await sent(gateway) == len(UNKNOWN), "not before it has settled"
+        await asyncio.sleep(0.7)
+        await gateway.teli.forget_requests()
+
+        await gateway.hurry()
+
+        asked = [request["operation"] for request in await gateway.teli.requests()]
+        assert (asked.count("list"), asked.count("release")) == (len(UNKNOWN), len(UNKNOWN))
+        for number, operation_id in zip(numbers, operations, strict=True):
+            assert (await tenant.operation(operation_id))["state"] == "succeeded"
+            assert await state(gateway, number) == "released"
+        assert await quota(gateway, tenant) == (0, 0)
+        assert (await gateway.teli.counts())["held"] == 0
+
+
+@pytest.mark.parametrize(("fault", "step"), [("reset", "removed"), ("cut_json", "answering")])
+async def test_when_its_row_is_listed_no_more_nothing_is_sent_and_a_person_decides(
+    open_gateway: OpenGateway, fault: str, step: str
+):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        number = await confirmed(gateway, tenant)
+        await gateway.teli.arm(fault, operation="release", step=step)
+        answer = await delete(tenant, number)
+        assert answer.status_code == 202, answer.text
+        await asyncio.sleep(0.7)
+
+        # A listing that is short or cannot be had is no look.
+        for unfit in ("list_miscounts", "server_error"):
+            await gateway.teli.arm(unfit, operation="list")
+            await gateway.hurry()
+        for _ in range(2):
+            await gateway.hurry()
+            assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "pending"
+        await gateway.hurry()
+
+        operation = await tenant.operation(answer.json()["operation_id"])
+        assert (operation["state"], operation["result"], operation["problem"]) == ("unresolved", None, None)
+        assert await sent(gateway) == 1
+        assert (await state(gateway, number), await quota(gateway, tenant)) == ("releasing", (1, 0))
+        assert (await gateway.audited(number["id"]))[-1] == ("number.release_unresolved", "worker", "release-1")
+        again = await delete(tenant, number)
+        assert (again.status_code, again.json()["state"]) == (202, "unresolved")
+
+
+async def test_a_404_or_400_is_no_release_and_stays_with_a_person(gateway: Gateway, tenant: Tenant):
+    for held, status in ((1, 404), (2, 400)):
+        number = await confirmed(gateway, tenant)
+        await gateway.teli.arm("server_error", operation="release", status=status, error="Phone number not found")
+
+        answer = await delete(tenant, number)
+        await gateway.hurry()
+
+        assert (answer.status_code, answer.json()["state"]) == (202, "unresolved")
+        assert (await state(gateway, number), await quota(gateway, tenant)) == ("releasing", (held, 0))
+        assert await sent(gateway) == held
+        assert (await gateway.told(number["id"]))[-1] == "number.release_unresolved"
+
+
+async def test_a_number_released_from_the_dashboard_is_told_as_released_already(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+    await gateway.teli.dashboard_release(number["phone_number"])
+
+    answer = await delete(tenant, number)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["already_released"] is True
+    assert (await state(gateway, number), await quota(gateway, tenant)) == ("released", (0, 0))
+
+
+async def test_before_its_purchase_is_confirmed_the_row_is_looked_for_first(gateway: Gateway, tenant: Tenant):
+    number = await tenant.bought()
+
+    answer = await delete(tenant, number)
+
+    assert answer.status_code == 200, answer.text
+    operations = [request["operation"] for request in await gateway.teli.requests()]
+    assert operations.index("list", operations.index("create")) < operations.index("release")
+    assert await gateway.sql("SELECT confirmed_at IS NOT NULL, upstream_row_id IS NOT NULL FROM numbers") == [
+        (True, True)
+    ]
+    assert await gateway.sql("SELECT mode FROM accounts") == [("mark",)]
+    await gateway.follow_up()
+    assert (await gateway.step("confirm"))["outcome"] == "confirmed before"
+
+
+async def test_a_purchase_that_is_not_listed_yet_is_released_once_it_is(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(list_lag_seconds=60)
+    number = await tenant.bought()
+
+    answer = await delete(tenant, number)
+    await gateway.hurry()
+    assert (answer.status_code, await sent(gateway)) == (202, 0)
+
+    await gateway.teli.advance(61)
+    await gateway.hurry()
+    assert await state(gateway, number) == "released"
+
+
+async def test_a_number_bought_anew_is_released_only_when_the_caller_says_which_is_meant(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.switch(recycle_released=True)
+    old = await confirmed(gateway, tenant)
+    assert (await delete(tenant, old)).status_code == 200
+    new = await confirmed(gateway, tenant)
+    assert new["phone_number"] == old["phone_number"]
+    await gateway.teli.forget_requests()
+
+    unclear = await delete(tenant, new)
+    late = await delete(tenant, new, id=old["id"])
+
+    assert (unclear.status_code, unclear.json()["code"]) == (409, "state_conflict")
+    assert (unclear.json()["released_id"], unclear.json()["held_id"]) == (old["id"], new["id"])
+    assert (late.status_code, late.json()["already_released"], late.json()["id"]) == (200, True, old["id"])
+    assert await gateway.teli.requests() == []
+    assert await state(gateway, new) == "active"
+
+    meant = await delete(tenant, new, id=new["id"])
+    assert (meant.status_code, meant.json()["id"]) == (200, new["id"])
+    assert (await gateway.teli.counts())["held"] == 0
+    again = await delete(tenant, new)
+    assert (again.status_code, again.json()["already_released"], again.json()["id"]) == (200, True, new["id"])
+
+
+async def test_an_acquisition_released_long_ago_is_in_nobodys_way(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(recycle_released=True)
+    assert (await delete(tenant, await confirmed(gateway, tenant))).status_code == 200
+    await gateway.sql("UPDATE numbers SET released_at = released_at - interval '8 days'")
+    new = await confirmed(gateway, tenant)
+
+    assert (await delete(tenant, new)).json()["id"] == new["id"]
+
+
+async def test_another_tenants_earlier_acquisition_is_neither_told_nor_in_the_way(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(recycle_released=True, removal_lag_seconds=3600, nickname="dropped")
+    assert (await delete(tenant, await confirmed(gateway, tenant))).status_code == 200
+    other = await gateway.tenant()
+    new = await confirmed(gateway, other)
+    assert (await gateway.sql("SELECT confirmed_at IS NOT NULL FROM numbers WHERE id = :id", id=new["id"])) == [(True,)]
+
+    assert (await delete(other, new)).status_code == 200
+    assert (await gateway.teli.counts())["held"] == 0
+
+
+async def test_a_late_delete_never_hits_a_purchase_made_meanwhile(open_gateway: OpenGateway):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        old = await confirmed(gateway, tenant)
+        await gateway.teli.switch(recycle_released=True)
+        await gateway.teli.arm("reset", operation="release", step="removed")
+        answer = await delete(tenant, old)
+        assert answer.status_code == 202
+        [recycled] = await gateway.teli.dashboard_buy("313", organization_id=ORGANIZATION, user_id=USER)
+        assert recycled == old["phone_number"]
+        await asyncio.sleep(0.7)
+
+        for _ in range(4):
+            await gateway.hurry()
+
+        assert await sent(gateway) == 1
+        assert (await gateway.teli.counts())["held"] == 1
+        operation = await tenant.operation(answer.json()["operation_id"])
+        assert operation["state"] == "unresolved"
+        assert (await gateway.step("release"))["outcome"] == "its E.164 is listed under another row id"
+
+
+async def test_not_even_while_the_old_row_is_slow_to_vanish(open_gateway: OpenGateway):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        old = await confirmed(gateway, tenant)
+        await gateway.teli.switch(recycle_released=True, removal_lag_seconds=3600)
+        await gateway.teli.arm("reset", operation="release", step="removed")
+        await delete(tenant, old)
+        again = await tenant.buy()  # The ledger still holds that number: a doubt, and it stays safe.
+        assert again.status_code == 202
+        await asyncio.sleep(0.7)
+
+        for _ in range(4):
+            await gateway.hurry()
+
+        assert await sent(gateway) == 1
+        assert (await gateway.teli.counts())["held"] == 1
+
+
+async def test_the_row_of_an_earlier_acquisition_that_is_slow_to_vanish_holds_up_nothing(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.switch(recycle_released=True, removal_lag_seconds=3600)
+    assert (await delete(tenant, await confirmed(gateway, tenant))).status_code == 200
+    other = await gateway.tenant()
+    new = await confirmed(gateway, other)
+    await gateway.teli.arm("voice_provider_fails")
+
+    assert (await delete(other, new)).status_code == 202
+    await gateway.hurry()
+
+    assert await state(gateway, new) == "released"
+
+
+async def test_two_answers_for_one_release_give_quota_back_once(open_gateway: OpenGateway):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        number = await confirmed(gateway, tenant)
+        await tenant.bought()
+        await gateway.teli.hold("received", operation="release")
+        slow = asyncio.create_task(delete(tenant, number))
+        await gateway.teli.until_held()
+        await gateway.sql("UPDATE steps SET lease_until = clock_timestamp() WHERE state = 'running'")
+        await asyncio.sleep(0.7)
+        await gateway.hurry()
+        assert await state(gateway, number) == "released"
+
+        await gateway.teli.release_holds()
+
+        assert (await slow).status_code == 200
+        assert await sent(gateway) == 2
+        assert await quota(gateway, tenant) == (1, 0)
+        assert (await gateway.told(number["id"])).count("number.released") == 1
+
+
+async def test_a_process_that_lost_its_lease_sends_nothing(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+    await gateway.teli.arm("voice_provider_fails")
+    await delete(tenant, number)
+    await gateway.teli.forget_requests()
+    await gateway.teli.hold("received", operation="list")
+    slow = asyncio.create_task(gateway.hurry())
+    await gateway.teli.until_held()
+
+    await gateway.sql("UPDATE steps SET lease_until = clock_timestamp() WHERE state = 'running'")
+    await gateway.worker.numbers.follow_ups.run_due()
+    await gateway.teli.release_holds()
+    await slow
+
+    assert await sent(gateway) == 1
+    assert (await state(gateway, number), await quota(gateway, tenant)) == ("released", (0, 0))
+
+
+async def test_a_process_frozen_before_the_first_byte_sends_nothing(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    number = await confirmed(gateway, tenant)
+    monkeypatch.setattr("service.numbers.steps.SEND_WITHIN", -1.0)
+
+    answer = await delete(tenant, number)
+
+    assert (answer.status_code, await sent(gateway)) == (202, 0)
+    monkeypatch.undo()
+    await gateway.hurry()
+    assert await state(gateway, number) == "released"
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+async def test_a_timeout_is_an_unknown_outcome(
+    open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch, took_effect: bool
+):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        number = await confirmed(gateway, tenant)
+        release = gateway.services.teli.release
+
+        async def times_out(*args: Any, **kwargs: Any) -> Heard:
+            if took_effect:
+                await release(*args, **kwargs)
+            return Heard("broken", detail="TimeoutError")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway.services.teli, "release", times_out)
+            answer = await delete(tenant, number)
+        assert answer.status_code == 202
+        await asyncio.sleep(0.7)
+        for _ in range(3):
+            await gateway.hurry()
+
+        assert (await state(gateway, number)) == ("releasing" if took_effect else "released")
+        assert await sent(gateway) == 1
+
+
+async def test_unknown_parameters_are_named_in_warnings(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+
+    first, again = await delete(tenant, number, force="yes"), await delete(tenant, number, force="yes")
+
+    assert all("force" in answer.json()["warnings"][0] for answer in (first, again))
+
+
+async def test_a_key_without_the_scope_releases_nothing(gateway: Gateway):
+    tenant = await gateway.tenant(scopes=["numbers:create", "numbers:read"])
+    number = await tenant.bought()
+
+    answer = await delete(tenant, number)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+    assert await state(gateway, number) == "active"

@@ -1,0 +1,233 @@
+"""Who gets in, with which key, for how long."""
+
+import asyncio
+import hashlib
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from service.db import open_database
+from service.kit.clock import utc_now
+from service.kit.crypto import Secret
+from service.tenants.keys import ALPHABET, InvalidKey, checksum, make_key
+from service.tenants.principals import Principals
+from service.tenants.version import VersionWatch
+from tests.conftest import OpenGateway
+from tests.http.refusals import nothing_happens, problem
+from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
+
+LIST = f"/v1/voice/phone-numbers?user_id={USER}&organization_id={ORGANIZATION}"
+KEYS = "/v1/admin/tenants/{}/keys"
+
+
+async def issue(gateway: Gateway, tenant: Tenant, **fields: Any) -> dict[str, Any]:
+    """A further key of the tenant, over REST."""
+    body = {"name": "further", "scopes": ["numbers:read"], **fields}
+    answer = await gateway.admin.send("POST", KEYS.format(tenant.id), json=body)
+    assert answer.status_code == 201, answer.text
+    issued: dict[str, Any] = answer.json()
+    return issued
+
+
+async def listing(gateway: Gateway, key: str) -> tuple[int, str | None]:
+    """What a listing with this key answers: its status and, where it is refused, its code."""
+    answer = await gateway.http.get(LIST, headers={"X-API-Key": key})
+    return answer.status_code, answer.json().get("code")
+
+
+async def until_refused(gateway: Gateway, key: str, code: str) -> float:
+    """Seconds until the key is refused with this code."""
+    began = time.monotonic()
+    async with asyncio.timeout(5):
+        while await listing(gateway, key) != (401, code):
+            await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def test_a_key_may_be_sent_in_either_spelling_or_in_both(gateway: Gateway, tenant: Tenant):
+    for headers in (
+        {"X-API-Key": tenant.key},
+        {"Authorization": f"Bearer {tenant.key}"},
+        {"Authorization": f"bearer   {tenant.key} "},
+        {"X-API-Key": tenant.key, "Authorization": f"BEARER {tenant.key}"},
+        {"X-API-Key": tenant.key, "Authorization": "Basic aHVudGVyMjo="},
+    ):
+        assert (await gateway.http.get(LIST, headers=headers)).status_code == 200, headers
+
+
+async def test_two_different_keys_are_refused_whichever_is_good(gateway: Gateway, tenant: Tenant):
+    other = await gateway.tenant()
+    for one, two in ((tenant.key, other.key), (tenant.key, "x"), ("x", tenant.key)):
+        headers = {"X-API-Key": one, "Authorization": f"Bearer {two}"}
+        problem(await gateway.http.get(LIST, headers=headers), 400, "invalid_request")
+
+
+async def test_an_unknown_key_of_the_right_form_is_invalid(gateway: Gateway):
+    assert await listing(gateway, make_key("live")) == (401, "invalid_key")
+
+
+async def test_a_mistyped_key_is_told_so_without_asking_the_database(gateway: Gateway, tenant: Tenant):
+    key, database = tenant.key, gateway.services.database
+    edits = {key[:place] + other + key[place + 1 :] for place in range(len(key)) for other in ALPHABET + "_-. "}
+    edits |= {key[:place] + key[place + 1 :] for place in range(len(key))}
+    edits |= {key[:place] + key[place + 1] + key[place] + key[place + 2 :] for place in range(len(key) - 1)}
+    edits |= {key[:place] + other + key[place:] for place in range(len(key) + 1) for other in "0Aa"}
+    edits -= {key}
+    assert len(edits) > 3000
+
+    # Nothing here waits for anything, so no other task can ask the database meanwhile.
+    before = database.round_trips
+    for edit in edits:
+        with pytest.raises(InvalidKey):
+            await gateway.services.principals.of(edit)
+    assert database.round_trips == before
+
+
+@pytest.mark.parametrize("key", ["x" * 10_000, "ngk_live_", "NGK_live_" + "0" * 38, "ngk_live_" + "é" * 38, "§", "ngk"])
+async def test_what_is_no_key_is_refused_in_a_few_words(gateway: Gateway, key: str):
+    answer = await gateway.http.get(LIST, headers=[(b"X-API-Key", key.encode())])
+    problem(answer, 401, "invalid_key")
+    assert len(answer.content) < 1000
+
+
+def test_the_checksum_is_over_everything_before_it():
+    key = make_key("live")
+    assert key[-6:] == checksum(key[:-6])
+    assert checksum("") == "000000"
+    assert len({make_key("live") for _ in range(1000)}) == 1000
+
+
+async def test_a_key_ends_at_its_time_also_where_it_is_cached(gateway: Gateway, tenant: Tenant):
+    ends = utc_now() + timedelta(seconds=0.6)
+    key = await gateway.services.administration.issue_key(
+        AUTHOR, tenant.id, name="short", scopes=["numbers:read"], expires_at=ends
+    )
+    while utc_now() < ends - timedelta(seconds=0.1):
+        assert await listing(gateway, key.key) == (200, None)
+    await asyncio.sleep(max(0.0, (ends - utc_now()).total_seconds()))
+    assert await listing(gateway, key.key) == (401, "expired_key")
+
+
+async def test_a_revoked_key_is_refused_within_a_second_on_another_replica(open_gateway: OpenGateway):
+    async with open_gateway() as one, open_gateway() as two:
+        tenant = await one.tenant()
+        issued = await issue(one, tenant)
+        assert await listing(one, issued["key"]) == await listing(two, issued["key"]) == (200, None)
+
+        revoked = await one.admin.send("DELETE", f"/v1/admin/keys/{issued['id']}")
+
+        assert (revoked.status_code, revoked.content) == (204, b"")
+        assert await until_refused(two, issued["key"], "revoked_key") < 1
+        assert await listing(two, tenant.key) == (200, None), "other keys go on"
+        again = await one.admin.send("DELETE", f"/v1/admin/keys/{issued['id']}")
+        assert again.status_code == 204, "revoking again changes nothing"
+        problem(await one.admin.send("POST", f"/v1/admin/keys/{issued['id']}/rotate", json={}), 404, "not_found")
+
+
+async def test_a_rotated_key_works_beside_its_successor_and_then_ends(gateway: Gateway, tenant: Tenant):
+    old = await issue(gateway, tenant, scopes=["numbers:read", "inventory:org"])
+
+    answer = await gateway.admin.send("POST", f"/v1/admin/keys/{old['id']}/rotate", json={"overlap_seconds": 1})
+
+    new = answer.json()
+    assert answer.status_code == 201
+    assert new["key"] != old["key"]
+    assert new["scopes"] == old["scopes"]
+    assert await listing(gateway, old["key"]) == await listing(gateway, new["key"]) == (200, None)
+    assert 0.5 < await until_refused(gateway, old["key"], "expired_key") < 2
+    assert await listing(gateway, new["key"]) == (200, None)
+
+
+async def test_a_rotation_never_lengthens_a_life(gateway: Gateway, tenant: Tenant):
+    ends = (utc_now() + timedelta(seconds=30)).isoformat()
+    old = await issue(gateway, tenant, expires_at=ends)
+    answer = await gateway.admin.send("POST", f"/v1/admin/keys/{old['id']}/rotate", json={"overlap_seconds": 3600})
+    assert answer.json()["expires_at"] == old["expires_at"]
+    [[still]] = await gateway.sql(
+        "SELECT expires_at < now() + interval '31 s' FROM api_keys WHERE id = :id", id=old["id"]
+    )
+    assert still
+
+
+async def test_a_key_is_shown_once_and_only_its_keyed_hash_is_kept(gateway: Gateway, tenant: Tenant):
+    issued = await issue(gateway, tenant)
+    key = issued["key"]
+    await listing(gateway, key)
+
+    tables = await gateway.sql(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    kept = [str(row) for [table] in tables for row in await gateway.sql(f"SELECT t::text FROM {table} t")]
+
+    assert any(issued["id"] in row for row in kept)
+    bare = [hashlib.new(name, key.encode()).hexdigest() for name in ("sha256", "sha1", "md5", "sha512")]
+    for secret in (key, key.split("_")[2][:16], *bare):
+        assert not any(secret in row for row in kept), secret
+    [[hint]] = await gateway.sql("SELECT hint FROM api_keys WHERE id = :id", id=issued["id"])
+    assert hint == key[-4:]
+
+
+async def test_the_hash_depends_on_the_deployments_secret(gateway: Gateway, tenant: Tenant):
+    elsewhere = Principals(gateway.services.database, Secret("another secret"), gateway.services.version)
+    with pytest.raises(InvalidKey):
+        await elsewhere.of(tenant.key)
+
+
+async def test_a_cached_principal_costs_no_round_trip_while_the_version_row_is_read(
+    gateway: Gateway, tenant: Tenant, database_url: str
+):
+    database = open_database(database_url, "numbergate_api", pool=2)
+    watch = VersionWatch(database)
+    principals = Principals(database, Secret(gateway.settings.secret.get_secret_value()), watch)
+    try:
+        await watch.look()
+        known = await principals.of(tenant.key)
+        before = database.round_trips
+        assert await principals.of(tenant.key) is known
+        assert database.round_trips == before
+
+        await asyncio.sleep(1.05)  # Nobody looks at the version row any more.
+        assert not watch.fresh
+        for _ in range(2):
+            assert await principals.of(tenant.key) == known
+        assert database.round_trips == before + 4, "each asks: who am I, and whose key is this"
+    finally:
+        await database.engine.dispose()
+
+
+async def test_without_postgres_no_key_is_taken_on_trust(gateway: Gateway, tenant: Tenant):
+    database = open_database("postgresql://nobody@127.0.0.1:1/none", "numbergate_api", pool=2)
+    try:
+        watch = VersionWatch(database)
+        principals = Principals(database, Secret("x"), watch)
+        with pytest.raises(Exception, match="ledger does not answer"):
+            await principals.of(tenant.key)
+    finally:
+        await database.engine.dispose()
+
+
+async def test_a_key_of_a_closed_tenant_is_no_key(gateway: Gateway, tenant: Tenant):
+    assert await listing(gateway, tenant.key) == (200, None)
+    await gateway.sql("UPDATE tenants SET state = 'closed' WHERE id = :id", id=tenant.id)
+    await gateway.sql("UPDATE version SET revision = revision + 1")
+    assert await until_refused(gateway, tenant.key, "invalid_key") < 1
+
+
+async def test_a_grant_taken_away_is_felt_within_a_second(gateway: Gateway, tenant: Tenant):
+    assert await listing(gateway, tenant.key) == (200, None)
+    answer = await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json={"organization_ids": []})
+    assert answer.status_code == 200
+    await asyncio.sleep(1)
+    async with nothing_happens(gateway):
+        assert await listing(gateway, tenant.key) == (403, "not_your_organization")
+        problem(await tenant.buy(), 403, "not_your_organization")
+
+
+async def test_keys_of_nobody_are_not_found(gateway: Gateway):
+    for method, path in (("DELETE", f"/v1/admin/keys/{uuid4()}"), ("POST", f"/v1/admin/keys/{uuid4()}/rotate")):
+        problem(await gateway.admin.send(method, path, json={}), 404, "not_found")
+    body = {"name": "K", "scopes": ["numbers:read"]}
+    problem(await gateway.admin.send("POST", KEYS.format("nobody"), json=body), 404, "not_found")
