@@ -40,7 +40,10 @@ async def ensure_database(superuser_url: str, name: str) -> None:
 
 
 async def ensure_login(superuser_url: str, name: str, password: str) -> None:
-    """A login that may become each of our roles, for a stack on one machine; docs/operate.md has production's."""
+    """A login for a stack on one machine: the api role by itself, and able to become each of the others.
+
+    docs/operate.md has production's, one login a role.
+    """
     engine = create_async_engine(async_url(superuser_url), poolclass=NullPool)
     try:
         async with engine.begin() as connection:
@@ -48,7 +51,9 @@ async def ensure_login(superuser_url: str, name: str, password: str) -> None:
                 await connection.execute(text(f"CREATE ROLE {name}"))
             quoted = await connection.scalar(text("SELECT quote_literal(:password)"), {"password": password})
             await connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD {quoted}")
-            await connection.execute(text(f"GRANT {', '.join(ROLES)} TO {name} WITH INHERIT FALSE, SET TRUE"))
+            for role in ROLES:
+                inherits = role == "numbergate_api"
+                await connection.execute(text(f"GRANT {role} TO {name} WITH INHERIT {inherits}, SET TRUE"))
     finally:
         await engine.dispose()
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.children import Child, child
+from service.cli.children import Child, child, kept
 from service.cli.credentials import Credentials
 from service.cli.faults import CannotStart
 from service.cli.listening import listen
@@ -136,9 +136,10 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
         metrics_port = wanted.settings.metrics_port or free_port()
         await api.begin(environment | {"NUMBERGATE_METRICS_PORT": str(metrics_port)})
         await worker.begin(environment | {"NUMBERGATE_METRICS_PORT": ""})
-        listener.close()
         await _until_open(base_url, api, worker)
         told("API and worker")
+        # The listener stays open here too: while the API is started again its callers wait, rather than being refused.
+        await opened.enter_async_context(kept(api, worker))
         yield Ready(
             base_url=base_url,
             console_url=f"{base_url}/console",

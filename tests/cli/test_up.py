@@ -1,5 +1,6 @@
 """`numbergate up`: its line, its end, and what it does when it may not start or is not let finish."""
 
+import os
 import signal
 import stat
 from pathlib import Path
@@ -59,6 +60,22 @@ async def test_after_kill_9_nothing_runs_and_the_next_start_has_the_same_keys_nu
     async with SimulatorControl(after["teli_control_url"]) as teli:
         assert [purchase["phone_number"] for purchase in await teli.purchases()] == [bought["phone_number"]]
     assert again.end(signal.SIGINT) == (0, "")
+
+
+async def test_an_api_or_worker_that_is_killed_is_started_again_and_its_callers_wait(tmp_path: Path):
+    running = Running(tmp_path, "up", "--json", "--port", "0", "--data", tmp_path / "data")
+    ready = running.line()
+    children = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in running.family()}
+    [api] = [pid for pid, command in children.items() if "\0serve\0" in command]
+    [worker] = [pid for pid, command in children.items() if "\0worker\0" in command]
+
+    for pid in (api, worker):
+        os.kill(pid, signal.SIGKILL)
+    answer = buy(ready, "k1")
+
+    assert answer.status_code == 200
+    assert "the API ended (-9) and is started again" in running.stderr()
+    assert running.end() == (0, "")
 
 
 async def test_what_only_its_owner_may_know_only_its_owner_may_read(stack: Stack):
