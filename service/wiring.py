@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import text
 
@@ -23,8 +24,11 @@ from service.numbers.services import NumberServices
 from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
 from service.quotas.gate import Gate
-from service.reconciliation.doubts import Doubts
+from service.reconciliation.decisions import Decisions
 from service.reconciliation.existing import ExistingNumbers
+from service.reconciliation.lists import Lists
+from service.reconciliation.resolver import Resolver
+from service.reconciliation.sightings import Sightings
 from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.administration import Administration
@@ -44,7 +48,9 @@ class Services:
     quotas: QuotaAdministration
     numbers: NumberServices
     existing: ExistingNumbers
-    doubts: Doubts
+    lists: Lists
+    decisions: Decisions
+    resolver: Resolver
     health: Health
 
 
@@ -73,6 +79,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     secret = Secret(settings.secret.get_secret_value())
     cursors = Cursors(secret)
     version = VersionWatch(database)
+    window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret)
     confirmation = Confirmation(database, teli, mark_keep=settings.mark_keep)
     changes = Changes(database, teli, confirmation)
@@ -106,7 +113,17 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             answer_within=settings.answer_within,
         ),
         existing=ExistingNumbers(database, teli),
-        doubts=Doubts(database, cursors),
+        lists=Lists(database, cursors, window=window),
+        decisions=Decisions(database),
+        resolver=Resolver(
+            database,
+            Sightings(database, window=window),
+            teli,
+            window=window,
+            write_off=timedelta(seconds=settings.write_off),
+            doubts_every=settings.resolve_interval,
+            all_every=settings.sweep_interval,
+        ),
         health=Health(
             database=database.ping,
             redis=kv.ping,

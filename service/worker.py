@@ -31,6 +31,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
             ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
+            ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))

@@ -31,11 +31,13 @@ BEGIN
   PERFORM act_as(tenant, 'service', '{}');
 
   IF idem IS NOT NULL THEN
-    SELECT k.fingerprint, i.id, i.state, i.answer, i.number_id, i.decided_at INTO found_key
+    SELECT k.fingerprint, i.id, i.state, i.answer, i.decision, i.decided_at INTO found_key
       FROM idempotency_keys k JOIN intents i ON i.id = k.intent_id
       WHERE k.tenant_id = tenant AND k.scope = 'create' AND k.key = idem;
-    -- A refusal is repeated for a minute; after that the key may try again, with an intent of its own.
-    IF FOUND AND NOT (found_key.state = 'refused' AND found_key.decided_at < right_now - interval '60 seconds'
+    -- A refusal is repeated for a minute; after that the key may try again, with an intent of its own. One that was
+    -- decided without Teli's word, by a person or for want of any trace, stands: only a new key buys anew.
+    IF FOUND AND NOT (found_key.state = 'refused' AND found_key.decision NOT IN ('presumed', 'operator')
+                      AND found_key.decided_at < right_now - interval '60 seconds'
                       AND found_key.fingerprint = decode(ask->>'fingerprint', 'hex')) THEN
       RETURN jsonb_build_object('outcome', 'known', 'intent_id', found_key.id, 'state', found_key.state,
         'fingerprint_equal', found_key.fingerprint = decode(ask->>'fingerprint', 'hex'), 'answer', found_key.answer);

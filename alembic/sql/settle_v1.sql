@@ -83,6 +83,7 @@ BEGIN
   UPDATE intents SET state = next_state, decided_at = CASE WHEN next_state = 'doubtful' THEN NULL ELSE right_now END,
       send_ended_at = coalesce(send_ended_at, right_now), decision = reason, holds_lane = coalesce(keeps_lane, false),
       number_id = CASE WHEN next_state = 'owned' THEN (bought->>'id')::uuid END,
+      named_number = CASE WHEN next_state = 'doubtful' THEN bought->>'phone_number' END,
       answer = CASE WHEN next_state = 'doubtful' THEN NULL ELSE ask->'answer' END
     WHERE id = i.id;
   UPDATE send_slots SET intent_id = NULL, held_until = NULL

@@ -138,6 +138,7 @@ TABLES = {
           slot smallint NOT NULL,
           holds_lane boolean NOT NULL DEFAULT false,
           number_id uuid,
+          named_number text,
           answer jsonb
         )""",
     "attempts": """
@@ -185,7 +186,7 @@ TABLES = {
           cost_center text,
           tags text[] NOT NULL DEFAULT '{}',
           state text NOT NULL CHECK (state IN ('active', 'release_scheduled', 'releasing', 'released', 'missing')),
-          intent_id uuid NOT NULL,
+          intent_id uuid,
           mark text NOT NULL,
           marked boolean NOT NULL DEFAULT true,
           acquired_at timestamptz NOT NULL,
@@ -194,7 +195,8 @@ TABLES = {
           upstream_created_at text,
           subscription_id text,
           upstream_nickname text,
-          released_at timestamptz
+          released_at timestamptz,
+          still_ours_at timestamptz
         )""",
     "agent_links": """
         CREATE TABLE agent_links (
@@ -236,6 +238,7 @@ TABLES = {
           nickname text,
           upstream_created_at text,
           first_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+          gone_at timestamptz,
           PRIMARY KEY (account_id, row_id)
         )""",
     "orphans": """
@@ -318,6 +321,7 @@ SEES = "coalesce(nullif(current_setting('numbergate.sees', true), ''), '{}')::te
 OWN = f"tenant_id = {TENANT}"
 SEEN = f"(organization_id = ANY ({SEES}) OR '*' = ANY ({SEES}))"
 ADMINISTERS = f"{DUTY} = 'admin'"
+OPERATES = f"{DUTY} = 'operator'"
 GRANTED = f"IN (SELECT g.organization_id FROM grants g WHERE g.tenant_id = {TENANT})"
 
 # table: (what the api role may do, rows it may read, rows it may write)
@@ -349,8 +353,8 @@ API_RIGHTS = {
         f"{OWN} OR EXISTS (SELECT FROM numbers n WHERE n.id = steps.number_id AND {SEEN})",
         OWN,
     ),
-    "orphans": ("SELECT, INSERT", f"{OWN} OR {SEEN}", OWN),
-    "audit": ("SELECT, INSERT", f"{OWN} OR {ADMINISTERS}", f"{OWN} OR {ADMINISTERS}"),
+    "orphans": ("SELECT, INSERT, UPDATE", f"{OWN} OR {SEEN}", f"{OWN} OR ({OPERATES} AND {SEEN})"),
+    "audit": ("SELECT, INSERT", f"{OWN} OR {ADMINISTERS}", f"{OWN} OR {ADMINISTERS} OR {OPERATES}"),
     "outbox": ("SELECT, INSERT", OWN, OWN),
     "existing_numbers": ("SELECT", SEEN, "false"),
 }

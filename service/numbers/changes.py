@@ -85,7 +85,7 @@ class Changes:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
             links = await self._links(session, number.id)
             before = _wanted(number, links)
-            after = change.named()
+            after: dict[str, Any] = change.named()
             if "nickname" in change.given:
                 number.nickname = change.nickname
             for direction in DIRECTIONS:

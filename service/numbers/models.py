@@ -39,7 +39,11 @@ class QueuePlace(Base):
 
 
 class Intent(Base):
-    """That one number is to be bought; buys at most once. `answer`: {status, headers, body}, as it was first given."""
+    """That one number is to be bought; buys at most once.
+
+    `answer`: {status, headers, body}, as it was first given. `named_number`: what a doubtful answer named, where the
+    account held that number already.
+    """
 
     __tablename__ = "intents"
 
@@ -62,6 +66,7 @@ class Intent(Base):
     slot: Mapped[int] = mapped_column(SmallInteger)
     holds_lane: Mapped[bool] = mapped_column(Boolean)
     number_id: Mapped[UUID | None]
+    named_number: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
@@ -93,7 +98,10 @@ class Evidence(Base):
 
 
 class Number(Base):
-    """One acquisition. `marked`: the upstream nickname still carries our mark."""
+    """One acquisition; an adopted one has no intent.
+
+    `marked`: the upstream nickname still carries our mark. `still_ours_at`: when a person said so of a ghost.
+    """
 
     __tablename__ = "numbers"
 
@@ -111,7 +119,7 @@ class Number(Base):
     cost_center: Mapped[str | None] = mapped_column(Text)
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     state: Mapped[str] = mapped_column(Text)
-    intent_id: Mapped[UUID]
+    intent_id: Mapped[UUID | None]
     mark: Mapped[str] = mapped_column(Text)
     marked: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
     acquired_at: Mapped[datetime] = mapped_column(Moment)
@@ -121,6 +129,7 @@ class Number(Base):
     subscription_id: Mapped[str | None] = mapped_column(Text)
     upstream_nickname: Mapped[str | None] = mapped_column(Text)
     released_at: Mapped[datetime | None] = mapped_column(Moment)
+    still_ours_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Step(Base):

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
-import orjson
 import structlog
 from sqlalchemy import text
 
@@ -22,15 +21,13 @@ from service.idempotency.answers import Answer
 from service.idempotency.keys import Ask, IdempotencyKeyInProgress, IdempotencyKeyReused
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError, StorageUnavailable
-from service.kit.phone import neighbours
 from service.kit.types import OrganizationId, TenantId, UserId, new_id
 from service.numbers.admission import SEND_WITHIN, Admission, Admissions
+from service.numbers.answers import refusal, sale
 from service.numbers.errors import (
     Draining,
-    NoNumbersAvailable,
     PurchasesStopped,
     UnknownUser,
-    UpstreamRefused,
     UpstreamUnavailable,
 )
 from service.numbers.marks import make_mark
@@ -327,17 +324,13 @@ class Provisioning:
         match reading:
             case Sold():
                 number_id = new_id()
-                answer = Answer(200, {"content-type": "application/json"}, sale_body(purchase, reading, number_id))
+                answer = sale(
+                    reading, number_id=number_id, operation_id=purchase.intent_id, warnings=purchase.wish.warnings
+                )
                 question |= {
                     "verdict": "owned",
                     "reason": "answer",
-                    "number": {
-                        "id": str(number_id),
-                        "phone_number": reading.phone_number,
-                        "pretty": reading.pretty,
-                        "area_code": reading.area_code,
-                        "type": reading.number_type,
-                    },
+                    "number": {"id": str(number_id), **reading.as_json()},
                     "answer": answer.as_json(),
                 }
             case Refused():
@@ -443,34 +436,3 @@ class Provisioning:
 def lease(upstream_timeout: float) -> float:
     """Seconds from the admission to the moment by which its send has provably ended, and its sender has said so."""
     return upstream_timeout + min(LONGEST_MARGIN, max(2 * SEND_WITHIN, upstream_timeout))
-
-
-def sale_body(purchase: Purchase, sold: Sold, number_id: UUID) -> str:
-    """Teli's body for a sale, and beside it our ids; a `warnings` member names fields that were not understood."""
-    body: dict[str, Any] = {
-        "success": True,
-        "phone_number": sold.phone_number,
-        "phone_number_pretty": sold.pretty,
-        "area_code": sold.area_code,
-        "phone_number_type": sold.number_type or "teli-voice",
-        "powered_by": "Teli",
-        "id": str(number_id),
-        "state": "active",
-        "operation_id": str(purchase.intent_id),
-    }
-    if purchase.wish.warnings:
-        body["warnings"] = list(purchase.wish.warnings)
-    return orjson.dumps(body).decode()
-
-
-def refusal(refused: Refused, area_code: str) -> ServiceError:
-    """What the caller is told of a refusal: never more certain, and never a 5xx where a retry cannot help."""
-    match refused.reason:
-        case "out_of_stock":
-            return NoNumbersAvailable(
-                area_code, error=refused.error, message=refused.message, suggestions=list(neighbours(area_code))
-            )
-        case "bad_request":
-            return UpstreamRefused(refused.message or refused.error)
-        case _:
-            return UpstreamUnavailable()

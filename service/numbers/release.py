@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 import structlog
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
@@ -204,32 +205,37 @@ class Release:
 
     async def _released(self, step: Step, number: Number, tenant: TenantId | None) -> datetime:
         async with self._database.acting(tenant=tenant) as session:
-            moved = await session.execute(
-                update(Number)
-                .where(Number.id == number.id, Number.state != "released")
-                .values(state="released", released_at=func.clock_timestamp())
-                .returning(Number.released_at)
+            held = await session.scalar(
+                select(Number).where(Number.id == number.id, Number.state != "released").with_for_update()
             )
-            released_at = moved.scalar_one_or_none()
-            if released_at is None:
+            if held is None:
                 return (await session.get_one(Number, number.id)).released_at or utc_now()
-            await session.execute(
-                update(TenantQuota).where(TenantQuota.tenant_id == number.tenant_id).values(used=TenantQuota.used - 1)
+            return await close_as_released(
+                session, held, actor=step.actor or WORKER, why="released at Teli", request_id=step.request_id
             )
-            note(
-                session,
-                actor=step.actor or WORKER,
-                action="number.released",
-                of=("number", str(number.id)),
-                tenant=number.tenant_id,
-                before={"state": number.state},
-                after={"state": "released"},
-                request_id=step.request_id,
-            )
-            await record(
-                session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number
-            )
-        return released_at
+
+
+async def close_as_released(
+    session: AsyncSession, number: Number, *, actor: str, why: str, request_id: str | None = None
+) -> datetime:
+    """File that a number, locked by the caller, is no longer held: its quota is free, the fact audited and told."""
+    before = number.state
+    number.state, number.released_at = "released", utc_now()
+    await session.execute(
+        update(TenantQuota).where(TenantQuota.tenant_id == number.tenant_id).values(used=TenantQuota.used - 1)
+    )
+    note(
+        session,
+        actor=actor,
+        action="number.released",
+        of=("number", str(number.id)),
+        tenant=number.tenant_id,
+        before={"state": before},
+        after={"state": "released", "why": why},
+        request_id=request_id,
+    )
+    await record(session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number)
+    return number.released_at
 
 
 def _meant(held: list[Number], acquisition: UUID | None) -> Number:

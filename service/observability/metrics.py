@@ -21,6 +21,8 @@ REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
 LANE_MODE = Gauge("numbergate_account_lane_mode", "1 while the account is in lane mode", ["account"])
 DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state"])
+DOUBTS_RESOLVED = Counter("numbergate_doubts_resolved_total", "Doubts by what became of them", ["state"])
+LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome"])
 SETTLE_RETRIES = Counter("numbergate_settle_retries_total", "Outcomes that could not be written at once")
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 

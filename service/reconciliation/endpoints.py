@@ -1,60 +1,110 @@
-"""The operator's short lists."""
+"""The operator's short lists, and the exits from them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
 
+from service.http.context import request_id_of
 from service.http.openapi import problems
 from service.http.routes import OwnRoute
-from service.reconciliation.doubts import Doubts
-from service.tenants.auth import CREDENTIALS, Operator
+from service.kit.errors import Fault, InvalidRequest, NotFound
+from service.kit.phone import E164
+from service.numbers.errors import StateConflict
+from service.reconciliation.decisions import Decisions
+from service.reconciliation.lists import Lists
+from service.reconciliation.schemas import (
+    Decided,
+    DoubtDecision,
+    DoubtOut,
+    GhostDecision,
+    GhostOut,
+    OrphanDecision,
+    OrphanOut,
+    Page,
+)
+from service.tenants.auth import CREDENTIALS, Operator, OperatorDecides
 from service.tenants.endpoints import AUTH
 
 router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-class Total(BaseModel):
-    value: int
-    exact: bool
-
-
-class DoubtOut(BaseModel):
-    """A purchase whose outcome is not proved; `evidence` is all that was heard of it."""
-
-    id: UUID
-    phone_number: str | None
-    state: str
-    organization_id: str
-    tenant_id: str
-    user_id: str
-    area_code: str
-    nickname: str | None
-    reason: str | None
-    mark: str
-    admitted_at: str
-    send_ended_at: str | None
-    evidence: list[dict[str, Any]]
-
-
-class DoubtPage(BaseModel):
-    items: list[DoubtOut]
-    next_cursor: str | None
-    total: Total
-
-
-def doubts_of(request: Request) -> Doubts:
-    found: Doubts = request.app.state.services.doubts
+def lists_of(request: Request) -> Lists:
+    found: Lists = request.app.state.services.lists
     return found
 
 
+def decisions_of(request: Request) -> Decisions:
+    found: Decisions = request.app.state.services.decisions
+    return found
+
+
+def request_id(request: Request) -> str:
+    return request_id_of(request.scope)
+
+
+ListsDep = Annotated[Lists, Depends(lists_of)]
+DecisionsDep = Annotated[Decisions, Depends(decisions_of)]
+RequestId = Annotated[str, Depends(request_id)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
+
+
 @router.get("/doubts", responses=problems(*AUTH))
-async def list_doubts(
-    caller: Operator,
-    doubts: Annotated[Doubts, Depends(doubts_of)],
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=1000)] = None,
-) -> DoubtPage:
+async def list_doubts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[DoubtOut]:
     """Purchases that are neither proved nor disproved, oldest first. Their quota stays reserved."""
-    return DoubtPage.model_validate(await doubts.page(caller, limit=limit, cursor=cursor))
+    return Page[DoubtOut].model_validate(await lists.doubts(caller, limit=limit, cursor=cursor))
+
+
+@router.get("/orphans", responses=problems(*AUTH))
+async def list_orphans(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[OrphanOut]:
+    """Numbers that appeared at Teli and that no purchase explains, oldest first."""
+    return Page[OrphanOut].model_validate(await lists.orphans(caller, limit=limit, cursor=cursor))
+
+
+@router.get("/ghosts", responses=problems(*AUTH))
+async def list_ghosts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[GhostOut]:
+    """Numbers we hold that Teli has not listed for a while, oldest first."""
+    return Page[GhostOut].model_validate(await lists.ghosts(caller, limit=limit, cursor=cursor))
+
+
+@router.post("/doubts/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+async def resolve_doubt(
+    item_id: UUID, caller: OperatorDecides, body: DoubtDecision, decisions: DecisionsDep, request_id: RequestId
+) -> Decided:
+    """Decide a doubt: it bought this number, or nothing."""
+    if body.decision == "refused":
+        return Decided(**await decisions.refuse(caller, item_id, reason=body.reason, request_id=request_id))
+    if body.phone_number is None:
+        raise InvalidRequest(Fault("/phone_number", "is required: which number was bought?"))
+    number = E164(body.phone_number)
+    return Decided(**await decisions.own(caller, item_id, number, reason=body.reason, request_id=request_id))
+
+
+@router.post("/orphans/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+async def resolve_orphan(
+    item_id: UUID, caller: OperatorDecides, body: OrphanDecision, decisions: DecisionsDep, request_id: RequestId
+) -> Decided:
+    """Decide an orphan: a tenant's from now on, to be given back, or no concern of ours."""
+    if body.decision == "ignore":
+        return Decided(**await decisions.ignore(caller, item_id, reason=body.reason, request_id=request_id))
+    return Decided(
+        **await decisions.adopt(
+            caller,
+            item_id,
+            tenant_id=body.tenant_id,
+            user_id=body.user_id,
+            reason=body.reason,
+            request_id=request_id,
+            release=body.decision == "release",
+        )
+    )
+
+
+@router.post("/ghosts/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+async def resolve_ghost(
+    item_id: UUID, caller: OperatorDecides, body: GhostDecision, decisions: DecisionsDep, request_id: RequestId
+) -> Decided:
+    """Decide a ghost: gone, or held all the same."""
+    decide = decisions.missing if body.decision == "missing" else decisions.still_ours
+    return Decided(**await decide(caller, item_id, reason=body.reason, request_id=request_id))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, FetchedValue, ForeignKey, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, Identity, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
@@ -24,6 +24,7 @@ class ExistingNumber(Base):
     nickname: Mapped[str | None] = mapped_column(Text)
     upstream_created_at: Mapped[str | None] = mapped_column(Text)
     first_seen_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    gone_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Orphan(Base):
@@ -44,3 +45,44 @@ class Orphan(Base):
     reason: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class ListingTaken(Base):
+    """One listing of a whole organisation, and whether it can be relied on."""
+
+    __tablename__ = "listings"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    organization_id: Mapped[str] = mapped_column(Text)
+    began_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    row_count: Mapped[int] = mapped_column(Integer)
+    complete: Mapped[bool] = mapped_column(Boolean)
+    trustworthy: Mapped[bool] = mapped_column(Boolean)
+
+
+class UpstreamRow(Base):
+    """A row as Teli last listed it; `gone_at`: when a complete listing no longer had it."""
+
+    __tablename__ = "upstream_rows"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    row_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    organization_id: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[str | None] = mapped_column(Text)
+    phone_number: Mapped[str] = mapped_column(Text)
+    nickname: Mapped[str | None] = mapped_column(Text)
+    first_seen_at: Mapped[datetime] = mapped_column(Moment)
+    gone_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Look(Base):
+    """Who looks at which organisation next, and until when nobody else may."""
+
+    __tablename__ = "looks"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    looked_at: Mapped[datetime | None] = mapped_column(Moment)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -127,6 +128,11 @@ class TeliClient:
     async def users(self, organization: str) -> Heard:
         path = f"/v1/organizations/{quote(organization, safe='')}/users"
         return await self._call("GET", path, limit=LISTING_LIMIT, listen=30)
+
+    async def purchases(self, organization: str, *, start: date, end: date) -> Heard:
+        """Analytics by user; both days are included."""
+        params = {"organization_id": organization, "start_date": start.isoformat(), "end_date": end.isoformat()}
+        return await self._call("GET", "/v1/analytics/users", params=params, listen=30)
 
     async def _call(
         self,

@@ -25,6 +25,15 @@ class Sold:
     area_code: str
     number_type: str | None
 
+    def as_json(self) -> dict[str, str | None]:
+        """For the ledger."""
+        return {
+            "phone_number": self.phone_number,
+            "pretty": self.pretty,
+            "area_code": self.area_code,
+            "type": self.number_type,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

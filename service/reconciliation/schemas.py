@@ -1,0 +1,114 @@
+"""The operator's lists and decisions, as sent and answered."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+
+from service.kit.phone import NotAPhoneNumber, parse_e164
+from service.kit.text import plain
+
+Item = TypeVar("Item")
+PlainText = Annotated[StrictStr, AfterValidator(plain)]
+Reason = Annotated[PlainText, Field(min_length=3, max_length=1000, examples=["seen in the dashboard"])]
+
+
+def _e164(text: str) -> str:
+    try:
+        return parse_e164(text)
+    except NotAPhoneNumber as error:
+        raise ValueError(str(error)) from None
+
+
+class Total(BaseModel):
+    value: int
+    exact: bool
+
+
+class Page(BaseModel, Generic[Item]):
+    items: list[Item]
+    next_cursor: str | None
+    total: Total
+
+
+class OrphanOut(BaseModel):
+    """A number upstream that no intent explains; `reason` says how it came here, `intent_id` what it may belong to."""
+
+    id: UUID
+    phone_number: str
+    state: str
+    organization_id: str | None
+    tenant_id: str | None
+    user_id: str | None
+    area_code: str | None
+    nickname: str | None
+    row_id: str | None
+    reason: str
+    intent_id: UUID | None
+    seen_at: str
+
+
+class DoubtOut(BaseModel):
+    """A purchase whose outcome is not proved: all that was heard of it, and the rows it may have bought."""
+
+    id: UUID
+    phone_number: str | None
+    state: str
+    organization_id: str
+    tenant_id: str
+    user_id: str
+    area_code: str
+    nickname: str | None
+    reason: str | None
+    mark: str
+    admitted_at: str
+    send_ended_at: str | None
+    evidence: list[dict[str, Any]]
+    candidates: list[OrphanOut]
+
+
+class GhostOut(BaseModel):
+    """A number we hold that `looks` complete listings since `gone_at` did not show."""
+
+    id: UUID
+    phone_number: str
+    state: str
+    organization_id: str
+    tenant_id: str
+    user_id: str
+    area_code: str
+    nickname: str | None
+    row_id: str
+    gone_at: str
+    looks: int
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    reason: Reason
+
+
+class DoubtDecision(Strict):
+    """`owned` needs the number that was bought."""
+
+    decision: Literal["owned", "refused"]
+    phone_number: Annotated[StrictStr, AfterValidator(_e164)] | None = Field(None, examples=["+13135550142"])
+
+
+class OrphanDecision(Strict):
+    """`adopt` and `release` need a tenant and a user where the orphan names none."""
+
+    decision: Literal["adopt", "release", "ignore"]
+    tenant_id: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
+    user_id: Annotated[PlainText, Field(min_length=1, max_length=128)] | None = None
+
+
+class GhostDecision(Strict):
+    decision: Literal["missing", "still_ours"]
+
+
+class Decided(BaseModel):
+    id: UUID
+    state: str
+    number_id: UUID | None

@@ -1,0 +1,200 @@
+"""Doubts that resolve themselves, against the real ledger and the simulator."""
+
+import asyncio
+
+from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
+
+
+async def doubt(gateway: Gateway, tenant: Tenant, fault: str = "reset", **params: object) -> str:
+    """A purchase whose answer was lost; the operation's id."""
+    await gateway.teli.arm(fault, **params)
+    answer = await tenant.buy(key="k1", prefer="wait=2")
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["operation_id"])
+
+
+async def test_a_purchase_whose_answer_was_lost_is_found_by_its_mark(gateway: Gateway, tenant: Tenant):
+    operation = await doubt(gateway, tenant, step="answering")
+
+    await gateway.worker.resolver.run()
+
+    found = await tenant.operation(operation)
+    assert found["state"] == "succeeded"
+    [purchase] = await gateway.teli.purchases()
+    assert found["result"]["phone_number"] == purchase["phone_number"]
+    assert await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :t", t=tenant.id) == [(1, 0)]
+    assert await gateway.sql("SELECT count(*) FROM orphans") == [(0,)]
+
+
+async def test_a_retry_of_the_key_gets_the_resolved_answer_and_every_replay_the_same_bytes(
+    gateway: Gateway, tenant: Tenant
+):
+    await doubt(gateway, tenant, step="answering")
+    await gateway.worker.resolver.run()
+
+    answers = [await tenant.buy(key="k1") for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert (await gateway.teli.counts())["creates"] == 1
+
+
+async def test_a_purchase_that_never_happened_becomes_unresolved_only_after_three_looks_and_the_window(
+    open_gateway,
+):
+    async with open_gateway(upstream_timeout=0.5, settling_window=1.2, resolve_interval=0.1) as gateway:
+        tenant = await gateway.tenant(quota=5)
+        operation = await doubt(gateway, tenant, step="received")
+
+        await gateway.worker.resolver.run()
+        assert (await tenant.operation(operation))["state"] == "pending"
+        for _ in range(6):
+            await asyncio.sleep(0.45)
+            await gateway.worker.resolver.run()
+
+        assert (await tenant.operation(operation))["state"] == "unresolved"
+        assert await gateway.sql("SELECT reserved FROM tenant_quotas WHERE tenant_id = :t", t=tenant.id) == [(1,)]
+        assert (await gateway.teli.counts())["creates"] == 1
+
+
+async def test_a_hundred_doubts_of_one_organisation_cost_one_listing(gateway: Gateway, tenant: Tenant):
+    await gateway.mark_mode(tenant)
+    await gateway.teli.arm("reset", times=100, step="answering")
+    answers = await asyncio.gather(*(tenant.buy(prefer="wait=5") for _ in range(100)))
+    assert {answer.status_code for answer in answers} == {202}
+    await gateway.teli.forget_requests()
+
+    await gateway.worker.resolver.run()
+
+    assert len(await gateway.teli.requests("list")) == 1
+    assert await gateway.sql("SELECT count(*) FROM intents WHERE state = 'doubtful'") == [(0,)]
+
+
+async def test_a_number_bought_in_the_dashboard_is_an_orphan_and_never_given_to_a_tenant(
+    gateway: Gateway, tenant: Tenant
+):
+    operation = await doubt(gateway, tenant, step="received")
+    [strange] = await gateway.teli.dashboard_buy("313", ORGANIZATION, USER)
+
+    await gateway.worker.resolver.run()
+
+    assert (await tenant.operation(operation))["state"] == "pending"
+    assert await gateway.sql("SELECT phone_number, tenant_id, reason FROM orphans") == [(strange, None, "unexplained")]
+
+
+async def test_where_nicknames_are_dropped_an_exclusive_users_only_new_row_is_the_doubts(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.services.administration.put_user(AUTHOR, ORGANIZATION, USER, {"exclusive": True})
+    await gateway.teli.switch(nickname="dropped")
+    await gateway.worker.resolver.run()
+    operation = await doubt(gateway, tenant, step="answering")
+    await look_again(gateway)
+
+    found = await tenant.operation(operation)
+    assert found["state"] == "succeeded"
+    [purchase] = await gateway.teli.purchases()
+    assert found["result"]["phone_number"] == purchase["phone_number"]
+    assert await gateway.sql("SELECT state FROM orphans") == [("adopted",)]
+
+
+async def test_two_new_rows_of_an_exclusive_user_are_for_a_person_to_decide(gateway: Gateway, tenant: Tenant):
+    await gateway.services.administration.put_user(AUTHOR, ORGANIZATION, USER, {"exclusive": True})
+    await gateway.teli.switch(nickname="dropped")
+    await gateway.worker.resolver.run()
+    operation = await doubt(gateway, tenant, step="answering")
+    await gateway.teli.dashboard_buy("313", ORGANIZATION, USER)
+    await look_again(gateway)
+
+    assert (await tenant.operation(operation))["state"] == "pending"
+    assert await gateway.sql("SELECT count(*) FROM orphans WHERE state = 'open'") == [(2,)]
+
+
+async def test_without_the_mark_a_new_row_of_an_ordinary_user_is_nobodys(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(nickname="dropped")
+    await gateway.worker.resolver.run()
+    operation = await doubt(gateway, tenant, step="answering")
+    await look_again(gateway)
+
+    assert (await tenant.operation(operation))["state"] == "pending"
+    assert await gateway.sql("SELECT reason, state FROM orphans") == [("unexplained", "open")]
+
+
+async def look_again(gateway: Gateway) -> None:
+    """As if the time to the next look had passed."""
+    await gateway.sql("UPDATE looks SET looked_at = NULL")
+    await gateway.worker.resolver.run()
+
+
+async def test_a_recycled_number_named_by_an_answer_is_ours_under_its_new_row_and_closes_the_older_one(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.switch(recycle_released=True)
+    older = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.teli.dashboard_release(older["phone_number"])
+    await gateway.teli.stock("313", 0)
+
+    answer = await tenant.buy(prefer="wait=2")
+    assert answer.status_code == 202, answer.text
+    await look_again(gateway)
+
+    found = await tenant.operation(answer.json()["operation_id"])
+    assert found["state"] == "succeeded"
+    assert found["result"]["phone_number"] == older["phone_number"]
+    assert await gateway.sql("SELECT state, count(*) FROM numbers GROUP BY 1 ORDER BY 1") == [
+        ("active", 1),
+        ("released", 1),
+    ]
+    assert await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :t", t=tenant.id) == [(1, 0)]
+
+
+async def until_unresolved(gateway: Gateway, tenant: Tenant) -> str:
+    operation = await doubt(gateway, tenant, step="received")
+    for _ in range(12):
+        await look_again(gateway)
+        if (await tenant.operation(operation))["state"] == "unresolved":
+            return operation
+        await asyncio.sleep(0.3)
+    raise AssertionError("the doubt stayed pending")
+
+
+async def test_a_doubt_absent_until_the_write_off_is_refused_and_its_key_keeps_that_answer(open_gateway):
+    async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
+        tenant = await gateway.tenant(quota=1)
+        operation = await until_unresolved(gateway, tenant)
+
+        await asyncio.sleep(1.5)
+        await look_again(gateway)
+
+        found = await tenant.operation(operation)
+        assert (found["state"], found["problem"]["code"]) == ("failed", "upstream_refused")
+        await gateway.sql("UPDATE intents SET decided_at = decided_at - interval '1 day'")
+        assert (await tenant.buy(key="k1")).status_code == 502
+        assert (await tenant.buy(key="k2")).status_code == 200
+        assert (await gateway.teli.counts())["creates"] == 2
+
+
+async def test_nothing_is_written_off_while_a_candidate_is_undecided_or_teli_counts_one_more(open_gateway):
+    async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
+        tenant = await gateway.tenant(quota=1)
+        operation = await until_unresolved(gateway, tenant)
+        await gateway.teli.dashboard_buy("313", ORGANIZATION, USER)
+        await asyncio.sleep(1.5)
+
+        await look_again(gateway)
+
+        assert (await tenant.operation(operation))["state"] == "unresolved"
+
+
+async def test_a_purchase_never_recorded_is_not_written_off_for_teli_counts_it(open_gateway):
+    async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
+        tenant = await gateway.tenant(quota=1)
+        await gateway.teli.arm("not_recorded")
+        answer = await tenant.buy(prefer="wait=1")
+        assert answer.status_code == 202
+        for _ in range(10):
+            await asyncio.sleep(0.3)
+            await look_again(gateway)
+
+        assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
