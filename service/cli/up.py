@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 from rich.console import Console
 
@@ -45,6 +46,8 @@ Numbergate serves at {ready.base_url}, its reference at {ready.base_url}/docs. B
 
 {curl(ready)}
 
+Sent again it is answered as before; another Idempotency-Key buys another number.
+
 An administrator's key: {ready.admin_key}
 Stop with Ctrl-C."""
 
@@ -54,7 +57,7 @@ def curl(ready: Ready) -> str:
     body = jsonlib.dumps({"area_code": "313", "user_id": ready.user_id, "organization_id": ready.organization_id})
     return (
         f"  curl {ready.base_url}/v1/voice/phone-numbers/create \\\n"
-        f"    -H 'X-API-Key: {ready.tenant_key}' -H 'Idempotency-Key: my-first-number' \\\n"
+        f"    -H 'X-API-Key: {ready.tenant_key}' -H 'Idempotency-Key: {uuid4()}' \\\n"
         f"    -H 'Content-Type: application/json' \\\n"
         f"    -d '{body}'"
     )

@@ -29,7 +29,7 @@ SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
 ]
-READABLE = ("*/*", "application/*", "application/json", "application/problem+json", "text/html", "text/*", "text/plain")
+READABLE = ("*/*", "application/*", "application/json", "application/problem+json")
 access = structlog.get_logger("access")
 
 

@@ -12,6 +12,9 @@ from service.kit.phone import neighbours
 from service.numbers.errors import NoNumbersAvailable, UpstreamRefused, UpstreamUnavailable
 from service.teli.reading import Refused, Sold
 
+# Seconds for which admission answers a refused key with that refusal.
+REPEATED_FOR = 60
+
 
 def sale(sold: Sold, *, number_id: UUID, operation_id: UUID, warnings: Sequence[str] = ()) -> Answer:
     """Teli's answer to a create, and beside it our ids; `warnings` name what was not understood."""
@@ -31,8 +34,11 @@ def sale(sold: Sold, *, number_id: UUID, operation_id: UUID, warnings: Sequence[
     return Answer(200, {"content-type": "application/json"}, orjson.dumps(body).decode())
 
 
-def refusal(refused: Refused, area_code: str) -> ServiceError:
-    """What the caller is told of a refusal: never more certain, and never a 5xx where a retry cannot help."""
+def refusal(refused: Refused, area_code: str, *, keyed: bool) -> ServiceError:
+    """What the caller is told of a refusal: never more certain, and never a 5xx where a retry cannot help.
+
+    Under a key the same answer is repeated for a minute, so a retry is asked for only after that.
+    """
     match refused.reason:
         case "out_of_stock":
             return NoNumbersAvailable(
@@ -41,4 +47,4 @@ def refusal(refused: Refused, area_code: str) -> ServiceError:
         case "bad_request":
             return UpstreamRefused(refused.message or refused.error)
         case _:
-            return UpstreamUnavailable()
+            return UpstreamUnavailable(after=REPEATED_FOR if keyed else 5)

@@ -334,7 +334,7 @@ class Provisioning:
                     "answer": answer.as_json(),
                 }
             case Refused():
-                error = refusal(reading, purchase.wish.area_code)
+                error = refusal(reading, purchase.wish.area_code, keyed=purchase.ask.key is not None)
                 body = problem_body(error, purchase.request_id).decode()
                 answer = Answer(error.status, {"content-type": MEDIA_TYPE, **error.headers}, body)
                 question |= {"verdict": "refused", "reason": reading.reason, "answer": answer.as_json()}
