@@ -11,7 +11,7 @@ from typing import Any, Literal
 import asyncpg
 import orjson
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -30,6 +30,23 @@ BROKEN = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
+
+# Classes of SQLSTATE that tell of the server and not of the question: connections, a server that is read only (perhaps a
+# standby), transactions rolled back, resources, locks and states, interventions, its system, its own faults.
+TROUBLE = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+
+
+def storage_trouble(error: BaseException) -> bool:
+    """Is it Postgres or the way to it, rather than what was asked? Looks through the wrappings of SQLAlchemy."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, (*BROKEN, PoolTimeout, asyncpg.InternalClientError)):
+            return True
+        sqlstate = getattr(seen, "sqlstate", None)
+        if sqlstate:
+            return str(sqlstate)[:2] in TROUBLE
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return False
 
 
 class Base(DeclarativeBase):
@@ -64,12 +81,8 @@ class Database:
                     text("SELECT act_as(:tenant, :duty, :sees)"), {"tenant": tenant, "duty": duty, "sees": list(sees)}
                 )
                 yield session
-        except BROKEN as error:
-            raise StorageUnavailable from error
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise StorageUnavailable from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except Exception as error:
+            if storage_trouble(error):
                 raise StorageUnavailable from error
             raise
 
@@ -87,28 +100,32 @@ class Database:
         """
         try:
             pooled = await self.engine.raw_connection()
-        except (*BROKEN, DBAPIError, PoolTimeout, asyncpg.PostgresError) as error:
+        except Exception as error:  # Nothing was sent, whatever it was.
             raise StorageUnavailable from error
 
         async def call(function: Literal["admit", "settle"], ask: dict[str, Any]) -> dict[str, Any]:
             connection = pooled.driver_connection
             assert isinstance(connection, asyncpg.Connection)
             self.round_trips += 1
-            answer: dict[str, Any] = await connection.fetchval(
-                f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode()
-            )
+            try:
+                answer: dict[str, Any] = await connection.fetchval(
+                    f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode()
+                )
+            except asyncpg.PostgresError as error:
+                if not isinstance(error, BROKEN):
+                    raise
+                pooled.invalidate(error)
+                raise CommitUnknown from error
+            except Exception as error:
+                pooled.invalidate(error)
+                raise CommitUnknown from error
+            except BaseException as error:  # Cancelled half-way: the connection's state is not known.
+                pooled.invalidate(error)
+                raise
             return answer
 
         try:
             yield call
-        except BROKEN as error:
-            pooled.invalidate(error)
-            raise CommitUnknown from error
-        except asyncpg.PostgresError:
-            raise
-        except BaseException as error:  # Cancelled half-way: the connection's state is not known.
-            pooled.invalidate(error)
-            raise
         finally:
             pooled.close()
 

@@ -4,6 +4,7 @@ Nothing here is the truth. Whoever asks gets `RedisAway` when Redis is slow, gon
 Postgres.
 """
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+# Not structlog's: where no logs were set up, as in `doctor`, that one would write on stdout, amid the JSON.
+log = logging.getLogger(__name__)
 
 AWAY_FOR = 1.0
 PATIENCE = 0.5
@@ -56,7 +59,9 @@ class KeyValue:
         self.round_trips += 1
         try:
             return await command(*args, **kwargs)
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # The client's own faults too: nobody's purchase may fail by them.
+            if not self.away:  # Of all who were waiting, the first one tells; never the text, which may quote the URL.
+                log.warning("redis is away: %s", type(error).__name__)
             self._away_until = time.monotonic() + AWAY_FOR
             raise RedisAway from error
 

@@ -106,7 +106,7 @@ def _run(connection: Connection, revision: str) -> None:
 
 
 def as_sql(revision: str = "head") -> str:
-    """What `migrate` runs on an empty database, once the roles are there."""
+    """What `migrate` runs on an empty database, once the roles are there; of `from:to`, on one at revision `from`."""
     from alembic import command
 
     config = _config()

@@ -1,13 +1,19 @@
 """Configuration, from the environment alone; read by the composition roots, passed on as values."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SECRET_LENGTH = 32
+# Of what the drivers take from a URL's query: others break every connection, or change how answers are read.
+POSTGRES_PARAMETERS = ("ssl", "host", "port", "passfile", "target_session_attrs")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+REDIS_PARAMETERS = ("db", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 # Kubernetes sets NUMBERGATE_PORT and NUMBERGATE_SERVICE_* for a service of that name: none of ours may be called so.
 Seconds = Annotated[float, Field(gt=0, le=365 * 86400, allow_inf_nan=False)]
 
@@ -29,7 +35,56 @@ def _scheme(*allowed: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _parameters(url: str, known: tuple[str, ...]) -> dict[str, str]:
+    """The query's. An unknown one is not named: behind a password with a raw `?` it may be the rest of that password.
+
+    Raises: ValueError.
+    """
+    given = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    if not given.keys() <= set(known):
+        raise ValueError(f"may have no parameters but {', '.join(known)} (in a password, ? is written %3F)")
+    return given
+
+
+def _postgres_parameters(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    given = _parameters(url, (*POSTGRES_PARAMETERS, "sslmode"))
+    if "sslmode" in given:
+        raise ValueError("write ssl= in place of sslmode=, with the same value: the driver knows it by that name")
+    if given.get("ssl", "require") not in SSL_MODES:
+        raise ValueError(f"ssl must be one of {', '.join(SSL_MODES)}")
+    return secret
+
+
+def _redis_parameters(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    given = _parameters(url, REDIS_PARAMETERS)
+    numbers = [urlsplit(url).path.removeprefix("/") or "0", given.get("db", "0")]
+    if not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
+        raise ValueError("the database must be a number, as in redis://host/0")
+    if any(name.startswith("ssl_") for name in given) and urlsplit(url).scheme != "rediss":
+        raise ValueError("must be rediss:// where it has ssl_ parameters")
+    return secret
+
+
+def _header(key: SecretStr) -> SecretStr:
+    stripped = key.get_secret_value().strip()
+    if not re.fullmatch("[!-~]+", stripped):
+        raise ValueError("must be printable ASCII without spaces: it travels in a header")
+    return SecretStr(stripped)
+
+
+def _not_blank(secret: SecretStr) -> SecretStr:
+    length = len("".join(secret.get_secret_value().split()))
+    if length < SECRET_LENGTH:
+        raise ValueError(f"must be {SECRET_LENGTH} characters or more, white space not counted; it has {length}")
+    return secret
+
+
 def _https_outside_loopback(url: str) -> str:
+    # First of all, for the parser would take some of them out by itself.
+    if any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise ValueError("must have no white space and no control characters")
     scheme, host = _parts(url)
     if scheme not in ("http", "https"):
         raise ValueError("must look like https://host")
@@ -73,31 +128,52 @@ class FromEnvironment(BaseModel):
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False):
                 name = str(fault["loc"][0]) if fault["loc"] else ""
-                faults.setdefault(name, _in_words(fault["type"], fault["msg"]))
+                faults.setdefault(name, _in_words(fault["type"], fault["msg"], fault.get("ctx", {})))
         if faults:
             raise BadConfiguration([f"{name}: {message}" if name else message for name, message in faults.items()])
         return settings
 
 
-def _in_words(kind: str, message: str) -> str:
-    return "is not set" if kind == "missing" else message.removeprefix("Value error, ")
+IN_WORDS = {
+    "missing": "is not set",
+    "string_too_short": "must be {min_length} characters or more",
+    "string_too_long": "must be {max_length} characters or fewer",
+    "greater_than": "must be greater than {gt:.15g}",
+    "greater_than_equal": "must be {ge:.15g} or more",
+    "less_than_equal": "must be {le:.15g} or less",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+}
+
+
+def _in_words(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    return IN_WORDS[kind].format(**context) if kind in IN_WORDS else message.removeprefix("Value error, ")
+
+
+DatabaseUrl = Annotated[SecretStr, _scheme("postgresql", "postgres"), AfterValidator(_postgres_parameters)]
 
 
 class MigrationSettings(FromEnvironment):
     """What `numbergate migrate` needs: a login that may become the owner."""
 
-    database_url: Annotated[SecretStr, _scheme("postgresql", "postgres")] = Field(alias="DATABASE_URL")
+    database_url: DatabaseUrl = Field(alias="DATABASE_URL")
 
 
 class Settings(FromEnvironment):
     """Every setting. Times are in seconds."""
 
-    database_url: Annotated[SecretStr, _scheme("postgresql", "postgres")] = Field(alias="DATABASE_URL")
-    redis_url: Annotated[SecretStr, _scheme("redis", "rediss")] = Field(alias="REDIS_URL")
+    database_url: DatabaseUrl = Field(alias="DATABASE_URL")
+    redis_url: Annotated[SecretStr, _scheme("redis", "rediss"), AfterValidator(_redis_parameters)] = Field(
+        alias="REDIS_URL"
+    )
     teli_base_url: Annotated[str, AfterValidator(_https_outside_loopback)] = Field(alias="TELI_BASE_URL")
-    teli_api_key: SecretStr = Field(alias="TELI_API_KEY", min_length=1)
+    teli_api_key: Annotated[SecretStr, AfterValidator(_header)] = Field(alias="TELI_API_KEY")
     teli_tenant_id: str = Field("default", alias="NUMBERGATE_TELI_TENANT_ID", min_length=1, max_length=128)
-    secret: SecretStr = Field(alias="NUMBERGATE_SECRET", min_length=32)
+    secret: Annotated[SecretStr, AfterValidator(_not_blank)] = Field(alias="NUMBERGATE_SECRET")
 
     upstream_timeout: Seconds = Field(180, alias="NUMBERGATE_UPSTREAM_TIMEOUT")
     answer_within: Seconds = Field(20, alias="NUMBERGATE_ANSWER_WITHIN")

@@ -14,6 +14,7 @@ from service.kv import KeyValue
 from service.migrations import check_migrated
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
+from service.numbers.drain import Drain
 from service.numbers.follow_ups import FollowUps
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
@@ -42,6 +43,7 @@ class Services:
     database: Database
     kv: KeyValue
     teli: TeliClient
+    drain: Drain
     version: VersionWatch
     principals: Principals
     administration: Administration
@@ -81,6 +83,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     version = VersionWatch(database)
     window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret)
+    drain = Drain(settings.answer_within)
     confirmation = Confirmation(database, teli, mark_keep=settings.mark_keep)
     changes = Changes(database, teli, confirmation)
     release = Release(database, teli, confirmation, settling_window=settings.settling_window)
@@ -90,6 +93,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         teli=teli,
         directory=Directory(database, teli),
         secret=secret,
+        drain=drain,
         answer_within=settings.answer_within,
         upstream_timeout=settings.upstream_timeout,
     )
@@ -97,18 +101,19 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         database=database,
         kv=kv,
         teli=teli,
+        drain=drain,
         version=version,
         principals=Principals(database, secret, version),
         administration=Administration(database, secret, key_environment=settings.key_environment),
-        quotas=QuotaAdministration(database),
+        quotas=QuotaAdministration(database, gate),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
             lookup=Lookup(database),
             changes=changes,
             release=release,
-            follow_ups=FollowUps(database, confirmation, changes, release),
-            operations=Operations(database),
+            follow_ups=FollowUps(database, confirmation, changes, release, drain),
+            operations=Operations(database, drain),
             gate=gate,
             answer_within=settings.answer_within,
         ),
@@ -128,7 +133,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             database=database.ping,
             redis=kv.ping,
             purchases=lambda: purchases_open(database),
-            draining=lambda: provisioning.draining,
+            draining=lambda: drain.begun,
         ),
     )
 

@@ -21,4 +21,6 @@ BEGIN
       'organization_id', i.organization_id, 'user_id', i.user_id, 'area_code', i.area_code, 'reason', 'sender_lost'));
     RETURN NEXT i.id;
   END LOOP;
+  -- Places of replicas that died: they hold nobody up, and are in the way of every look at the queue.
+  DELETE FROM send_queue WHERE alive_until < clock_timestamp() - interval '1 minute';
 END $$

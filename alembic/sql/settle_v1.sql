@@ -54,6 +54,9 @@ BEGIN
     RETURN jsonb_build_object('state', i.state, 'moved', false, 'reason', reason, 'answer', i.answer);
   END IF;
 
+  -- Before the quota's row, as in admission: two that lock in different orders may wait for one another.
+  UPDATE send_slots SET intent_id = NULL, held_until = NULL
+    WHERE account_id = i.account_id AND slot = i.slot AND intent_id = i.id;
   IF next_state = 'owned' THEN
     INSERT INTO numbers (id, tenant_id, account_id, organization_id, user_id, phone_number, pretty, area_code,
                          number_type, nickname, upstream_nickname, cost_center, tags, state, intent_id, mark, acquired_at)
@@ -86,8 +89,6 @@ BEGIN
       named_number = CASE WHEN next_state = 'doubtful' THEN bought->>'phone_number' END,
       answer = CASE WHEN next_state = 'doubtful' THEN NULL ELSE ask->'answer' END
     WHERE id = i.id;
-  UPDATE send_slots SET intent_id = NULL, held_until = NULL
-    WHERE account_id = i.account_id AND slot = i.slot AND intent_id = i.id;
   INSERT INTO audit (tenant_id, actor, action, object_kind, object_id, before, after, request_id)
     VALUES (tenant, ask->>'actor', 'intent.' || next_state, 'intent', i.id::text, jsonb_build_object('state', i.state),
             jsonb_build_object('state', next_state, 'phone_number', bought->>'phone_number', 'reason', reason),

@@ -48,7 +48,6 @@ def upgrade() -> None:
         )""")
     op.execute("CREATE INDEX listings_of_organization ON listings (account_id, organization_id, began_at)")
     op.execute("CREATE INDEX rows_of_organization ON upstream_rows (account_id, organization_id, first_seen_at)")
-    op.execute("CREATE UNIQUE INDEX one_orphan_per_row ON orphans (account_id, row_id) WHERE row_id IS NOT NULL")
     for table in ("listings", "looks", "upstream_rows"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -56,15 +55,9 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY worker_works ON {table} TO numbergate_worker USING (true) WITH CHECK (true)")
         op.execute(f"GRANT SELECT ON {table} TO numbergate_api")
         op.execute(f"CREATE POLICY api_reads ON {table} FOR SELECT TO numbergate_api USING ({DUTY} = 'operator')")
-    with op.get_context().autocommit_block():
-        # An interrupted build leaves an invalid index behind, so any leftover goes first.
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS intents_by_mark")
-        op.execute("CREATE INDEX CONCURRENTLY intents_by_mark ON intents (account_id, mark)")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX intents_by_mark")
-    op.execute("DROP INDEX one_orphan_per_row")
     op.execute("DROP TABLE upstream_rows")
     op.execute("DROP TABLE looks")
     op.execute("DROP TABLE listings")

@@ -19,6 +19,8 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
     import uvicorn
 
     from service.app import create_app
+    from service.http.edge import Limits
+    from service.http.server import Server, limited
     from service.wiring import services
 
     settings = settings_or_exit(Settings)
@@ -31,10 +33,10 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                http="httptools",
+                http=limited(Limits()),
                 ws="none",
                 timeout_keep_alive=75,
-                # Longer than any caller is kept waiting, so that nobody's answer is cut off.
+                # Longer than any caller is kept waiting once the drain has begun, so that nobody's answer is cut off.
                 timeout_graceful_shutdown=int(settings.answer_within) + 10,
             )
             # Once serving has ended uvicorn raises the signal again; by then it must not kill us.
@@ -42,7 +44,7 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
                 signal.signal(number, lambda *_: None)
             gc.collect()
             gc.freeze()
-            await uvicorn.Server(config).serve(sockets=[listener])
+            await Server(config, stopping=found.drain.begin).serve(sockets=[listener])
 
     with ExitStack() as opened:
         try:

@@ -23,7 +23,7 @@ BROUGHT = {
     "DATABASE_URL": "postgresql://localhost",
     "REDIS_URL": "redis://localhost",
     "TELI_BASE_URL": "http://localhost",
-    "TELI_API_KEY": "the simulator's",
+    "TELI_API_KEY": "the-simulators",
     "NUMBERGATE_SECRET": "kept in the data folder, made at the first start",
     "NUMBERGATE_TELI_TENANT_ID": "the vendor page's",
     "NUMBERGATE_KEY_ENVIRONMENT": "demo",

@@ -41,6 +41,20 @@ ROW = {
     "tags": ["sales"],
     "holder_user_id": None,
 }
+ORPHAN = {
+    "id": NUMBER_ID,
+    "phone_number": "+13135550142",
+    "state": "open",
+    "organization_id": ORGANIZATION,
+    "tenant_id": None,
+    "user_id": USER,
+    "area_code": "313",
+    "nickname": None,
+    "row_id": "1762896371001x481290012345678901",
+    "reason": "unexplained",
+    "intent_id": None,
+    "seen_at": LATER,
+}
 DOUBT = {
     "id": OPERATION_ID,
     "phone_number": None,
@@ -51,11 +65,26 @@ DOUBT = {
     "area_code": "313",
     "nickname": "Sales line",
     "reason": "status 500",
-    "mark": "[7K3QX2M9A1BCD] ",
+    "mark": "[7K3QX2M9A1BCD]",
     "admitted_at": MOMENT,
     "send_ended_at": MOMENT,
-    "evidence": [{"at": MOMENT, "kind": "answer", "status": 500, "body": "{}", "detail": None}],
+    "evidence": [{"heard_at": MOMENT, "kind": "answer", "status": 500, "body": "{}", "detail": None}],
+    "candidates": [ORPHAN],
 }
+GHOST = {
+    "id": NUMBER_ID,
+    "phone_number": "+13135550142",
+    "state": "active",
+    "organization_id": ORGANIZATION,
+    "tenant_id": "dialler",
+    "user_id": USER,
+    "area_code": "313",
+    "nickname": "Sales line",
+    "row_id": "1762896371001x481290012345678901",
+    "gone_at": LATER,
+    "looks": 5,
+}
+ONE = {"value": 1, "exact": True}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Alive": {"status": "ok"},
@@ -146,7 +175,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "numbers_held": 120,
         "use": {"numbers_held": {"limit": 120, "used": 17, "reserved": 1}},
     },
-    "DoubtPage": {"items": [DOUBT], "next_cursor": None, "total": {"value": 1, "exact": True}},
+    "DoubtPage": {"items": [DOUBT], "next_cursor": None, "total": ONE},
+    "OrphanPage": {"items": [ORPHAN], "next_cursor": None, "total": ONE},
+    "GhostPage": {"items": [GHOST], "next_cursor": None, "total": ONE},
+    "DoubtDecision": {"decision": "owned", "phone_number": "+13135550142", "reason": "seen in the dashboard"},
+    "OrphanDecision": {
+        "decision": "adopt", "tenant_id": "dialler", "user_id": USER, "reason": "bought for them by hand"
+    },
+    "GhostDecision": {"decision": "missing", "reason": "released in the dashboard"},
+    "Decided": {"id": OPERATION_ID, "state": "owned", "number_id": NUMBER_ID},
 }  # fmt: skip
 PARAMETERS: dict[str, str] = {
     "phone_number": "+13135550142",
@@ -156,4 +193,5 @@ PARAMETERS: dict[str, str] = {
     "user_id": USER,
     "tenant_id": "dialler",
     "key_id": OPERATION_ID,
+    "item_id": OPERATION_ID,
 }

@@ -4,14 +4,29 @@
 """
 
 from asyncio import BaseTransport, TimerHandle
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 from uuid import uuid4
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.http.edge import Limits
 from service.http.problems import MEDIA_TYPE, HeadersTooLarge, RequestTimeout, problem_body
 from service.kit.errors import Fault, InvalidRequest, ServiceError
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which tells `stopping` of the signal at once: when its lifespan ends, callers have been cut off."""
+
+    def __init__(self, config: uvicorn.Config, *, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping()
+        super().handle_exit(sig, frame)
 
 
 def limited(limits: Limits) -> type[HttpToolsProtocol]:

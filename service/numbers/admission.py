@@ -17,7 +17,7 @@ import orjson
 import structlog
 from sqlalchemy import text
 
-from service.db import Database
+from service.db import Database, storage_trouble
 from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
 from service.numbers.errors import LaneBusy
@@ -133,7 +133,7 @@ class Admissions:
                 if error.sqlstate == "NG001":
                     ADMISSIONS.labels("quota_exceeded").inc()
                     raise QuotaExceeded(**orjson.loads(error.detail or "{}")) from None
-                if error.sqlstate and error.sqlstate[:2] in ("40", "53", "55", "57"):
+                if storage_trouble(error):
                     log.warning("admission failed", sqlstate=error.sqlstate, error=str(error)[:200])
                     raise StorageUnavailable from error
                 raise

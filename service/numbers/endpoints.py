@@ -163,8 +163,15 @@ async def create_number(
         raise IdempotencyKeyRequired
     if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id):
         raise NotYourTenant
-    wish = body.wish(organization_of(caller, body.organization_id), unknown)
     ask = Ask(idempotency_key, fingerprint(body.model_dump(exclude_unset=True)))
+    try:
+        wish = body.wish(organization_of(caller, body.organization_id), unknown)
+    except (InvalidRequest, NotYourOrganization):
+        # Grants may have changed since this key was first used: what was answered then still holds.
+        known = await services.provisioning.known(caller, ask, within=patience)
+        if known is None:
+            raise
+        return bought(known)
     outcome = await services.provisioning.buy(caller, wish, ask, within=patience, request_id=request_id)
     return bought(outcome)
 

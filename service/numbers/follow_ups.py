@@ -12,6 +12,7 @@ from service.db import Database
 from service.kit.types import TenantId
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
+from service.numbers.drain import Drain
 from service.numbers.models import Step
 from service.numbers.release import Release
 from service.numbers.steps import Done, Later, Steps
@@ -20,8 +21,11 @@ log = structlog.get_logger()
 
 
 class FollowUps:
-    def __init__(self, database: Database, confirmation: Confirmation, changes: Changes, release: Release) -> None:
+    def __init__(
+        self, database: Database, confirmation: Confirmation, changes: Changes, release: Release, drain: Drain
+    ) -> None:
         self._database = database
+        self._drain = drain
         self._steps = Steps(database)
         self._performers: dict[str, Callable[[Step, TenantId | None], Awaitable[Done | Later]]] = {
             "confirm": confirmation.perform,
@@ -50,13 +54,13 @@ class FollowUps:
             task = asyncio.create_task(self._claim_and_perform(tenant, step_id))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
-            await asyncio.wait({task}, timeout=max(0.0, until - time.monotonic()))
+            await self._drain.wait({task}, until=until)
             if task.done():
                 task.result()
             async with self._database.acting(tenant=tenant) as session:
                 step = await session.get_one(Step, step_id)
             untried = step.state == "running" or (step.state == "waiting" and step.tries == 0)
-            left = until - time.monotonic()
+            left = self._drain.left(until)
             if not untried or left <= 0:
                 return step
             await asyncio.sleep(min(pause, left))

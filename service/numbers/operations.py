@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from service.db import Database
 from service.kit.errors import NotFound
+from service.numbers.drain import Drain
 from service.numbers.follow_ups import operation_state
 from service.numbers.models import Intent, Step
 from service.numbers.provisioning import OPERATION_STATES
@@ -19,8 +20,9 @@ KINDS = {"push": "update", "release": "release"}
 
 
 class Operations:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, drain: Drain) -> None:
         self._database = database
+        self._drain = drain
 
     async def get(self, caller: Principal, operation_id: UUID, *, wait: float) -> dict[str, Any]:
         """An operation as it stands; one still pending is waited for, `wait` seconds at most.
@@ -30,7 +32,7 @@ class Operations:
         until, pause = time.monotonic() + wait, 0.1
         while True:
             found = await self._look(caller, operation_id)
-            left = until - time.monotonic()
+            left = self._drain.left(until)
             if found["state"] != "pending" or left <= 0:
                 return found
             await asyncio.sleep(min(pause, left))

@@ -24,6 +24,7 @@ from service.kit.errors import ServiceError, StorageUnavailable
 from service.kit.types import OrganizationId, TenantId, UserId, new_id
 from service.numbers.admission import SEND_WITHIN, Admission, Admissions
 from service.numbers.answers import refusal, sale
+from service.numbers.drain import Drain
 from service.numbers.errors import (
     Draining,
     PurchasesStopped,
@@ -119,6 +120,7 @@ class Purchase:
     admitted: "asyncio.Future[Admission]"
     task: "asyncio.Task[Answered | None]" = field(init=False)
     exchange: "asyncio.Task[Heard] | None" = None
+    heard: Heard | None = None
 
     @property
     def key(self) -> tuple[TenantId, str] | None:
@@ -134,6 +136,7 @@ class Provisioning:
         teli: TeliClient,
         directory: Directory,
         secret: Secret,
+        drain: Drain,
         answer_within: float,
         upstream_timeout: float,
     ) -> None:
@@ -148,7 +151,7 @@ class Provisioning:
         self._replica = uuid4()
         self._under_way: dict[UUID, Purchase] = {}
         self._by_key: dict[tuple[TenantId, str], Purchase] = {}
-        self.draining = False
+        self._drain = drain
 
     async def buy(
         self, caller: Principal, wish: Wish, ask: Ask, *, within: float | None, request_id: str
@@ -169,7 +172,7 @@ class Provisioning:
             return Answered(entry.answer, replayed=True)
         if entry.full is not None and ask.key is None:
             raise entry.full
-        if self.draining:
+        if self._drain.begun:
             raise Draining
 
         first = self._by_key.get((caller.tenant, ask.key)) if ask.key else None
@@ -183,17 +186,50 @@ class Provisioning:
         if not purchase.admitted.done():
             raise IdempotencyKeyInProgress
         if (admission := purchase.admitted.result()).outcome == "known":
-            return await self._join(caller, ask, admission, until=until)
+            return await self._join(caller, ask, admission.said, until=until)
         return await self._outcome(purchase, until=until, replayed=first is not None)
+
+    async def known(self, caller: Principal, ask: Ask, *, within: float | None) -> Answered | Pending | None:
+        """What became of the purchase that this key names, or None where it names none.
+
+        For a request that could not be admitted as it stands now, and may have been before: a grant has changed.
+        Raises: IdempotencyKeyReused; StorageUnavailable.
+        """
+        if ask.key is None:
+            return None
+        until = time.monotonic() + (self._answer_within if within is None else within)
+        async with self._database.acting(tenant=caller.tenant) as session:
+            row = (
+                await session.execute(
+                    text(
+                        "SELECT k.fingerprint, i.id, i.state, i.answer FROM idempotency_keys k"
+                        " JOIN intents i ON i.id = k.intent_id"
+                        " WHERE k.tenant_id = :tenant AND k.scope = 'create' AND k.key = :key"
+                    ),
+                    {"tenant": caller.tenant, "key": ask.key},
+                )
+            ).one_or_none()
+        if row is None:
+            return None
+        said = {
+            "intent_id": str(row.id),
+            "state": row.state,
+            "answer": row.answer,
+            "fingerprint_equal": row.fingerprint == ask.fingerprint,
+        }
+        return await self._join(caller, ask, said, until=until)
 
     async def drain(self) -> None:
         """Let purchases under way finish for a while, then stop listening and leave doubts. Nothing new is begun."""
-        self.draining = True
+        self._drain.begin()
         await self._ended(within=self._answer_within)
         for purchase in self._under_way.values():
             if purchase.exchange is not None:
                 purchase.exchange.cancel()
         await self._ended(within=5)
+        for purchase in self._under_way.values():
+            if purchase.heard is not None:
+                self._alarm("an outcome could not be written before the process ended", purchase, purchase.heard)
 
     async def _ended(self, *, within: float) -> None:
         if tasks := [purchase.task for purchase in self._under_way.values()]:
@@ -248,8 +284,8 @@ class Provisioning:
         if admission.outcome == "known":
             return None
         with PURCHASES_IN_FLIGHT.track_inprogress():
-            heard = await self._listen(purchase, admission)
-            answered = await self._settle(purchase, heard)
+            purchase.heard = await self._listen(purchase, admission)
+            answered = await self._settle(purchase, purchase.heard)
         self._admissions.freed(admission.said["account_id"], purchase.wish.user_id)
         return answered
 
@@ -303,7 +339,7 @@ class Provisioning:
         try:
             return await purchase.exchange
         except asyncio.CancelledError:
-            if not (self.draining and purchase.exchange.cancelled()):
+            if not (self._drain.begun and purchase.exchange.cancelled()):
                 raise
             return Heard("broken", detail="stopped listening: this process is stopping")
 
@@ -340,7 +376,13 @@ class Provisioning:
                 question |= {"verdict": "refused", "reason": reading.reason, "answer": answer.as_json()}
             case unclear:
                 question |= {"verdict": "doubtful", "reason": unclear.reason[:200]}
-        settled = await self._write(question)
+        try:
+            settled = await self._write(question)
+        except asyncpg.NoDataFoundError:
+            if not isinstance(reading, Sold):
+                raise
+            await self._sold_without_an_intent(purchase, heard, reading)
+            return None
         PURCHASES.labels(settled["state"], question["verdict"]).inc()
         if settled["reason"] == "late_proof":
             ALARMS.labels("late_proof").inc()
@@ -356,11 +398,46 @@ class Provisioning:
         )
         return Answered(held) if held else None
 
+    async def _sold_without_an_intent(self, purchase: Purchase, heard: Heard, sold: Sold) -> None:
+        """The ledger has lost the intent (a fail-over to a copy that lagged): the proof is kept as an orphan."""
+        self._alarm("a number was bought for an intent that is gone", purchase, heard)
+        async with self._database.acting(tenant=purchase.caller.tenant) as session:
+            await session.execute(
+                text(
+                    "INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number,"
+                    " nickname, intent_id, reason) VALUES (:account, :tenant, :organization, :user, :area_code,"
+                    " :number, :nickname, :intent, 'intent_lost')"
+                ),
+                {
+                    "account": purchase.caller.account_id,
+                    "tenant": purchase.caller.tenant,
+                    "organization": purchase.wish.organization_id,
+                    "user": purchase.wish.user_id,
+                    "area_code": sold.area_code,
+                    "number": sold.phone_number,
+                    "nickname": purchase.mark.strip(),
+                    "intent": purchase.intent_id,
+                },
+            )
+
+    def _alarm(self, words: str, purchase: Purchase, heard: Heard) -> None:
+        """The log is where the proof is kept when the ledger cannot: all that a person needs to find the number."""
+        ALARMS.labels("proof_not_written").inc()
+        log.error(
+            words,
+            intent=str(purchase.intent_id),
+            tenant_id=purchase.caller.tenant,
+            organization=purchase.wish.organization_id,
+            user=purchase.wish.user_id,
+            mark=purchase.mark.strip(),
+            heard=str(heard.evidence()),
+        )
+
     async def _never_sent(self, purchase: Purchase) -> None:
         """The admission may have been committed, or be so yet, and must not be sent: refuse it once it is there."""
         nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
         until, pause = time.monotonic() + ADMISSION_ENDED, 0.1
-        while time.monotonic() < until and not self.draining:
+        while time.monotonic() < until and not self._drain.begun:
             try:
                 await self._settle(purchase, nothing)
             except asyncpg.NoDataFoundError:
@@ -393,7 +470,7 @@ class Provisioning:
     async def _outcome(self, purchase: Purchase, *, until: float, replayed: bool) -> Answered | Pending:
         """An admitted purchase's answer, or that it is pending; never an error, for what was admitted may be bought."""
         task = purchase.task
-        await asyncio.wait({task}, timeout=max(0, until - time.monotonic()))
+        await self._drain.wait({task}, until=until)
         if (
             task.done()
             and not task.cancelled()
@@ -403,9 +480,8 @@ class Provisioning:
             return replace(answered, replayed=replayed)
         return Pending(purchase.intent_id, "pending")
 
-    async def _join(self, caller: Principal, ask: Ask, admission: Admission, *, until: float) -> Answered | Pending:
+    async def _join(self, caller: Principal, ask: Ask, said: dict[str, Any], *, until: float) -> Answered | Pending:
         """Wait for a purchase that this key already names, in whichever process, as its first caller would."""
-        said = admission.said
         if not said["fingerprint_equal"]:
             raise IdempotencyKeyReused
         intent_id = UUID(said["intent_id"])
@@ -416,8 +492,8 @@ class Provisioning:
                 await self._gate.leave(caller.tenant, ask, answer=answer)
             return Answered(answer, replayed=True)
         state, pause = said["state"], 0.05
-        while state in ("sending", "doubtful") and time.monotonic() < until:
-            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+        while state in ("sending", "doubtful") and (left := self._drain.left(until)) > 0:
+            await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, 0.5)
             state, answer_said = await self._look(caller.tenant, intent_id)
             if answer_said is not None:

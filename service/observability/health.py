@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.http.openapi import problems
-from service.kit.errors import ServiceError
 
 router = APIRouter(tags=["health"])
 
@@ -50,7 +49,7 @@ async def readyz(request: Request, response: Response) -> Ready:
     try:
         await health.database()
         purchases = await health.purchases()
-    except ServiceError:
+    except Exception:
         database = False
     try:
         await health.redis()

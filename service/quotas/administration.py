@@ -5,14 +5,18 @@ from typing import Any
 from service.audit.entries import note
 from service.db import Database
 from service.kit.errors import NotFound
+from service.kit.types import TenantId
+from service.quotas.gate import Gate
 from service.quotas.models import TenantQuota
 from service.tenants.administration import Author
 from service.tenants.version import bump
 
 
 class QuotaAdministration:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, gate: Gate | None = None) -> None:
+        """Without a gate only where nobody can have been refused yet."""
         self._database = database
+        self._gate = gate
 
     async def get(self, tenant_id: str) -> dict[str, Any]:
         """Raises: NotFound."""
@@ -45,7 +49,10 @@ class QuotaAdministration:
                 request_id=author.request_id,
             )
             await bump(session)
-            return _told(quota)
+        # What was full may not be any more; were it still, Postgres says so again.
+        if self._gate is not None:
+            await self._gate.freed(TenantId(tenant_id))
+        return _told(quota)
 
 
 def _told(quota: TenantQuota) -> dict[str, Any]:

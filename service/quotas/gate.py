@@ -48,14 +48,16 @@ class Gate:
     async def enter(self, tenant: TenantId, ask: Ask) -> Entry:
         """One round trip. Without Redis: nothing is known, go on."""
         try:
-            said, *rest = await self._enter(keys=self._keys(tenant, ask.key), args=[])
+            said = await self._enter(keys=self._keys(tenant, ask.key), args=[])
         except RedisAway:
             return Entry()
-        if said == b"answer" and ask.key and (found := unseal(self._secret, tenant, ask.key, rest[0])):
-            return Entry(fingerprint=found[0], answer=found[1])
-        if said == b"full":
-            return Entry(full=read_note(rest[0]))
-        return Entry()
+        match said:
+            case [b"answer", bytes(stored)] if ask.key and (found := unseal(self._secret, tenant, ask.key, stored)):
+                return Entry(fingerprint=found[0], answer=found[1])
+            case [b"full", bytes(note)]:
+                return Entry(full=read_note(note))
+            case _:  # "go", or what our script never says.
+                return Entry()
 
     async def leave(
         self,

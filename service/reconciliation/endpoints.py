@@ -16,12 +16,11 @@ from service.reconciliation.lists import Lists
 from service.reconciliation.schemas import (
     Decided,
     DoubtDecision,
-    DoubtOut,
+    DoubtPage,
     GhostDecision,
-    GhostOut,
+    GhostPage,
     OrphanDecision,
-    OrphanOut,
-    Page,
+    OrphanPage,
 )
 from service.tenants.auth import CREDENTIALS, Operator, OperatorDecides
 from service.tenants.endpoints import AUTH
@@ -51,21 +50,21 @@ Cursor = Annotated[str | None, Query(max_length=1000)]
 
 
 @router.get("/doubts", responses=problems(*AUTH))
-async def list_doubts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[DoubtOut]:
+async def list_doubts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> DoubtPage:
     """Purchases that are neither proved nor disproved, oldest first. Their quota stays reserved."""
-    return Page[DoubtOut].model_validate(await lists.doubts(caller, limit=limit, cursor=cursor))
+    return DoubtPage.model_validate(await lists.doubts(caller, limit=limit, cursor=cursor))
 
 
 @router.get("/orphans", responses=problems(*AUTH))
-async def list_orphans(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[OrphanOut]:
+async def list_orphans(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> OrphanPage:
     """Numbers that appeared at Teli and that no purchase explains, oldest first."""
-    return Page[OrphanOut].model_validate(await lists.orphans(caller, limit=limit, cursor=cursor))
+    return OrphanPage.model_validate(await lists.orphans(caller, limit=limit, cursor=cursor))
 
 
 @router.get("/ghosts", responses=problems(*AUTH))
-async def list_ghosts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> Page[GhostOut]:
+async def list_ghosts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> GhostPage:
     """Numbers we hold that Teli has not listed for a while, oldest first."""
-    return Page[GhostOut].model_validate(await lists.ghosts(caller, limit=limit, cursor=cursor))
+    return GhostPage.model_validate(await lists.ghosts(caller, limit=limit, cursor=cursor))
 
 
 @router.post("/doubts/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))

@@ -83,6 +83,18 @@ class GhostOut(BaseModel):
     looks: int
 
 
+class DoubtPage(Page[DoubtOut]):
+    """Doubts, oldest first."""
+
+
+class OrphanPage(Page[OrphanOut]):
+    """Orphans, oldest first."""
+
+
+class GhostPage(Page[GhostOut]):
+    """Ghosts, oldest first."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 

@@ -146,16 +146,19 @@ class TeliClient:
         listen: float | None = None,
     ) -> Heard:
         left = False
+        headers_failed = False
         status: int | None = None
         headers: dict[str, str] = {}
         body = bytearray()
 
         async def before_first_byte(name: str, info: Mapping[str, Any]) -> None:
-            nonlocal left
+            nonlocal left, headers_failed
             if name.endswith("send_request_headers.started"):
                 if send_by is not None and send_by.passed():
                     raise DeadlinePassed
                 left = True
+            elif name.endswith("send_request_headers.failed"):
+                headers_failed = True
 
         def heard(kind: Kind, detail: str | None = None) -> Heard:
             return Heard.without(self._key, kind, status, headers, bytes(body), detail)
@@ -173,6 +176,8 @@ class TeliClient:
                         body += piece
                     return heard("answer")
         except Exception as error:  # Whatever it was: the bytes left or they did not, and nothing else counts.
+            if headers_failed and isinstance(error, httpx.LocalProtocolError):
+                left = False  # Our own headers were refused while they were put together, before any was written.
             return heard("broken" if left else "never_sent", f"{type(error).__name__}: {error}".rstrip(": "))
 
 

@@ -1,10 +1,14 @@
 """Faults of the configuration: one line each, all at once, no value shown, exit code 2 before anything starts."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.db import open_database
+from service.kit.errors import StorageUnavailable
+from service.kv import KeyValue
 from service.settings import BadConfiguration, Settings
 
 from .command import numbergate
@@ -14,7 +18,7 @@ GOOD = {
     "REDIS_URL": "rediss://:hidden@redis.internal:6379/0",
     "TELI_BASE_URL": "https://api.teli.ai",
     "TELI_API_KEY": "hidden",
-    "NUMBERGATE_SECRET": "hidden, and long enough to be a secret",
+    "NUMBERGATE_SECRET": "hidden, and certainly long enough to be a secret",
 }
 SECONDS = [str(field.alias) for field in Settings.model_fields.values() if field.annotation is float]
 
@@ -74,6 +78,75 @@ async def test_a_malformed_one_is_named(name: str, value: str):
     [fault] = faults(**{name: value})
 
     assert fault.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DATABASE_URL", "postgresql://db/x?sslmode=hidden", "write ssl= in place of sslmode="),
+        ("DATABASE_URL", "postgresql://db/x?ssl=hidden", "ssl must be one of disable, "),
+        ("DATABASE_URL", "postgresql://db/x?hidden=1", "may have no parameters but ssl, "),
+        ("DATABASE_URL", "postgresql://gate:5?hidden@db/x", "may have no parameters but ssl, "),
+        ("REDIS_URL", "redis://redis/0?hidden=bar", "may have no parameters but db, "),
+        ("REDIS_URL", "redis://redis/0?decode_responses=true", "may have no parameters but db, "),
+        ("REDIS_URL", "redis://redis/hidden", "the database must be a number"),
+        ("REDIS_URL", "redis://redis?db=hidden", "the database must be a number"),
+        ("REDIS_URL", "redis://redis/0?ssl_cert_reqs=none", "must be rediss:// where it has ssl_ parameters"),
+        ("TELI_API_KEY", "   ", "must be printable ASCII without spaces"),
+        ("TELI_API_KEY", "hid den", "must be printable ASCII without spaces"),
+        ("TELI_API_KEY", "hidden\r\nX: y", "must be printable ASCII without spaces"),
+        ("TELI_API_KEY", "hidden\u2019", "must be printable ASCII without spaces"),
+        ("TELI_BASE_URL", "https://api.teli.ai/ hidden", "must have no white space and no control characters"),
+        ("TELI_BASE_URL", "https://api.te\nli.ai", "must have no white space and no control characters"),
+        ("TELI_BASE_URL", "https://api.teli.ai\x7f", "must have no white space and no control characters"),
+        ("NUMBERGATE_SECRET", " " * 40, "must be 32 characters or more, white space not counted; it has 0"),
+        ("NUMBERGATE_SECRET", "short", "must be 32 characters or more, white space not counted; it has 5"),
+        ("NUMBERGATE_TELI_TENANT_ID", "x" * 129, "must be 128 characters or fewer"),
+        ("NUMBERGATE_ANSWER_WITHIN", "0", "must be greater than 0"),
+        ("NUMBERGATE_ANSWER_WITHIN", "soon", "must be a number"),
+        ("NUMBERGATE_ANSWER_WITHIN", "inf", "must be a finite number"),
+        ("NUMBERGATE_ANSWER_WITHIN", "31536001", "must be 31536000 or less"),
+        ("NUMBERGATE_DATABASE_POOL", "1", "must be 2 or more"),
+        ("NUMBERGATE_DATABASE_POOL", "2.5", "must be a whole number"),
+        ("NUMBERGATE_LOG_LEVEL", "loud", "must be 'debug', 'info', 'warning' or 'error'"),
+        ("NUMBERGATE_KEY_ENVIRONMENT", "Live!", "must match ^[a-z]{2,8}$"),
+    ],
+)
+async def test_a_malformed_one_is_told_how_to_mend_it_in_one_line(name: str, value: str, message: str):
+    [fault] = faults(**{name: value})
+
+    assert fault.startswith(f"{name}: {message}")
+    assert "\n" not in fault
+
+
+async def test_the_parameters_that_the_drivers_need_for_tls_are_taken():
+    settings = Settings.from_environment(
+        GOOD
+        | {
+            "DATABASE_URL": "postgresql://db/x?ssl=verify-full",
+            "REDIS_URL": "rediss://redis?db=3&ssl_cert_reqs=required&ssl_ca_certs=/ca&ssl_certfile=/c&ssl_keyfile=/k",
+        }
+    )
+
+    assert settings.database_url.get_secret_value().endswith("?ssl=verify-full")
+    await KeyValue.open(settings.redis_url.get_secret_value()).close()
+
+
+@pytest.mark.parametrize(("mode", "taken"), [("prefer", True), ("require", False)])
+async def test_ssl_in_the_database_url_reaches_the_driver(database_url: str, mode: str, taken: bool):
+    """The Postgres of the tests has no TLS: who requires it is not let down to a connection without."""
+    database = open_database(f"{database_url}?ssl={mode}", "numbergate_api", pool=1)
+    try:
+        with nullcontext() if taken else pytest.raises(StorageUnavailable):
+            await database.ping()
+    finally:
+        await database.engine.dispose()
+
+
+async def test_white_space_around_the_upstream_key_is_taken_off():
+    settings = Settings.from_environment(GOOD | {"TELI_API_KEY": " hidden\n"})
+
+    assert settings.teli_api_key.get_secret_value() == "hidden"
 
 
 async def test_times_that_contradict_each_other_are_told():

@@ -20,7 +20,14 @@ from .pages import PAGES, ROOT, blocks, first_column
 
 # Lines that other tests run: test_demo.py, test_up.py, and whoever runs this one.
 KNOWN = ("./dev demo\n", "./dev up\n", "./dev test\n")
-TASKS = ("README.md", "docs/first-hour.md", "docs/purchases.md", "docs/operate.md", "docs/configuration.md")
+TASKS = (
+    "README.md",
+    "docs/first-hour.md",
+    "docs/keys.md",
+    "docs/purchases.md",
+    "docs/operate.md",
+    "docs/configuration.md",
+)
 
 
 @pytest.mark.processes

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from service.idempotency.answers import Answer, seal, unseal
 from service.kit.crypto import Secret
 from tests.conftest import OpenGateway
 from tests.numbers.ledger import check, intents, quota, use_marks
-from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
 
 CREATE = "/v1/voice/phone-numbers/create"
 
@@ -350,3 +351,21 @@ async def test_a_mark_mode_account_answers_keys_alike(gateway: Gateway, tenant: 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 5
     assert (await gateway.teli.counts())["creates"] == 5
+
+
+async def test_a_key_keeps_its_answer_though_the_grants_have_changed_since(gateway: Gateway, tenant: Tenant):
+    body = {"area_code": "313", "user_id": USER}
+    send = partial(tenant.send, "POST", CREATE, json=body, headers={"Idempotency-Key": "k"})
+    first = await send()
+    assert first.status_code == 200, first.text
+    administration = gateway.services.administration
+    await administration.put_organization(AUTHOR, "another", "Another")
+
+    for granted in ([ORGANIZATION, "another"], []):
+        await administration.put_tenant(AUTHOR, tenant.id, None, granted)
+        await gateway.services.version.look()
+        await gateway.flush_redis()
+        again = await send()
+
+        assert (again.status_code, again.content) == (200, first.content)
+        assert (await tenant.send("POST", CREATE, json=body)).status_code in (400, 403)

@@ -27,6 +27,7 @@ def environment(engines: Engines, database_url: str, teli_process: Simulator) ->
         "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
         "NUMBERGATE_UPSTREAM_TIMEOUT": "1",
         "NUMBERGATE_ANSWER_WITHIN": "1",
+        "NUMBERGATE_RESOLVE_INTERVAL": "0.5",
         "NUMBERGATE_LOG_LEVEL": "warning",
         "NUMBERGATE_LOG_FORMAT": "json",
     }
@@ -56,7 +57,7 @@ async def until(gateway: Gateway, tenant: Tenant, *states: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_killed_while_teli_has_the_request_the_intent_is_a_doubt_and_never_sent_again(
+async def test_killed_while_teli_has_the_request_the_intent_is_a_doubt_never_sent_again_and_found_by_its_mark(
     gateway: Gateway, serving: Serving, environment: dict[str, str]
 ):
     tenant = await gateway.tenant(quota=1)
@@ -73,15 +74,19 @@ async def test_killed_while_teli_has_the_request_the_intent_is_a_doubt_and_never
     assert early.status_code == 202
     with Worker(environment):
         await until(gateway, tenant, "doubtful")
+        assert await quota(gateway, tenant) == (0, 1)
+        [doubt] = (await gateway.operator.get("/v1/admin/doubts")).json()["items"]
+        assert (doubt["id"], doubt["reason"]) == (early.json()["operation_id"], "sender_lost")
+
         await gateway.teli.release_holds()
+        await until(gateway, tenant, "owned")
         again = await ask(serving, tenant, key="k")
 
+    [purchase] = await gateway.teli.purchases()
     assert again is not None
-    assert (again.status_code, again.json()) == (202, early.json())
+    assert (again.status_code, again.json()["phone_number"]) == (200, purchase["phone_number"])
     assert (await gateway.teli.counts())["creates"] == 1
-    assert await quota(gateway, tenant) == (0, 1)
-    [doubt] = (await gateway.operator.get("/v1/admin/doubts")).json()["items"]
-    assert (doubt["id"], doubt["reason"]) == (again.json()["operation_id"], "sender_lost")
+    assert await quota(gateway, tenant) == (1, 0)
     await check(gateway)
 
 
@@ -116,3 +121,20 @@ async def test_stopped_in_order_the_caller_gets_its_number_or_a_202_and_nothing_
     assert await quota(gateway, tenant) == (1, 1)
     assert (await gateway.teli.counts())["creates"] == 2
     await check(gateway)
+
+
+async def test_a_caller_who_would_wait_long_is_told_202_when_the_process_stops(
+    gateway: Gateway, serving: Serving, tenant: Tenant
+):
+    await gateway.teli.hold("received")
+    waiting = asyncio.create_task(ask(serving, tenant, prefer="wait=60"))
+    await gateway.teli.until_held()
+
+    stopping = asyncio.create_task(serving.terminate())
+    answer = await waiting
+
+    assert answer is not None
+    assert answer.status_code == 202
+    assert answer.json()["operation_id"] in answer.headers["location"]
+    await gateway.teli.release_holds()
+    await stopping

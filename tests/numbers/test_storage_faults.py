@@ -9,7 +9,8 @@ import pytest
 
 from service.embedded import EmbeddedPostgres, temporary_data_dir
 from service.migrations import migrate
-from tests.conftest import OpenGateway
+from service.observability.metrics import ALARMS
+from tests.conftest import Engines, OpenGateway, execute
 from tests.numbers.ledger import busy_slots, check, intents, quota
 from tests.support.gateway import Gateway, Tenant
 from tests.support.wire import Wire
@@ -218,3 +219,52 @@ async def test_draining_past_its_time_leaves_a_doubt_with_its_evidence(open_gate
             ("broken", "stopped listening: this process is stopping")
         ]
         assert (await gateway.teli.counts())["creates"] == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    ["ALTER DATABASE {name} CONNECTION LIMIT 0", "ALTER DATABASE {name} SET default_transaction_read_only = on"],
+    ids=["no connection left", "read only"],
+)
+async def test_a_server_that_cannot_serve_is_a_503_everywhere_and_never_a_500(
+    open_gateway: OpenGateway, engines: Engines, database_url: str, trouble: str
+):
+    name = database_url.rsplit("/", 1)[1]
+    login = engines.postgres.url(name, "cramped", "pw")
+    await execute(engines, "DROP ROLE IF EXISTS cramped")
+    await execute(engines, "CREATE ROLE cramped LOGIN PASSWORD 'pw' IN ROLE numbergate_api")
+    async with open_gateway(api_database_url=login) as gateway:
+        tenant = await gateway.tenant()
+        assert (await tenant.buy()).status_code == 200
+        await execute(engines, trouble.format(name=name))
+        await gateway.services.database.engine.dispose()
+
+        bought = await tenant.buy(key="k")
+        ready = await gateway.http.get("/readyz")
+
+        assert (bought.status_code, bought.json()["code"]) == (503, "storage_unavailable")
+        assert ready.status_code == (503 if "LIMIT" in trouble else 200)
+        assert (await gateway.teli.counts())["creates"] == 1
+        await execute(engines, f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+
+
+async def test_a_sale_whose_intent_the_ledger_has_lost_is_an_orphan_and_an_alarm(
+    gateway: Gateway, tenant: Tenant, database_url: str
+):
+    await gateway.teli.hold("answering")
+    buying = asyncio.create_task(tenant.buy(prefer="wait=5"))
+    await gateway.teli.until_held()
+    superuser = await asyncpg.connect(database_url)
+    await superuser.execute("DELETE FROM intents")
+    await superuser.close()
+    before = ALARMS.labels("proof_not_written")._value.get()
+    await gateway.teli.release_holds()
+
+    answer = await buying
+
+    assert answer.status_code == 202
+    [purchase] = await gateway.teli.purchases()
+    assert await gateway.sql("SELECT phone_number, tenant_id, reason FROM orphans") == [
+        (purchase["phone_number"], tenant.id, "intent_lost")
+    ]
+    assert ALARMS.labels("proof_not_written")._value.get() == before + 1

@@ -141,6 +141,19 @@ async def test_past_the_deadline_by_either_clock_the_connection_is_closed_unused
     assert (teli.connections, teli.asked) == (1, [])
 
 
+@pytest.mark.parametrize("key", ["two\r\nlines", "a\x00zero", "a space at its end "])
+async def test_a_request_that_our_own_library_refuses_to_put_together_was_never_sent(key: str):
+    async with RawTeli(sends(http(200, SALE))) as teli:
+        client = TeliClient(teli.url, key, listen=5)
+        heard = await client.create(WISH, send_by=SendBy.within(1))
+        await client.close()
+        await asyncio.sleep(0.05)
+
+    assert (heard.kind, verdict(heard)) == ("never_sent", "never_sent")
+    assert "LocalProtocolError" in (heard.detail or "")
+    assert teli.asked == []
+
+
 # From the first byte on
 
 CUTS: dict[str, tuple[Answers, str, int | None]] = {

@@ -1,0 +1,38 @@
+"""Stopping: from the signal on nothing new is begun, and nobody is kept waiting longer than the grace."""
+
+import asyncio
+import time
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+# How soon somebody who waits hears that the process is stopping.
+NOTICED_WITHIN = 0.5
+
+
+class Drain:
+    """`grace`: seconds for which callers may still be kept waiting once it has begun."""
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._ends: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._ends is not None
+
+    def begin(self) -> None:
+        """Called at the signal; again, it changes nothing."""
+        if self._ends is None:
+            self._ends = time.monotonic() + self._grace
+
+    def left(self, until: float) -> float:
+        """Seconds until a moment of the monotonic clock, or until the grace is over; never negative."""
+        return max(0.0, min(until, self._ends if self._ends is not None else until) - time.monotonic())
+
+    async def wait(self, tasks: AbstractSet["asyncio.Future[Any]"], *, until: float) -> None:
+        """Wait until one of them is done or there is no time left. None of them is cancelled."""
+        while True:
+            left = self.left(until)
+            done, _ = await asyncio.wait(tasks, timeout=min(left, NOTICED_WITHIN))
+            if done or not left:
+                return
