@@ -31,8 +31,8 @@ BROKEN = (
     asyncpg.CannotConnectNowError,
 )
 
-# Classes of SQLSTATE that tell of the server and not of the question: connections, a server that is read only (perhaps a
-# standby), transactions rolled back, resources, locks and states, interventions, its system, its own faults.
+# Classes of SQLSTATE that tell of the server and not of the question: connections, a server that is read only (perhaps
+# a standby), transactions rolled back, resources, locks and states, interventions, its system, its own faults.
 TROUBLE = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 
 

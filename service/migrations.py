@@ -1,6 +1,7 @@
 """The schema and its roles: `numbergate migrate`, and the check every other process makes before it starts."""
 
 from io import StringIO
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,12 @@ async def migrate(url: str, revision: str = "head") -> None:
     engine = create_async_engine(async_url(url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            await connection.execute(text("SELECT pg_advisory_lock(hashtext('numbergate migrate'))"))
+            # Asked again and again rather than waited for: a session that waits holds a snapshot, and the indexes that
+            # the other run builds beside traffic would wait for that.
+            while not await connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('numbergate migrate'))")):
+                await connection.commit()
+                await asyncio.sleep(0.2)
+            await connection.commit()
             await connection.run_sync(_ensure_roles)
             await connection.commit()
             for statement in PREPARED_BY:

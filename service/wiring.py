@@ -21,6 +21,7 @@ from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
 from service.numbers.provisioning import Provisioning
 from service.numbers.release import Release
+from service.numbers.sending import Sending
 from service.numbers.services import NumberServices
 from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
@@ -90,7 +91,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     provisioning = Provisioning(
         database=database,
         gate=gate,
-        teli=teli,
+        sending=Sending(database, gate, teli, drain),
         directory=Directory(database, teli),
         secret=secret,
         drain=drain,

@@ -116,12 +116,31 @@ def doctor(json: Json = False) -> None:
     raise SystemExit(run_doctor(json=json))
 
 
-@keys.command("create-admin")
-def create_admin(name: Annotated[str, typer.Argument(help="Whose key it will be.")]) -> None:
-    """Issue an administrator's key, straight into the database of DATABASE_URL; shown once."""
-    from service.cli.processes import run_create_admin
+Owner = Annotated[str, typer.Argument(help="Whose key it will be.")]
 
-    raise SystemExit(run_create_admin(name))
+
+@keys.command("create-admin")
+def create_admin(name: Owner) -> None:
+    """Issue an administrator's key, straight into the database of DATABASE_URL; shown once."""
+    from service.cli.processes import run_create_key
+
+    raise SystemExit(run_create_key("admin", name))
+
+
+@keys.command("create-operator")
+def create_operator(name: Owner) -> None:
+    """Issue a key that decides doubts, orphans and ghosts, in the same way."""
+    from service.cli.processes import run_create_key
+
+    raise SystemExit(run_create_key("operator", name))
+
+
+@keys.command("create-finance")
+def create_finance(name: Owner) -> None:
+    """Issue a key for finance, in the same way."""
+    from service.cli.processes import run_create_key
+
+    raise SystemExit(run_create_key("finance", name))
 
 
 def run() -> None:

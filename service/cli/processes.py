@@ -5,7 +5,7 @@ import signal
 from collections.abc import Coroutine
 from contextlib import ExitStack, nullcontext
 from socket import socket
-from typing import Any
+from typing import Any, Literal
 
 from service.cli.faults import CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
@@ -84,7 +84,7 @@ def run_migrate(revision: str, *, sql: bool) -> int:
     return _run(migrate(settings.database_url.get_secret_value(), revision))
 
 
-def run_create_admin(name: str) -> int:
+def run_create_key(kind: Literal["admin", "finance", "operator"], name: str) -> int:
     """Returns the exit code; prints the key."""
     from service.tenants.administration import Author
     from service.wiring import services
@@ -93,7 +93,7 @@ def run_create_admin(name: str) -> int:
 
     async def main() -> None:
         async with services(settings, "numbergate_api") as found:
-            issued = await found.administration.issue_staff_key(Author("command line"), "admin", name)
+            issued = await found.administration.issue_staff_key(Author("command line"), kind, name)
             print(issued.key)
 
     return _run(main())

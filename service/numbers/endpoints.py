@@ -41,7 +41,7 @@ from service.numbers.errors import (
 from service.numbers.follow_ups import operation_state
 from service.numbers.listing import Query as ListingQuery
 from service.numbers.models import Step
-from service.numbers.provisioning import Answered, Pending
+from service.numbers.purchases import Answered, Pending
 from service.numbers.release import AlreadyReleased, released_body
 from service.numbers.schemas import (
     NumberBought,

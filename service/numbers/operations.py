@@ -13,7 +13,7 @@ from service.kit.errors import NotFound
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import operation_state
 from service.numbers.models import Intent, Step
-from service.numbers.provisioning import OPERATION_STATES
+from service.numbers.purchases import OPERATION_STATES
 from service.tenants.principals import Principal
 
 KINDS = {"push": "update", "release": "release"}

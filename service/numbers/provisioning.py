@@ -6,24 +6,20 @@ only the telling of its outcome.
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import structlog
 from sqlalchemy import text
 
 from service.db import CommitUnknown, Database
-from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
 from service.idempotency.keys import Ask, IdempotencyKeyInProgress, IdempotencyKeyReused
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError, StorageUnavailable
-from service.kit.types import OrganizationId, TenantId, UserId, new_id
-from service.numbers.admission import SEND_WITHIN, Admission, Admissions
-from service.numbers.answers import refusal, sale
+from service.kit.types import TenantId, new_id
+from service.numbers.admission import Admission, Admissions
 from service.numbers.drain import Drain
 from service.numbers.errors import (
     Draining,
@@ -32,99 +28,17 @@ from service.numbers.errors import (
     UpstreamUnavailable,
 )
 from service.numbers.marks import make_mark
-from service.observability.metrics import (
-    ALARMS,
-    PURCHASES,
-    PURCHASES_IN_FLIGHT,
-    REPLAYS,
-    SETTLE_RETRIES,
-    UPSTREAM_SECONDS,
-)
+from service.numbers.purchases import OPERATION_STATES, Answered, Pending, Purchase, Wish
+from service.numbers.sending import Sending, lease
+from service.observability.metrics import PURCHASES_IN_FLIGHT, REPLAYS
 from service.quotas.errors import QuotaExceeded
 from service.quotas.gate import Gate
-from service.teli.client import SendBy, TeliClient
-from service.teli.heard import Heard
-from service.teli.reading import Refused, Sold, read_create
 from service.tenants.directory import Directory
 from service.tenants.principals import NotYourOrganization, Principal
 
-# The lease outlives the sender's patience, so that it has written its outcome before anybody else may judge it.
-LONGEST_MARGIN = 30.0
 # Seconds that an admission takes where it need not wait for a lane, and many more.
 QUICKLY = 0.25
-# Longer than Postgres lets a statement run, for one outlives the connection it came by.
-ADMISSION_ENDED = 35.0
 log = structlog.get_logger()
-
-OperationState = Literal["pending", "succeeded", "failed", "unresolved"]
-OPERATION_STATES: dict[str, OperationState] = {
-    "sending": "pending",
-    "doubtful": "pending",
-    "owned": "succeeded",
-    "refused": "failed",
-    "unresolved": "unresolved",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One number to be bought, as asked for and checked. `warnings` name what was not understood."""
-
-    organization_id: OrganizationId
-    user_id: UserId
-    area_code: str
-    nickname: str | None = None
-    cost_center: str | None = None
-    tags: tuple[str, ...] = ()
-    inbound_agent_id: str | None = None
-    outbound_agent_id: str | None = None
-    warnings: tuple[str, ...] = ()
-
-    def extras(self) -> dict[str, Any]:
-        """What the ledger keeps of it beside area code and owner."""
-        return {
-            "nickname": self.nickname,
-            "cost_center": self.cost_center,
-            "tags": list(self.tags),
-            "inbound_agent_id": self.inbound_agent_id,
-            "outbound_agent_id": self.outbound_agent_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The outcome is known, and this is its answer, byte for byte as every replay will be."""
-
-    answer: Answer
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Not known in time; the operation tells later."""
-
-    operation_id: UUID
-    state: OperationState
-
-
-@dataclass(slots=True, eq=False)
-class Purchase:
-    """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none."""
-
-    caller: Principal
-    wish: Wish
-    ask: Ask
-    request_id: str
-    mark: str
-    intent_id: UUID
-    admitted: "asyncio.Future[Admission]"
-    task: "asyncio.Task[Answered | None]" = field(init=False)
-    exchange: "asyncio.Task[Heard] | None" = None
-    heard: Heard | None = None
-
-    @property
-    def key(self) -> tuple[TenantId, str] | None:
-        return (self.caller.tenant, self.ask.key) if self.ask.key else None
 
 
 class Provisioning:
@@ -133,7 +47,7 @@ class Provisioning:
         *,
         database: Database,
         gate: Gate,
-        teli: TeliClient,
+        sending: Sending,
         directory: Directory,
         secret: Secret,
         drain: Drain,
@@ -142,7 +56,7 @@ class Provisioning:
     ) -> None:
         self._database = database
         self._gate = gate
-        self._teli = teli
+        self._sending = sending
         self._directory = directory
         self._secret = secret
         self._answer_within = answer_within
@@ -229,7 +143,7 @@ class Provisioning:
         await self._ended(within=5)
         for purchase in self._under_way.values():
             if purchase.heard is not None:
-                self._alarm("an outcome could not be written before the process ended", purchase, purchase.heard)
+                self._sending.alarm("an outcome was not written before the process ended", purchase, purchase.heard)
 
     async def _ended(self, *, within: float) -> None:
         if tasks := [purchase.task for purchase in self._under_way.values()]:
@@ -271,7 +185,7 @@ class Provisioning:
         except CommitUnknown:
             purchase.admitted.set_exception(StorageUnavailable())
             self._let_others_try(purchase)
-            await self._never_sent(purchase)
+            await self._sending.never_sent(purchase)
             return None
         except Exception as error:
             purchase.admitted.set_exception(error)
@@ -284,8 +198,8 @@ class Provisioning:
         if admission.outcome == "known":
             return None
         with PURCHASES_IN_FLIGHT.track_inprogress():
-            purchase.heard = await self._listen(purchase, admission)
-            answered = await self._settle(purchase, purchase.heard)
+            purchase.heard = await self._sending.listen(purchase, admission)
+            answered = await self._sending.settle(purchase, purchase.heard)
         self._admissions.freed(admission.said["account_id"], purchase.wish.user_id)
         return answered
 
@@ -325,147 +239,6 @@ class Provisioning:
                 )
             case outcome:
                 raise AssertionError(f"admission answered {outcome}")
-
-    async def _listen(self, purchase: Purchase, admission: Admission) -> Heard:
-        wish = purchase.wish
-        body = {
-            "area_code": wish.area_code,
-            "user_id": wish.user_id,
-            "organization_id": wish.organization_id,
-            "tenant_id": admission.said["teli_tenant_id"],
-            "nickname": (purchase.mark + (wish.nickname or "")).rstrip(),
-        }
-        purchase.exchange = asyncio.create_task(self._send(body, admission.send_by))
-        try:
-            return await purchase.exchange
-        except asyncio.CancelledError:
-            if not (self._drain.begun and purchase.exchange.cancelled()):
-                raise
-            return Heard("broken", detail="stopped listening: this process is stopping")
-
-    async def _send(self, body: Mapping[str, Any], send_by: SendBy) -> Heard:
-        with UPSTREAM_SECONDS.time():
-            return await self._teli.create(body, send_by=send_by)
-
-    async def _settle(self, purchase: Purchase, heard: Heard) -> Answered | None:
-        """Write down what was heard, as often as it takes; the answer that holds, or None for a doubt."""
-        reading = read_create(heard, area_code=purchase.wish.area_code)
-        question: dict[str, Any] = {
-            "tenant_id": purchase.caller.tenant,
-            "intent_id": str(purchase.intent_id),
-            "request_id": purchase.request_id,
-            "actor": purchase.caller.actor,
-            "evidence": heard.evidence(),
-        }
-        match reading:
-            case Sold():
-                number_id = new_id()
-                answer = sale(
-                    reading, number_id=number_id, operation_id=purchase.intent_id, warnings=purchase.wish.warnings
-                )
-                question |= {
-                    "verdict": "owned",
-                    "reason": "answer",
-                    "number": {"id": str(number_id), **reading.as_json()},
-                    "answer": answer.as_json(),
-                }
-            case Refused():
-                error = refusal(reading, purchase.wish.area_code, keyed=purchase.ask.key is not None)
-                body = problem_body(error, purchase.request_id).decode()
-                answer = Answer(error.status, {"content-type": MEDIA_TYPE, **error.headers}, body)
-                question |= {"verdict": "refused", "reason": reading.reason, "answer": answer.as_json()}
-            case unclear:
-                question |= {"verdict": "doubtful", "reason": unclear.reason[:200]}
-        try:
-            settled = await self._write(question)
-        except asyncpg.NoDataFoundError:
-            if not isinstance(reading, Sold):
-                raise
-            await self._sold_without_an_intent(purchase, heard, reading)
-            return None
-        PURCHASES.labels(settled["state"], question["verdict"]).inc()
-        if settled["reason"] == "late_proof":
-            ALARMS.labels("late_proof").inc()
-            log.error("a purchase its intent does not own", intent=str(purchase.intent_id))
-        if settled["state"] == "doubtful":
-            log.warning("doubt", intent=str(purchase.intent_id), reason=settled["reason"])
-        held = Answer.of(settled["answer"]) if settled["answer"] else None
-        await self._gate.leave(
-            purchase.caller.tenant,
-            purchase.ask,
-            answer=held,
-            quota="freed" if settled["state"] == "refused" else "same",
-        )
-        return Answered(held) if held else None
-
-    async def _sold_without_an_intent(self, purchase: Purchase, heard: Heard, sold: Sold) -> None:
-        """The ledger has lost the intent (a fail-over to a copy that lagged): the proof is kept as an orphan."""
-        self._alarm("a number was bought for an intent that is gone", purchase, heard)
-        async with self._database.acting(tenant=purchase.caller.tenant) as session:
-            await session.execute(
-                text(
-                    "INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number,"
-                    " nickname, intent_id, reason) VALUES (:account, :tenant, :organization, :user, :area_code,"
-                    " :number, :nickname, :intent, 'intent_lost')"
-                ),
-                {
-                    "account": purchase.caller.account_id,
-                    "tenant": purchase.caller.tenant,
-                    "organization": purchase.wish.organization_id,
-                    "user": purchase.wish.user_id,
-                    "area_code": sold.area_code,
-                    "number": sold.phone_number,
-                    "nickname": purchase.mark.strip(),
-                    "intent": purchase.intent_id,
-                },
-            )
-
-    def _alarm(self, words: str, purchase: Purchase, heard: Heard) -> None:
-        """The log is where the proof is kept when the ledger cannot: all that a person needs to find the number."""
-        ALARMS.labels("proof_not_written").inc()
-        log.error(
-            words,
-            intent=str(purchase.intent_id),
-            tenant_id=purchase.caller.tenant,
-            organization=purchase.wish.organization_id,
-            user=purchase.wish.user_id,
-            mark=purchase.mark.strip(),
-            heard=str(heard.evidence()),
-        )
-
-    async def _never_sent(self, purchase: Purchase) -> None:
-        """The admission may have been committed, or be so yet, and must not be sent: refuse it once it is there."""
-        nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
-        until, pause = time.monotonic() + ADMISSION_ENDED, 0.1
-        while time.monotonic() < until and not self._drain.begun:
-            try:
-                await self._settle(purchase, nothing)
-            except asyncpg.NoDataFoundError:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2)
-            else:
-                return
-
-    async def _write(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Settle, again and again until it is done: what was heard must not be lost.
-
-        Raises: asyncpg.NoDataFoundError when there is no such intent.
-        """
-        pause = 0.1
-        while True:
-            try:
-                return await self._database.call("settle", question)
-            except asyncpg.NoDataFoundError:
-                raise
-            except Exception as error:
-                SETTLE_RETRIES.inc()
-                log.warning(
-                    "an outcome could not be written, trying again",
-                    intent=question["intent_id"],
-                    error=f"{type(error).__name__}: {error}"[:300],
-                )
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5)
 
     async def _outcome(self, purchase: Purchase, *, until: float, replayed: bool) -> Answered | Pending:
         """An admitted purchase's answer, or that it is pending; never an error, for what was admitted may be bought."""
@@ -507,8 +280,3 @@ class Provisioning:
                 await session.execute(text("SELECT state, answer FROM intents WHERE id = :id"), {"id": intent_id})
             ).one()
         return row.state, row.answer
-
-
-def lease(upstream_timeout: float) -> float:
-    """Seconds from the admission to the moment by which its send has provably ended, and its sender has said so."""
-    return upstream_timeout + min(LONGEST_MARGIN, max(2 * SEND_WITHIN, upstream_timeout))

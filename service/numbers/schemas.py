@@ -13,7 +13,7 @@ from service.kit.phone import AreaCodeRefused, check_area_code
 from service.kit.text import plain, shown
 from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
-from service.numbers.provisioning import Wish
+from service.numbers.purchases import Wish
 
 MOST_TAGS = 20
 

@@ -70,6 +70,14 @@ async def test_no_process_starts_where_the_database_keeps_it_out_and_it_says_so_
         assert line.startswith("numbergate: ")
 
 
+async def test_create_operator_prints_a_key_that_sees_the_operators_lists(stack: Stack):
+    ended = numbergate("keys", "create-operator", "me", **stack.settings)
+
+    assert ended.returncode == 0, ended.stderr
+    answer = httpx.get(f"{stack.ready['base_url']}/v1/admin/doubts", headers={"X-API-Key": ended.stdout.strip()})
+    assert answer.status_code == 200, answer.text
+
+
 async def test_create_admin_prints_a_key_that_may_administer(stack: Stack):
     ended = numbergate("keys", "create-admin", "me", **stack.settings)
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.numbers.provisioning import lease
+from service.numbers.sending import lease
 from service.observability.metrics import ALARMS
 from tests.conftest import OpenGateway
 from tests.numbers.ledger import check, intents, quota

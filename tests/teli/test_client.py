@@ -112,9 +112,9 @@ async def test_a_certificate_nobody_vouches_for_ends_it_before_the_first_byte(tm
 
 async def test_a_pool_with_no_connection_left_sends_nothing():
     async with RawTeli(sends(30.0)) as teli:
-        client = TeliClient(teli.url, KEY, listen=3)
-        under_way = [asyncio.create_task(client.create(WISH, send_by=SendBy.within(3))) for _ in range(256)]
-        async with asyncio.timeout(10):
+        client = TeliClient(teli.url, KEY, listen=30)
+        under_way = [asyncio.create_task(client.create(WISH, send_by=SendBy.within(20))) for _ in range(256)]
+        async with asyncio.timeout(20):
             while teli.posts < 256:
                 await asyncio.sleep(0.01)
 

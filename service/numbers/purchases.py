@@ -1,0 +1,83 @@
+"""What a purchase is while it is under way, and what becomes of it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from service.idempotency.answers import Answer
+from service.idempotency.keys import Ask
+from service.kit.types import OrganizationId, TenantId, UserId
+from service.numbers.admission import Admission
+from service.teli.heard import Heard
+from service.tenants.principals import Principal
+
+OperationState = Literal["pending", "succeeded", "failed", "unresolved"]
+OPERATION_STATES: dict[str, OperationState] = {
+    "sending": "pending",
+    "doubtful": "pending",
+    "owned": "succeeded",
+    "refused": "failed",
+    "unresolved": "unresolved",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One number to be bought, as asked for and checked. `warnings` name what was not understood."""
+
+    organization_id: OrganizationId
+    user_id: UserId
+    area_code: str
+    nickname: str | None = None
+    cost_center: str | None = None
+    tags: tuple[str, ...] = ()
+    inbound_agent_id: str | None = None
+    outbound_agent_id: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def extras(self) -> dict[str, Any]:
+        """What the ledger keeps of it beside area code and owner."""
+        return {
+            "nickname": self.nickname,
+            "cost_center": self.cost_center,
+            "tags": list(self.tags),
+            "inbound_agent_id": self.inbound_agent_id,
+            "outbound_agent_id": self.outbound_agent_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome is known, and this is its answer, byte for byte as every replay will be."""
+
+    answer: Answer
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not known in time; the operation tells later."""
+
+    operation_id: UUID
+    state: OperationState
+
+
+@dataclass(slots=True, eq=False)
+class Purchase:
+    """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none."""
+
+    caller: Principal
+    wish: Wish
+    ask: Ask
+    request_id: str
+    mark: str
+    intent_id: UUID
+    admitted: "asyncio.Future[Admission]"
+    task: "asyncio.Task[Answered | None]" = field(init=False)
+    exchange: "asyncio.Task[Heard] | None" = None
+    heard: Heard | None = None
+
+    @property
+    def key(self) -> tuple[TenantId, str] | None:
+        return (self.caller.tenant, self.ask.key) if self.ask.key else None

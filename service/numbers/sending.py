@@ -1,0 +1,188 @@
+"""The one send of a purchase, and writing down what was heard, as often as it takes.
+
+No transaction is open while Teli is waited for. What was heard is never dropped: it becomes evidence in the ledger, or
+where the ledger cannot take it, an alarm in the log with all that a person needs to find the number.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+
+from service.db import Database
+from service.http.problems import MEDIA_TYPE, problem_body
+from service.idempotency.answers import Answer
+from service.kit.types import new_id
+from service.numbers.admission import SEND_WITHIN, Admission
+from service.numbers.answers import refusal, sale
+from service.numbers.drain import Drain
+from service.numbers.purchases import Answered, Purchase
+from service.observability.metrics import ALARMS, PURCHASES, SETTLE_RETRIES, UPSTREAM_SECONDS
+from service.quotas.gate import Gate
+from service.teli.client import SendBy, TeliClient
+from service.teli.heard import Heard
+from service.teli.reading import Refused, Sold, read_create
+
+# The lease outlives the sender's patience, so that it has written its outcome before anybody else may judge it.
+LONGEST_MARGIN = 30.0
+# Longer than Postgres lets a statement run, for one outlives the connection it came by.
+ADMISSION_ENDED = 35.0
+log = structlog.get_logger()
+
+
+def lease(upstream_timeout: float) -> float:
+    """Seconds from the admission to the moment by which its send has provably ended, and its sender has said so."""
+    return upstream_timeout + min(LONGEST_MARGIN, max(2 * SEND_WITHIN, upstream_timeout))
+
+
+class Sending:
+    def __init__(self, database: Database, gate: Gate, teli: TeliClient, drain: Drain) -> None:
+        self._database = database
+        self._gate = gate
+        self._teli = teli
+        self._drain = drain
+
+    async def listen(self, purchase: Purchase, admission: Admission) -> Heard:
+        wish = purchase.wish
+        body = {
+            "area_code": wish.area_code,
+            "user_id": wish.user_id,
+            "organization_id": wish.organization_id,
+            "tenant_id": admission.said["teli_tenant_id"],
+            "nickname": (purchase.mark + (wish.nickname or "")).rstrip(),
+        }
+        purchase.exchange = asyncio.create_task(self._send(body, admission.send_by))
+        try:
+            return await purchase.exchange
+        except asyncio.CancelledError:
+            if not (self._drain.begun and purchase.exchange.cancelled()):
+                raise
+            return Heard("broken", detail="stopped listening: this process is stopping")
+
+    async def _send(self, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        with UPSTREAM_SECONDS.time():
+            return await self._teli.create(body, send_by=send_by)
+
+    async def settle(self, purchase: Purchase, heard: Heard) -> Answered | None:
+        """Write down what was heard, as often as it takes; the answer that holds, or None for a doubt."""
+        reading = read_create(heard, area_code=purchase.wish.area_code)
+        question: dict[str, Any] = {
+            "tenant_id": purchase.caller.tenant,
+            "intent_id": str(purchase.intent_id),
+            "request_id": purchase.request_id,
+            "actor": purchase.caller.actor,
+            "evidence": heard.evidence(),
+        }
+        match reading:
+            case Sold():
+                number_id = new_id()
+                answer = sale(
+                    reading, number_id=number_id, operation_id=purchase.intent_id, warnings=purchase.wish.warnings
+                )
+                question |= {
+                    "verdict": "owned",
+                    "reason": "answer",
+                    "number": {"id": str(number_id), **reading.as_json()},
+                    "answer": answer.as_json(),
+                }
+            case Refused():
+                error = refusal(reading, purchase.wish.area_code, keyed=purchase.ask.key is not None)
+                body = problem_body(error, purchase.request_id).decode()
+                answer = Answer(error.status, {"content-type": MEDIA_TYPE, **error.headers}, body)
+                question |= {"verdict": "refused", "reason": reading.reason, "answer": answer.as_json()}
+            case unclear:
+                question |= {"verdict": "doubtful", "reason": unclear.reason[:200]}
+        try:
+            settled = await self._write(question)
+        except asyncpg.NoDataFoundError:
+            if not isinstance(reading, Sold):
+                raise
+            await self._sold_without_an_intent(purchase, heard, reading)
+            return None
+        PURCHASES.labels(settled["state"], question["verdict"]).inc()
+        if settled["reason"] == "late_proof":
+            ALARMS.labels("late_proof").inc()
+            log.error("a purchase its intent does not own", intent=str(purchase.intent_id))
+        if settled["state"] == "doubtful":
+            log.warning("doubt", intent=str(purchase.intent_id), reason=settled["reason"])
+        held = Answer.of(settled["answer"]) if settled["answer"] else None
+        await self._gate.leave(
+            purchase.caller.tenant,
+            purchase.ask,
+            answer=held,
+            quota="freed" if settled["state"] == "refused" else "same",
+        )
+        return Answered(held) if held else None
+
+    async def _sold_without_an_intent(self, purchase: Purchase, heard: Heard, sold: Sold) -> None:
+        """The ledger has lost the intent (a fail-over to a copy that lagged): the proof is kept as an orphan."""
+        self.alarm("a number was bought for an intent that is gone", purchase, heard)
+        async with self._database.acting(tenant=purchase.caller.tenant) as session:
+            await session.execute(
+                text(
+                    "INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number,"
+                    " nickname, intent_id, reason) VALUES (:account, :tenant, :organization, :user, :area_code,"
+                    " :number, :nickname, :intent, 'intent_lost')"
+                ),
+                {
+                    "account": purchase.caller.account_id,
+                    "tenant": purchase.caller.tenant,
+                    "organization": purchase.wish.organization_id,
+                    "user": purchase.wish.user_id,
+                    "area_code": sold.area_code,
+                    "number": sold.phone_number,
+                    "nickname": purchase.mark.strip(),
+                    "intent": purchase.intent_id,
+                },
+            )
+
+    def alarm(self, words: str, purchase: Purchase, heard: Heard) -> None:
+        """The log is where the proof is kept when the ledger cannot: all that a person needs to find the number."""
+        ALARMS.labels("proof_not_written").inc()
+        log.error(
+            words,
+            intent=str(purchase.intent_id),
+            tenant_id=purchase.caller.tenant,
+            organization=purchase.wish.organization_id,
+            user=purchase.wish.user_id,
+            mark=purchase.mark.strip(),
+            heard=str(heard.evidence()),
+        )
+
+    async def never_sent(self, purchase: Purchase) -> None:
+        """The admission may have been committed, or be so yet, and must not be sent: refuse it once it is there."""
+        nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
+        until, pause = time.monotonic() + ADMISSION_ENDED, 0.1
+        while time.monotonic() < until and not self._drain.begun:
+            try:
+                await self.settle(purchase, nothing)
+            except asyncpg.NoDataFoundError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2)
+            else:
+                return
+
+    async def _write(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Settle, again and again until it is done: what was heard must not be lost.
+
+        Raises: asyncpg.NoDataFoundError when there is no such intent.
+        """
+        pause = 0.1
+        while True:
+            try:
+                return await self._database.call("settle", question)
+            except asyncpg.NoDataFoundError:
+                raise
+            except Exception as error:
+                SETTLE_RETRIES.inc()
+                log.warning(
+                    "an outcome could not be written, trying again",
+                    intent=question["intent_id"],
+                    error=f"{type(error).__name__}: {error}"[:300],
+                )
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5)
