@@ -1,7 +1,7 @@
 """The schema and its roles: `numbergate migrate`, and the check every other process makes before it starts."""
 
-from io import StringIO
 import asyncio
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
