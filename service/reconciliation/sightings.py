@@ -27,7 +27,9 @@ from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Or
 from service.teli.listing import Row
 from service.tenants.models import Account, User
 
-OPEN = ("sending", "doubtful", "unresolved")
+# What is still being sent is for its sender to tell, who has heard more than a listing shows.
+DOUBTS = ("doubtful", "unresolved")
+OPEN = ("sending", *DOUBTS)
 GHOSTS_AT_MOST = 10
 GHOST_LOOKS = 3
 LOOK_LEASE = timedelta(minutes=5)
@@ -53,7 +55,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A row that carries the mark of an intent whose outcome is open."""
+    """A row that carries the mark of a doubt."""
 
     intent: Intent
     row: Row
@@ -127,7 +129,7 @@ class Sightings:
                 )
 
     async def keep(self, seen: Observation) -> Sequence[Presence]:
-        """Keep a listing, and tell the open intents whose mark it shows.
+        """Keep a listing, and tell the doubts whose mark it shows.
 
         New rows that nothing explains become orphans, once nothing that could explain them is still on its way.
         """
@@ -239,20 +241,20 @@ class Sightings:
             await record(session, number.tenant_id, "number.seen_again", number_id=number.id)
 
     async def _presences(self, session: AsyncSession, seen: Observation) -> list[Presence]:
-        """Rows that prove an open intent: by its mark, or by the number its answer named, under a new row id."""
-        open_intents = (
+        """Rows that prove a doubt: by its mark, or by the number its answer named, under a new row id."""
+        doubts = (
             await session.scalars(
                 select(Intent).where(
                     Intent.account_id == seen.place.account_id,
                     Intent.organization_id == seen.place.organization_id,
-                    Intent.state.in_(OPEN),
+                    Intent.state.in_(DOUBTS),
                 )
             )
         ).all()
-        if not open_intents:
+        if not doubts:
             return []
-        by_mark = {intent.mark: intent for intent in open_intents}
-        by_number = {intent.named_number: intent for intent in open_intents if intent.named_number}
+        by_mark = {intent.mark: intent for intent in doubts}
+        by_number = {intent.named_number: intent for intent in doubts if intent.named_number}
         taken = await self._owned_rows(session, seen) | await self._existing_rows(session, seen)
         found: dict[UUID, Presence] = {}
         for row in seen.rows:
@@ -396,7 +398,7 @@ class Sightings:
                 .where(
                     Intent.account_id == place.account_id,
                     Intent.organization_id == place.organization_id,
-                    Intent.state.in_(("doubtful", "unresolved")),
+                    Intent.state.in_(DOUBTS),
                 )
                 .order_by(Intent.admitted_at, Intent.id)
             )

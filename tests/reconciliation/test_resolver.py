@@ -198,3 +198,18 @@ async def test_a_purchase_never_recorded_is_not_written_off_for_teli_counts_it(o
             await look_again(gateway)
 
         assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
+
+
+async def test_a_purchase_still_being_sent_is_left_to_its_sender_and_its_row_is_no_orphan(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.hold("answering")
+    buying = asyncio.create_task(tenant.buy())
+    await gateway.teli.until_held()
+
+    await look_again(gateway)
+
+    assert await gateway.sql("SELECT state FROM intents") == [("sending",)]
+    assert await gateway.sql("SELECT count(*) FROM orphans") == [(0,)]
+    await gateway.teli.release_holds()
+    assert (await buying).status_code == 200
