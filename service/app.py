@@ -15,10 +15,9 @@ from service.numbers.errors import InvalidAreaCode
 from service.observability import health
 from service.quotas import endpoints as quotas
 from service.reconciliation import endpoints as reconciliation
-from service.settings import Settings
 from service.tenants import endpoints as tenants
 from service.tenants.auth import authenticate
-from service.wiring import Services, services
+from service.wiring import Services
 
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
@@ -66,7 +65,3 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         app.include_router(router)
     describe(app)
     return Edge(app, limits)
-
-
-def from_settings(settings: Settings) -> Edge:
-    return create_app(lambda: services(settings, "numbergate_api"))

@@ -27,7 +27,7 @@ from service.numbers.models import Number, Step
 from service.numbers.steps import LOST, Done, Later, about_to_send, owe, still_held
 from service.observability.metrics import ALARMS
 from service.outbox.events import record
-from service.quotas.models import TenantQuota
+from service.quotas.counting import count_held
 from service.teli.client import TeliClient
 from service.teli.heard import Heard
 from service.tenants.principals import Principal
@@ -221,9 +221,7 @@ async def close_as_released(
     """File that a number, locked by the caller, is no longer held: its quota is free, the fact audited and told."""
     before = number.state
     number.state, number.released_at = "released", utc_now()
-    await session.execute(
-        update(TenantQuota).where(TenantQuota.tenant_id == number.tenant_id).values(used=TenantQuota.used - 1)
-    )
+    await count_held(session, number.tenant_id, -1)
     note(
         session,
         actor=actor,

@@ -22,7 +22,7 @@ from service.numbers.errors import StateConflict, UpstreamRefused
 from service.numbers.models import Intent, Number
 from service.numbers.steps import owe
 from service.outbox.events import record
-from service.quotas.models import TenantQuota
+from service.quotas.counting import count_held
 from service.reconciliation.models import Orphan
 from service.teli.reading import Sold
 from service.tenants.models import Grant
@@ -163,9 +163,7 @@ class Decisions:
             )
             session.add(number)
             orphan.state = "released" if release else "adopted"
-            await session.execute(
-                update(TenantQuota).where(TenantQuota.tenant_id == tenant).values(used=TenantQuota.used + 1)
-            )
+            await count_held(session, tenant, 1)
             await session.flush()
             if release:
                 await owe(session, tenant, number.id, "release")
@@ -203,9 +201,7 @@ class Decisions:
             if number.state not in ("active", "release_scheduled"):
                 raise StateConflict(f"This number is {number.state}.", state=number.state)
             number.state = "missing"
-            await session.execute(
-                update(TenantQuota).where(TenantQuota.tenant_id == tenant).values(used=TenantQuota.used - 1)
-            )
+            await count_held(session, tenant, -1)
             self._note(session, caller, "ghost.missing", ("number", number_id), tenant, reason, request_id)
             await record(session, tenant, "number.missing", number_id=number_id)
         return {"id": number_id, "state": "missing", "number_id": number_id}

@@ -13,10 +13,10 @@ from service.kit.clock import rfc3339
 from service.kit.pagination import Cursors
 from service.numbers.models import Evidence, Intent
 from service.reconciliation.models import Orphan
+from service.reconciliation.sightings import GHOST_LOOKS
 from service.tenants.principals import Principal
 
 OPEN = ("doubtful", "unresolved")
-GHOST_LOOKS = 3
 GHOSTS = """
     SELECT n.id, n.phone_number, 'active' AS state, n.organization_id, n.tenant_id, n.user_id, n.area_code, n.nickname,
            n.upstream_row_id AS row_id, r.gone_at,

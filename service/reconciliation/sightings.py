@@ -21,7 +21,7 @@ from service.numbers.marks import mark_of
 from service.numbers.models import Intent, Number
 from service.numbers.release import close_as_released
 from service.outbox.events import record
-from service.quotas.models import TenantQuota
+from service.quotas.counting import count_held
 from service.reconciliation.absence import Taken
 from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Orphan, UpstreamRow
 from service.teli.listing import Row
@@ -226,9 +226,7 @@ class Sightings:
         )
         for number in back:
             number.state = "active"
-            await session.execute(
-                update(TenantQuota).where(TenantQuota.tenant_id == number.tenant_id).values(used=TenantQuota.used + 1)
-            )
+            await count_held(session, number.tenant_id, 1)
             note(
                 session,
                 actor="worker",
