@@ -16,13 +16,16 @@ from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import FollowUps
+from service.numbers.ledger import Ledger
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
 from service.numbers.provisioning import Provisioning
 from service.numbers.release import Release
+from service.numbers.repository import Numbers
 from service.numbers.sending import Sending
 from service.numbers.services import NumberServices
+from service.numbers.steps import Steps
 from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
 from service.quotas.gate import Gate
@@ -50,6 +53,7 @@ class Services:
     administration: Administration
     quotas: QuotaAdministration
     numbers: NumberServices
+    ledger: Ledger
     existing: ExistingNumbers
     lists: Lists
     decisions: Decisions
@@ -85,13 +89,15 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret)
     drain = Drain(settings.answer_within)
-    confirmation = Confirmation(database, teli, mark_keep=settings.mark_keep)
-    changes = Changes(database, teli, confirmation)
-    release = Release(database, teli, confirmation, settling_window=settings.settling_window)
+    owned, steps = Numbers(database), Steps(database)
+    confirmation = Confirmation(owned, teli, mark_keep=settings.mark_keep)
+    changes = Changes(owned, steps, teli, confirmation)
+    release = Release(owned, steps, teli, confirmation, settling_window=settings.settling_window)
+    ledger = Ledger(database)
     provisioning = Provisioning(
-        database=database,
+        ledger=ledger,
         gate=gate,
-        sending=Sending(database, gate, teli, drain),
+        sending=Sending(ledger, gate, teli, drain),
         directory=Directory(database, teli),
         secret=secret,
         drain=drain,
@@ -111,13 +117,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
             lookup=Lookup(database),
-            changes=changes,
-            release=release,
-            follow_ups=FollowUps(database, confirmation, changes, release, drain),
+            owned=owned,
+            follow_ups=FollowUps(steps, confirmation, changes, release, drain),
             operations=Operations(database, drain),
             gate=gate,
             answer_within=settings.answer_within,
         ),
+        ledger=ledger,
         existing=ExistingNumbers(database, teli),
         lists=Lists(database, cursors, window=window),
         decisions=Decisions(database),

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.kit.errors import ServiceError
@@ -65,9 +65,7 @@ async def _follow_up(found: Services) -> None:
 
 async def _lapse(found: Services) -> None:
     """Sends whose sender was lost become doubts."""
-    async with found.database.acting() as session:
-        lapsed = (await session.execute(text("SELECT lapse_sends(100)"))).scalars().all()
-    for intent in lapsed:
+    for intent in await found.ledger.lapse(limit=100):
         log.warning("doubt", intent=str(intent), reason="sender_lost")
 
 

@@ -5,39 +5,20 @@ as a purchase here ends; between processes the queue in Postgres keeps the order
 """
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-import orjson
-import structlog
-from sqlalchemy import text
-
-from service.db import Database, storage_trouble
+from service.kit.clock import monotonic
 from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
 from service.numbers.errors import LaneBusy
+from service.numbers.ledger import Admission, Ledger
 from service.observability.metrics import ADMISSIONS
-from service.quotas.errors import QuotaExceeded
-from service.teli.client import SendBy
 
-log = structlog.get_logger()
-
-SEND_WITHIN = 1.0
 ASK_AGAIN = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What the database said. `send_by` counts from before it was asked, for it read the money stop then."""
-
-    outcome: str
-    said: dict[str, Any]
-    send_by: SendBy
 
 
 @dataclass(slots=True)
@@ -51,7 +32,7 @@ class Line:
 
     async def turn(self, place: int, *, until: float) -> None:
         """Returns when this place is the first and something was freed, or a moment has passed; or at `until`."""
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - monotonic()) > 0:
             is_first = place == min(self.waiting)
             try:
                 async with asyncio.timeout(min(left, ASK_AGAIN) if is_first else left):
@@ -69,8 +50,8 @@ class Line:
 
 
 class Admissions:
-    def __init__(self, database: Database, *, wait_at_most: float) -> None:
-        self._database = database
+    def __init__(self, ledger: Ledger, *, wait_at_most: float) -> None:
+        self._ledger = ledger
         self._wait_at_most = wait_at_most
         self._lines: dict[tuple[str, str], Line] = {}
 
@@ -80,16 +61,16 @@ class Admissions:
         Raises: QuotaExceeded; LaneBusy when the wait grew too long; StorageUnavailable when nothing was written;
             service.db.CommitUnknown when an intent may have been written: it must not be sent.
         """
-        give_up = time.monotonic() + self._wait_at_most
+        give_up = monotonic() + self._wait_at_most
         ask |= {"wait_seconds": self._wait_at_most}
-        admission = await self._once(ask)
+        admission = await self._ledger.admit(ask)
         if admission.outcome != "busy":
             return admission
         try:
             with self._standing_in(ask["account_id"], admission.said) as line:
-                while admission.outcome == "busy" and time.monotonic() < give_up:
+                while admission.outcome == "busy" and monotonic() < give_up:
                     await line.turn(admission.said["place"], until=give_up)
-                    admission = await self._once(ask)
+                    admission = await self._ledger.admit(ask)
         finally:
             # Admission takes the place away; whatever else became of it, others must not wait behind it.
             if admission.outcome != "admitted":
@@ -117,32 +98,8 @@ class Admissions:
             if not line.waiting:
                 del self._lines[account, busy["queue"]]
 
-    async def _once(self, ask: dict[str, Any]) -> Admission:
-        while True:
-            try:
-                async with self._database.hot() as call:
-                    send_by = SendBy.within(SEND_WITHIN)
-                    said = await call("admit", ask)
-            except asyncpg.UniqueViolationError as error:
-                if error.constraint_name not in ("one_send_per_lane", "one_open_intent_per_key"):
-                    raise
-                continue
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == "NG002":
-                    continue
-                if error.sqlstate == "NG001":
-                    ADMISSIONS.labels("quota_exceeded").inc()
-                    raise QuotaExceeded(**orjson.loads(error.detail or "{}")) from None
-                if storage_trouble(error):
-                    log.warning("admission failed", sqlstate=error.sqlstate, error=str(error)[:200])
-                    raise StorageUnavailable from error
-                raise
-            ADMISSIONS.labels(said["outcome"]).inc()
-            return Admission(said["outcome"], said, send_by)
-
     async def _step_out(self, tenant: str, intent: UUID) -> None:
         try:
-            async with self._database.acting(tenant=TenantId(tenant)) as session:
-                await session.execute(text("DELETE FROM send_queue WHERE intent_id = :intent"), {"intent": intent})
+            await self._ledger.leave_queue(TenantId(tenant), intent)
         except StorageUnavailable:
             return  # The place lapses by itself.

@@ -1,9 +1,10 @@
 """Stopping: from the signal on nothing new is begun, and nobody is kept waiting longer than the grace."""
 
 import asyncio
-import time
 from collections.abc import Set as AbstractSet
 from typing import Any
+
+from service.kit.clock import monotonic
 
 # How soon somebody who waits hears that the process is stopping.
 NOTICED_WITHIN = 0.5
@@ -23,11 +24,11 @@ class Drain:
     def begin(self) -> None:
         """Called at the signal; again, it changes nothing."""
         if self._ends is None:
-            self._ends = time.monotonic() + self._grace
+            self._ends = monotonic() + self._grace
 
     def left(self, until: float) -> float:
         """Seconds until a moment of the monotonic clock, or until the grace is over; never negative."""
-        return max(0.0, min(until, self._ends if self._ends is not None else until) - time.monotonic())
+        return max(0.0, min(until, self._ends if self._ends is not None else until) - monotonic())
 
     async def wait(self, tasks: AbstractSet["asyncio.Future[Any]"], *, until: float) -> None:
         """Wait until one of them is done or there is no time left. None of them is cancelled."""

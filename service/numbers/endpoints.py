@@ -26,7 +26,6 @@ from service.kit.errors import Fault, InvalidRequest, NotFound
 from service.kit.phone import E164, path_number
 from service.kit.text import plain
 from service.kit.types import OrganizationId
-from service.numbers.changes import Change
 from service.numbers.errors import (
     Draining,
     InvalidAreaCode,
@@ -42,7 +41,8 @@ from service.numbers.follow_ups import operation_state
 from service.numbers.listing import Query as ListingQuery
 from service.numbers.models import Step
 from service.numbers.purchases import Answered, Pending
-from service.numbers.release import AlreadyReleased, released_body
+from service.numbers.release import released_body
+from service.numbers.repository import AlreadyReleased, Change
 from service.numbers.schemas import (
     NumberBought,
     NumberCreate,
@@ -243,7 +243,7 @@ async def update_agent(
         fields = ", ".join(NumberUpdate.model_fields)
         raise InvalidRequest(Fault("", f"needs at least one of {fields}"))
     change = Change(frozenset(given), body.nickname, body.inbound_agent_id, body.outbound_agent_id)
-    step_id = await services.changes.want(caller, phone_number, change, request_id=request_id)
+    step_id = await services.owned.want(caller, phone_number, change, request_id=request_id)
     step = await services.follow_ups.run_now(caller.tenant, step_id, within=services.patience(patience))
     return ended(step, [*body.warnings(), *unknown])
 
@@ -263,7 +263,7 @@ async def release_number(
     acquisition: Annotated[UUID | None, Query(alias="id", description="Which, where an E.164 was held twice")] = None,
 ) -> Response:
     """Release a number now, for good. Asking again is harmless."""
-    outcome = await services.release.begin(caller, phone_number, acquisition=acquisition, request_id=request_id)
+    outcome = await services.owned.begin_release(caller, phone_number, acquisition=acquisition, request_id=request_id)
     if isinstance(outcome, AlreadyReleased):
         return warned(released_body(outcome.number_id, phone_number, outcome.released_at, again=True), unknown)
     step = await services.follow_ups.run_now(caller.tenant, outcome.step_id, within=services.patience(patience))

@@ -1,14 +1,13 @@
 """Which step is done by whom; used by requests that want their own step done now, and by the worker for the rest."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from service.db import Database
+from service.kit.clock import monotonic
 from service.kit.types import TenantId
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
@@ -22,11 +21,10 @@ log = structlog.get_logger()
 
 class FollowUps:
     def __init__(
-        self, database: Database, confirmation: Confirmation, changes: Changes, release: Release, drain: Drain
+        self, steps: Steps, confirmation: Confirmation, changes: Changes, release: Release, drain: Drain
     ) -> None:
-        self._database = database
         self._drain = drain
-        self._steps = Steps(database)
+        self._steps = steps
         self._performers: dict[str, Callable[[Step, TenantId | None], Awaitable[Done | Later]]] = {
             "confirm": confirmation.perform,
             "push": changes.push,
@@ -49,7 +47,7 @@ class FollowUps:
 
         While another step of the number runs, this one waits for its turn. A try goes on when the time is over.
         """
-        until, pause = time.monotonic() + within, 0.02
+        until, pause = monotonic() + within, 0.02
         while True:
             task = asyncio.create_task(self._claim_and_perform(tenant, step_id))
             self._under_way.add(task)
@@ -57,8 +55,7 @@ class FollowUps:
             await self._drain.wait({task}, until=until)
             if task.done():
                 task.result()
-            async with self._database.acting(tenant=tenant) as session:
-                step = await session.get_one(Step, step_id)
+            step = await self._steps.get(step_id, tenant)
             untried = step.state == "running" or (step.state == "waiting" and step.tries == 0)
             left = self._drain.left(until)
             if not untried or left <= 0:

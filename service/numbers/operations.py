@@ -1,7 +1,6 @@
 """What a caller polls when an answer takes longer than it wants to wait."""
 
 import asyncio
-import time
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import orjson
 from sqlalchemy import select
 
 from service.db import Database
+from service.kit.clock import monotonic
 from service.kit.errors import NotFound
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import operation_state
@@ -29,7 +29,7 @@ class Operations:
 
         Raises: NotFound, also for another tenant's.
         """
-        until, pause = time.monotonic() + wait, 0.1
+        until, pause = monotonic() + wait, 0.1
         while True:
             found = await self._look(caller, operation_id)
             left = self._drain.left(until)

@@ -5,21 +5,20 @@ only the telling of its outcome.
 """
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 
-from service.db import CommitUnknown, Database
+from service.db import CommitUnknown
 from service.idempotency.answers import Answer
 from service.idempotency.keys import Ask, IdempotencyKeyInProgress, IdempotencyKeyReused
+from service.kit.clock import monotonic
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError, StorageUnavailable
 from service.kit.types import TenantId, new_id
-from service.numbers.admission import Admission, Admissions
+from service.numbers.admission import Admissions
 from service.numbers.drain import Drain
 from service.numbers.errors import (
     Draining,
@@ -27,6 +26,7 @@ from service.numbers.errors import (
     UnknownUser,
     UpstreamUnavailable,
 )
+from service.numbers.ledger import Admission, Ledger
 from service.numbers.marks import make_mark
 from service.numbers.purchases import OPERATION_STATES, Answered, Pending, Purchase, Wish
 from service.numbers.sending import Sending, lease
@@ -45,7 +45,7 @@ class Provisioning:
     def __init__(
         self,
         *,
-        database: Database,
+        ledger: Ledger,
         gate: Gate,
         sending: Sending,
         directory: Directory,
@@ -54,15 +54,15 @@ class Provisioning:
         answer_within: float,
         upstream_timeout: float,
     ) -> None:
-        self._database = database
+        self._ledger = ledger
         self._gate = gate
         self._sending = sending
         self._directory = directory
         self._secret = secret
         self._answer_within = answer_within
         self._lease = lease(upstream_timeout)
-        self._admissions = Admissions(database, wait_at_most=answer_within)
-        self._replica = uuid4()
+        self._admissions = Admissions(ledger, wait_at_most=answer_within)
+        self._replica = new_id()
         self._under_way: dict[UUID, Purchase] = {}
         self._by_key: dict[tuple[TenantId, str], Purchase] = {}
         self._drain = drain
@@ -77,7 +77,7 @@ class Provisioning:
             NotYourOrganization, PurchasesStopped, UpstreamUnavailable, Draining, StorageUnavailable: in each case
             nothing was bought by this request.
         """
-        until = time.monotonic() + (self._answer_within if within is None else within)
+        until = monotonic() + (self._answer_within if within is None else within)
         entry = await self._gate.enter(caller.tenant, ask)
         if entry.answer is not None:
             if entry.fingerprint != ask.fingerprint:
@@ -95,7 +95,7 @@ class Provisioning:
         purchase = first or self._start(caller, wish, ask, request_id)
         # Who comes second may be told to come again, once the first seems to stand in a queue; who came first has asked
         # for a purchase, and is told of that.
-        patience = None if first is None else max(QUICKLY, until - time.monotonic())
+        patience = None if first is None else max(QUICKLY, until - monotonic())
         await asyncio.wait({purchase.admitted}, timeout=patience)
         if not purchase.admitted.done():
             raise IdempotencyKeyInProgress
@@ -111,26 +111,11 @@ class Provisioning:
         """
         if ask.key is None:
             return None
-        until = time.monotonic() + (self._answer_within if within is None else within)
-        async with self._database.acting(tenant=caller.tenant) as session:
-            row = (
-                await session.execute(
-                    text(
-                        "SELECT k.fingerprint, i.id, i.state, i.answer FROM idempotency_keys k"
-                        " JOIN intents i ON i.id = k.intent_id"
-                        " WHERE k.tenant_id = :tenant AND k.scope = 'create' AND k.key = :key"
-                    ),
-                    {"tenant": caller.tenant, "key": ask.key},
-                )
-            ).one_or_none()
-        if row is None:
+        until = monotonic() + (self._answer_within if within is None else within)
+        said = await self._ledger.named_by(caller.tenant, ask.key)
+        if said is None:
             return None
-        said = {
-            "intent_id": str(row.id),
-            "state": row.state,
-            "answer": row.answer,
-            "fingerprint_equal": row.fingerprint == ask.fingerprint,
-        }
+        said["fingerprint_equal"] = said.pop("fingerprint") == ask.fingerprint
         return await self._join(caller, ask, said, until=until)
 
     async def drain(self) -> None:
@@ -268,15 +253,8 @@ class Provisioning:
         while state in ("sending", "doubtful") and (left := self._drain.left(until)) > 0:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, 0.5)
-            state, answer_said = await self._look(caller.tenant, intent_id)
+            state, answer_said = await self._ledger.look(caller.tenant, intent_id)
             if answer_said is not None:
                 REPLAYS.labels("postgres").inc()
                 return Answered(Answer.of(answer_said), replayed=True)
         return Pending(intent_id, OPERATION_STATES[state])
-
-    async def _look(self, tenant: TenantId, intent_id: UUID) -> tuple[str, dict[str, Any] | None]:
-        async with self._database.acting(tenant=tenant) as session:
-            row = (
-                await session.execute(text("SELECT state, answer FROM intents WHERE id = :id"), {"id": intent_id})
-            ).one()
-        return row.state, row.answer

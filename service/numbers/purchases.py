@@ -8,7 +8,7 @@ from uuid import UUID
 from service.idempotency.answers import Answer
 from service.idempotency.keys import Ask
 from service.kit.types import OrganizationId, TenantId, UserId
-from service.numbers.admission import Admission
+from service.numbers.ledger import Admission
 from service.teli.heard import Heard
 from service.tenants.principals import Principal
 

@@ -5,21 +5,18 @@ where the ledger cannot take it, an alarm in the log with all that a person need
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import structlog
-from sqlalchemy import text
 
-from service.db import Database
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
+from service.kit.clock import monotonic
 from service.kit.types import new_id
-from service.numbers.admission import SEND_WITHIN, Admission
 from service.numbers.answers import refusal, sale
 from service.numbers.drain import Drain
+from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoSuchIntent
 from service.numbers.purchases import Answered, Purchase
 from service.observability.metrics import ALARMS, PURCHASES, SETTLE_RETRIES, UPSTREAM_SECONDS
 from service.quotas.gate import Gate
@@ -40,8 +37,8 @@ def lease(upstream_timeout: float) -> float:
 
 
 class Sending:
-    def __init__(self, database: Database, gate: Gate, teli: TeliClient, drain: Drain) -> None:
-        self._database = database
+    def __init__(self, ledger: Ledger, gate: Gate, teli: TeliClient, drain: Drain) -> None:
+        self._ledger = ledger
         self._gate = gate
         self._teli = teli
         self._drain = drain
@@ -98,7 +95,7 @@ class Sending:
                 question |= {"verdict": "doubtful", "reason": unclear.reason[:200]}
         try:
             settled = await self._write(question)
-        except asyncpg.NoDataFoundError:
+        except NoSuchIntent:
             if not isinstance(reading, Sold):
                 raise
             await self._sold_without_an_intent(purchase, heard, reading)
@@ -121,24 +118,18 @@ class Sending:
     async def _sold_without_an_intent(self, purchase: Purchase, heard: Heard, sold: Sold) -> None:
         """The ledger has lost the intent (a fail-over to a copy that lagged): the proof is kept as an orphan."""
         self.alarm("a number was bought for an intent that is gone", purchase, heard)
-        async with self._database.acting(tenant=purchase.caller.tenant) as session:
-            await session.execute(
-                text(
-                    "INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number,"
-                    " nickname, intent_id, reason) VALUES (:account, :tenant, :organization, :user, :area_code,"
-                    " :number, :nickname, :intent, 'intent_lost')"
-                ),
-                {
-                    "account": purchase.caller.account_id,
-                    "tenant": purchase.caller.tenant,
-                    "organization": purchase.wish.organization_id,
-                    "user": purchase.wish.user_id,
-                    "area_code": sold.area_code,
-                    "number": sold.phone_number,
-                    "nickname": purchase.mark.strip(),
-                    "intent": purchase.intent_id,
-                },
-            )
+        await self._ledger.keep_lost(
+            purchase.caller.tenant,
+            LostSale(
+                account_id=purchase.caller.account_id,
+                organization_id=purchase.wish.organization_id,
+                user_id=purchase.wish.user_id,
+                area_code=sold.area_code,
+                phone_number=sold.phone_number,
+                nickname=purchase.mark.strip(),
+                intent_id=purchase.intent_id,
+            ),
+        )
 
     def alarm(self, words: str, purchase: Purchase, heard: Heard) -> None:
         """The log is where the proof is kept when the ledger cannot: all that a person needs to find the number."""
@@ -156,11 +147,11 @@ class Sending:
     async def never_sent(self, purchase: Purchase) -> None:
         """The admission may have been committed, or be so yet, and must not be sent: refuse it once it is there."""
         nothing = Heard("never_sent", detail="the admission's own outcome is unknown")
-        until, pause = time.monotonic() + ADMISSION_ENDED, 0.1
-        while time.monotonic() < until and not self._drain.begun:
+        until, pause = monotonic() + ADMISSION_ENDED, 0.1
+        while monotonic() < until and not self._drain.begun:
             try:
                 await self.settle(purchase, nothing)
-            except asyncpg.NoDataFoundError:
+            except NoSuchIntent:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2)
             else:
@@ -169,13 +160,13 @@ class Sending:
     async def _write(self, question: dict[str, Any]) -> dict[str, Any]:
         """Settle, again and again until it is done: what was heard must not be lost.
 
-        Raises: asyncpg.NoDataFoundError when there is no such intent.
+        Raises: NoSuchIntent when there is no such intent.
         """
         pause = 0.1
         while True:
             try:
-                return await self._database.call("settle", question)
-            except asyncpg.NoDataFoundError:
+                return await self._ledger.settle(question)
+            except NoSuchIntent:
                 raise
             except Exception as error:
                 SETTLE_RETRIES.inc()

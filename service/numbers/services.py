@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from service.numbers.changes import Changes
 from service.numbers.follow_ups import FollowUps
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
 from service.numbers.provisioning import Provisioning
-from service.numbers.release import Release
+from service.numbers.repository import Numbers
 from service.quotas.gate import Gate
 
 
@@ -17,8 +16,7 @@ class NumberServices:
     provisioning: Provisioning
     listings: TeliListings
     lookup: Lookup
-    changes: Changes
-    release: Release
+    owned: Numbers
     follow_ups: FollowUps
     operations: Operations
     gate: Gate

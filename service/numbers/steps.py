@@ -93,21 +93,6 @@ def still_held(step: Step) -> ColumnElement[bool]:
     return and_(Step.id == step.id, Step.state == "running", Step.tries == step.tries)
 
 
-async def about_to_send(database: Database, step: Step, tenant: TenantId | None, **values: Any) -> SendBy | None:
-    """Renew the lease before Teli is told to change something; None for who has lost the step.
-
-    Returns by when the request must leave: a process that was frozen meanwhile must not send what may be undone,
-    done by another, or meant for a number that has been given out anew. `values` are written to the step.
-    """
-    send_by = SendBy.within(SEND_WITHIN)
-    async with database.acting(tenant=tenant) as session:
-        renewed = (
-            update(Step).where(still_held(step)).values(lease_until=func.clock_timestamp() + seconds(LEASE), **values)
-        )
-        held = await session.scalar(renewed.returning(Step.id))
-    return send_by if held else None
-
-
 class Steps:
     """`tenant` None is the worker, who works for all."""
 
@@ -152,6 +137,31 @@ class Steps:
                 except IntegrityError:
                     continue  # Another step of this number was taken a moment ago.
         return claimed
+
+    async def get(self, step_id: UUID, tenant: TenantId | None) -> Step:
+        async with self._database.acting(tenant=tenant) as session:
+            return await session.get_one(Step, step_id)
+
+    async def about_to_send(self, step: Step, tenant: TenantId | None) -> SendBy | None:
+        """Renew the lease before Teli is told to change something; None for who has lost the step.
+
+        Returns by when the request must leave: a process that was frozen meanwhile must not send what may be undone,
+        done by another, or meant for a number that has been given out anew. Of a release it is kept when it left, for
+        only that may not be sent again before everything has settled.
+        """
+        send_by = SendBy.within(SEND_WITHIN)
+        sent = {"sent_at": func.clock_timestamp()} if step.kind == "release" else {}
+        async with self._database.acting(tenant=tenant) as session:
+            renewed = (
+                update(Step).where(still_held(step)).values(lease_until=func.clock_timestamp() + seconds(LEASE), **sent)
+            )
+            held = await session.scalar(renewed.returning(Step.id))
+        return send_by if held else None
+
+    async def not_sent(self, step: Step, tenant: TenantId | None) -> None:
+        """Nothing came of what was sent, for certain: there is nothing that must settle."""
+        async with self._database.acting(tenant=tenant) as session:
+            await session.execute(update(Step).where(still_held(step)).values(sent_at=None))
 
     async def close(self, step: Step, result: Done | Later, *, tenant: TenantId | None = None) -> None:
         """End the step or put it off; nothing, where somebody else has claimed it since."""

@@ -19,7 +19,7 @@ from service.kit.phone import E164, is_nanp
 from service.kit.types import new_id
 from service.numbers.marks import mark_of
 from service.numbers.models import Intent, Number
-from service.numbers.release import close_as_released
+from service.numbers.repository import close_as_released
 from service.outbox.events import record
 from service.quotas.counting import count_held
 from service.reconciliation.absence import Taken

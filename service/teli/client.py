@@ -8,7 +8,6 @@ not leave now.
 
 import asyncio
 import ssl
-import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpx
 
+from service.kit.clock import monotonic, wall
 from service.teli.heard import Heard, Kind
 
 BODY_LIMIT = 1 << 20
@@ -45,10 +45,10 @@ class SendBy:
 
     @classmethod
     def within(cls, seconds: float) -> Self:
-        return cls(time.monotonic() + seconds, time.time() + seconds)
+        return cls(monotonic() + seconds, wall() + seconds)
 
     def passed(self) -> bool:
-        return time.monotonic() > self.monotonic or time.time() > self.wall
+        return monotonic() > self.monotonic or wall() > self.wall
 
 
 class TeliClient:
@@ -89,7 +89,7 @@ class TeliClient:
 
     async def create(self, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
         """Buy one number. Never raises for anything the network or Teli does; cancellation passes through."""
-        ends = time.monotonic() + self._listen
+        ends = monotonic() + self._listen
         heard = await self._call("POST", f"{PATH}/create", json=body, send_by=send_by)
         if heard.kind == "answer" and heard.status == 303:
             return await self._follow(heard, until=ends)
@@ -99,7 +99,7 @@ class TeliClient:
         """A 303 is followed once, by GET, to the same place only (a host that ends long calls answers so)."""
         location = redirect.headers.get("location", "")
         query = same_place(f"{self.base_url}{PATH}/create", location)
-        left = until - time.monotonic()
+        left = until - monotonic()
         if not query or left <= 0:
             return redirect
         heard = await self._call("GET", f"{PATH}/create?{query}", listen=left)

@@ -9,6 +9,7 @@ import pytest
 
 from service.numbers.confirm import Confirmation
 from service.numbers.models import Number
+from service.numbers.repository import Numbers
 from service.teli.heard import Heard
 from tests.conftest import OpenGateway
 from tests.support.gateway import NUMBERS, USER, Gateway, Tenant
@@ -63,7 +64,7 @@ async def test_confirming_twice_confirms_once(gateway: Gateway, tenant: Tenant):
     async with gateway.worker.database.acting() as session:
         stale = await session.get_one(Number, UUID(number["id"]))
     stale.confirmed_at, stale.upstream_row_id = None, None
-    confirmation = Confirmation(gateway.worker.database, gateway.worker.teli, mark_keep=1)
+    confirmation = Confirmation(Numbers(gateway.worker.database), gateway.worker.teli, mark_keep=1)
 
     assert await confirmation.confirm(stale, None, request_id=None)
     assert len(await gateway.sql("SELECT id FROM steps WHERE kind = 'unmark'")) == 1
@@ -256,7 +257,7 @@ async def test_only_a_row_of_the_same_number_and_owner_without_anothers_mark_is_
     for row, ours in ROWS:
         number = await tenant.bought()
         fake = FakeTeli(**{"phone_number": number["phone_number"], **row})
-        confirmation = Confirmation(gateway.worker.database, fake, mark_keep=1)
+        confirmation = Confirmation(Numbers(gateway.worker.database), fake, mark_keep=1)
         async with gateway.worker.database.acting() as session:
             held = await session.get_one(Number, UUID(number["id"]))
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from service.kit.types import TenantId
 from service.numbers.models import Step
-from service.numbers.steps import LEASE, LONGEST_PAUSE, Done, Later, Steps, about_to_send, owe
+from service.numbers.steps import LEASE, LONGEST_PAUSE, Done, Later, Steps, owe
 from tests.support.gateway import NUMBERS, Gateway, Tenant
 
 
@@ -59,8 +59,8 @@ async def test_when_a_lease_is_over_another_takes_the_step_and_the_first_can_end
     assert (second.id, second.tries) == (first.id, 2)
     step = await gateway.step("confirm")
     assert (step["state"], step["outcome"], step["lease_until"] is None) == ("running", None, False)
-    assert await about_to_send(gateway.worker.database, first, None) is None
-    assert await about_to_send(gateway.worker.database, second, None) is not None
+    assert await steps.about_to_send(first, None) is None
+    assert await steps.about_to_send(second, None) is not None
     await steps.close(second, Done("by the second"))
     assert (await gateway.step("confirm"))["outcome"] == "by the second"
 
@@ -82,10 +82,11 @@ async def test_a_step_whose_lease_is_over_comes_before_others_of_its_number_howe
 
 async def test_beginning_to_send_renews_the_lease(gateway: Gateway, tenant: Tenant):
     await tenant.bought()
-    [step] = await Steps(gateway.worker.database).claim()
+    steps = Steps(gateway.worker.database)
+    [step] = await steps.claim()
     await gateway.sql("UPDATE steps SET lease_until = clock_timestamp() + interval '1 s'")
 
-    send_by = await about_to_send(gateway.worker.database, step, None)
+    send_by = await steps.about_to_send(step, None)
 
     assert send_by is not None
     assert not send_by.passed()

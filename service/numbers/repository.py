@@ -1,0 +1,420 @@
+"""Owned numbers in Postgres: each method is one transaction, with its audit row and its event.
+
+The seam between what confirm, changes and release decide and where it is kept; they speak to nothing below it.
+`tenant` None is the worker, who works for all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.agents.models import AgentLink
+from service.audit.entries import note
+from service.db import Database
+from service.kit.clock import utc_now
+from service.kit.errors import NotFound
+from service.kit.phone import E164
+from service.kit.types import TenantId
+from service.numbers.errors import StateConflict, released_before
+from service.numbers.marks import mark_of
+from service.numbers.models import Number, Step
+from service.numbers.steps import owe
+from service.observability.metrics import LANE_MODE
+from service.outbox.events import record
+from service.quotas.counting import count_held
+from service.teli.listing import Row
+from service.tenants.models import Account, User
+from service.tenants.principals import Principal
+from service.tenants.version import bump
+
+WORKER = "worker"
+DIRECTIONS = ("inbound", "outbound")
+CHANGEABLE = ("active", "release_scheduled")
+# One that is missing was given up as held when that was decided.
+COUNTED = (*CHANGEABLE, "releasing")
+LATE_RETRY = timedelta(days=7)
+log = structlog.get_logger()
+
+
+class RowTaken(Exception):
+    """The row's id belongs to another acquisition, perhaps of a tenant that may not be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to become of a number. Only the members named in `given` count; null clears."""
+
+    given: frozenset[str]
+    nickname: str | None = None
+    inbound_agent_id: str | None = None
+    outbound_agent_id: str | None = None
+
+    def named(self) -> dict[str, str | None]:
+        return {name: getattr(self, name) for name in sorted(self.given)}
+
+
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """The release is committed and owed; the step is the operation."""
+
+    step_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyReleased:
+    number_id: UUID
+    released_at: datetime
+
+
+class Numbers:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, number_id: UUID, tenant: TenantId | None) -> Number:
+        async with self._database.acting(tenant=tenant) as session:
+            return await session.get_one(Number, number_id)
+
+    # -- Confirming ----------------------------------------------------------------------------------------------------
+
+    async def user_uuid(self, number: Number, tenant: TenantId | None) -> str | None:
+        """The other form of the id of the number's user, where it is known."""
+        async with self._database.acting(tenant=tenant) as session:
+            uuid: str | None = await session.scalar(
+                select(User.upstream_uuid).where(
+                    User.organization_id == number.organization_id, User.id == number.user_id
+                )
+            )
+        return uuid
+
+    async def learn_user(self, number: Number, uuid: str, tenant: TenantId | None) -> None:
+        async with self._database.acting(tenant=tenant) as session:
+            await session.execute(
+                update(User)
+                .where(User.organization_id == number.organization_id, User.id == number.user_id)
+                .values(upstream_uuid=uuid)
+            )
+
+    async def confirm(
+        self, number: Number, row: Row, tenant: TenantId | None, *, unmark_after: float, request_id: str | None
+    ) -> None:
+        """File the row of a number, and with it whether marks come back; nothing where it was confirmed meanwhile.
+
+        `unmark_after`: seconds until its mark is to be taken off. Raises: RowTaken.
+        """
+        marked = mark_of(row.nickname) == number.mark
+        found = {
+            "upstream_row_id": row.row_id,
+            "upstream_created_at": row.created_at,
+            "subscription_id": row.subscription_id,
+            "marked": marked,
+            **({} if marked else {"upstream_nickname": row.nickname or ""}),
+        }
+        try:
+            # The account's mode is nobody's but an administrator's to change, and learned here for all.
+            async with self._database.acting(tenant=tenant, duty="admin") as session:
+                confirmed = await session.scalar(
+                    update(Number)
+                    .where(Number.id == number.id, Number.confirmed_at.is_(None))
+                    .values(confirmed_at=func.clock_timestamp(), **found)
+                    .returning(Number.id)
+                )
+                if confirmed is None:
+                    return
+                if marked:
+                    await owe(session, number.tenant_id, number.id, "unmark", after=unmark_after, request_id=request_id)
+                _note(
+                    session, number, "confirmed", after={"row_id": row.row_id, "marked": marked}, request_id=request_id
+                )
+                await record(session, number.tenant_id, "number.confirmed", number_id=number.id, row_id=row.row_id)
+                await self._learn_mode(session, number.account_id, "mark" if marked else "lane")
+        except IntegrityError as error:
+            raise RowTaken from error
+
+    async def _learn_mode(self, session: AsyncSession, account_id: UUID, mode: str) -> None:
+        changed = await session.execute(
+            update(Account)
+            .where(Account.id == account_id, Account.mode != mode)
+            .values(mode=mode, mode_changed_at=func.clock_timestamp())
+            .returning(Account.name)
+        )
+        if (name := changed.scalar_one_or_none()) is not None:
+            before = {"mode": "lane" if mode == "mark" else "mark"}
+            of = ("account", name)
+            note(session, actor=WORKER, action="account.mode_learned", of=of, before=before, after={"mode": mode})
+            await bump(session)
+            LANE_MODE.labels(name).set(mode == "lane")
+            (log.info if mode == "mark" else log.warning)("account mode changed", account=name, mode=mode)
+
+    async def unmarked(self, step: Step, has: str, tenant: TenantId | None) -> None:
+        """The row's nickname carries no mark of ours any more; `has` is what it carries."""
+        async with self._database.acting(tenant=tenant) as session:
+            number = await session.get_one(Number, step.number_id)
+            number.marked, number.upstream_nickname = False, has
+            _note(session, number, "unmarked", before={"marked": True}, after={"marked": False}, of=step)
+            await record(session, number.tenant_id, "number.unmarked", number_id=number.id)
+
+    # -- Changing ------------------------------------------------------------------------------------------------------
+
+    async def want(self, caller: Principal, phone_number: E164, change: Change, *, request_id: str) -> UUID:
+        """Commit what is wanted. Returns the push step's id, which is the operation.
+
+        Raises: NotFound; StateConflict for a number that is being released.
+        """
+        async with self._database.acting(tenant=caller.tenant) as session:
+            number = await number_of(session, caller.tenant, phone_number)
+            if number.state not in CHANGEABLE:
+                raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
+            before = wanted_of(number, await self._links(session, number.id))
+            after: dict[str, Any] = change.named()
+            if "nickname" in change.given:
+                number.nickname = change.nickname
+            for direction in DIRECTIONS:
+                if f"{direction}_agent_id" in change.given:
+                    await self._want_agent(session, number, direction, after[f"{direction}_agent_id"])
+            step_id = await owe(
+                session,
+                caller.tenant,
+                number.id,
+                "push",
+                actor=caller.actor,
+                request_id=request_id,
+                given=sorted(change.given),
+            )
+            _note(
+                session,
+                number,
+                "changed",
+                actor=caller.actor,
+                before={name: before[name] for name in after},
+                after=after,
+                request_id=request_id,
+            )
+            await record(session, caller.tenant, "number.changed", number_id=number.id, **after)
+        return step_id
+
+    async def _want_agent(self, session: AsyncSession, number: Number, direction: str, agent: str | None) -> None:
+        wanted = {"desired": agent, "state": "pending", "updated_at": func.clock_timestamp()}
+        await session.execute(
+            insert(AgentLink)
+            .values(number_id=number.id, direction=direction, tenant_id=number.tenant_id, **wanted)
+            .on_conflict_do_update(index_elements=["number_id", "direction"], set_=wanted)
+        )
+
+    async def with_links(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, Mapping[str, AgentLink]]:
+        """A number as it stands, and its links by direction."""
+        async with self._database.acting(tenant=tenant) as session:
+            return await session.get_one(Number, number_id), await self._links(session, number_id)
+
+    async def _links(self, session: AsyncSession, number_id: UUID) -> Mapping[str, AgentLink]:
+        found = await session.scalars(select(AgentLink).where(AgentLink.number_id == number_id))
+        return {link.direction: link for link in found}
+
+    async def pushed(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
+        """Teli has what was sent."""
+        async with self._database.acting(tenant=tenant) as session:
+            if "nickname" in body:
+                await session.execute(
+                    update(Number).where(Number.id == number.id).values(upstream_nickname=body["nickname"])
+                )
+            await self._mark_links(session, number, body, state="confirmed")
+
+    async def push_refused(
+        self, step: Step, number: Number, body: Mapping[str, str], said: str, tenant: TenantId | None
+    ) -> None:
+        """What Teli will not have is wanted no longer: the nickname is again what Teli has, the link says refused."""
+        async with self._database.acting(tenant=tenant) as session:
+            if "nickname" in body:
+                has = number.upstream_nickname or ""
+                kept = has[len(number.mark.rstrip()) :].lstrip() if mark_of(has) == number.mark else has
+                await session.execute(
+                    update(Number)
+                    .where(Number.id == number.id, func.coalesce(Number.nickname, "") == (number.nickname or ""))
+                    .values(nickname=kept or None)
+                )
+            await self._mark_links(session, number, body, state="refused")
+            refused: dict[str, Any] = {"refused": sorted(body), "said": said}
+            _note(session, number, "change_refused", after=refused, of=step)
+            await record(session, number.tenant_id, "number.change_refused", number_id=number.id, **refused)
+
+    async def _mark_links(self, session: AsyncSession, number: Number, body: Mapping[str, str], *, state: str) -> None:
+        """Only what was sent is confirmed or refused: something else may be wanted by now."""
+        for direction in DIRECTIONS:
+            if (agent := body.get(f"{direction}_agent_id")) is not None:
+                confirmed = {"confirmed": agent or None} if state == "confirmed" else {}
+                await session.execute(
+                    update(AgentLink)
+                    .where(
+                        AgentLink.number_id == number.id,
+                        AgentLink.direction == direction,
+                        func.coalesce(AgentLink.desired, "") == agent,
+                    )
+                    .values(state=state, updated_at=func.clock_timestamp(), **confirmed)
+                )
+
+    # -- Releasing -----------------------------------------------------------------------------------------------------
+
+    async def begin_release(
+        self, caller: Principal, phone_number: E164, *, acquisition: UUID | None, request_id: str
+    ) -> Releasing | AlreadyReleased:
+        """Commit that this number is to be released; asking again changes nothing.
+
+        Raises: NotFound; StateConflict where an earlier acquisition may be meant.
+        """
+        async with self._database.acting(tenant=caller.tenant) as session:
+            held = (
+                await session.scalars(
+                    select(Number)
+                    .where(Number.tenant_id == caller.tenant, Number.phone_number == phone_number)
+                    .order_by(Number.acquired_at.desc())
+                    .with_for_update()
+                )
+            ).all()
+            number = meant(held, acquisition)
+            if number.state == "released":
+                assert number.released_at is not None
+                return AlreadyReleased(number.id, number.released_at)
+            if number.state == "releasing":
+                under_way = await session.scalars(
+                    select(Step.id)
+                    .where(Step.number_id == number.id, Step.kind == "release")
+                    .order_by(Step.created_at.desc())
+                    .limit(1)
+                )
+                return Releasing(under_way.one())
+            was = number.state
+            if was not in COUNTED:  # It is held again, if only in order to be given back.
+                await count_held(session, number.tenant_id, 1)
+            number.state = "releasing"
+            step_id = await owe(session, caller.tenant, number.id, "release", actor=caller.actor, request_id=request_id)
+            _note(
+                session,
+                number,
+                "releasing",
+                actor=caller.actor,
+                before={"state": was},
+                after={"state": "releasing"},
+                request_id=request_id,
+            )
+            await record(session, caller.tenant, "number.releasing", number_id=number.id)
+        return Releasing(step_id)
+
+    async def earlier_rows(self, number: Number) -> Iterable[str]:
+        """The rows of acquisitions of this E.164 before this one, whoever held them."""
+        async with self._database.acting() as session:
+            found = await session.scalars(
+                select(Number.upstream_row_id).where(
+                    Number.account_id == number.account_id,
+                    Number.phone_number == number.phone_number,
+                    Number.acquired_at < number.acquired_at,
+                    Number.upstream_row_id.is_not(None),
+                )
+            )
+            return [row_id for row_id in found if row_id]
+
+    async def released(self, step: Step, tenant: TenantId | None) -> datetime:
+        """The number is given back; also where that was filed before. Returns when."""
+        async with self._database.acting(tenant=tenant) as session:
+            number = await session.get_one(Number, step.number_id, with_for_update=True)
+            if number.state == "released" and number.released_at is not None:
+                return number.released_at
+            return await close_as_released(
+                session, number, actor=step.actor or WORKER, why="released at Teli", request_id=step.request_id
+            )
+
+    async def release_unresolved(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> None:
+        """The number stays `releasing`, its quota held, until a person decides."""
+        async with self._database.acting(tenant=tenant) as session:
+            _note(session, number, "release_unresolved", actor=WORKER, after={"why": why}, request_id=step.request_id)
+            await record(session, number.tenant_id, "number.release_unresolved", number_id=number.id, why=why)
+
+
+async def number_of(session: AsyncSession, tenant: TenantId, phone_number: E164) -> Number:
+    """The tenant's live acquisition of this E.164, locked.
+
+    Raises: NotFound, also for what belongs to another tenant.
+    """
+    found = await session.scalar(
+        select(Number)
+        .where(Number.tenant_id == tenant, Number.phone_number == phone_number, Number.state != "released")
+        .with_for_update()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def close_as_released(
+    session: AsyncSession, number: Number, *, actor: str, why: str, request_id: str | None = None
+) -> datetime:
+    """File that a number, locked by the caller, is no longer held: its quota is free, the fact audited and told."""
+    before = number.state
+    number.state, number.released_at = "released", utc_now()
+    if before in COUNTED:
+        await count_held(session, number.tenant_id, -1)
+    _note(
+        session,
+        number,
+        "released",
+        actor=actor,
+        before={"state": before},
+        after={"state": "released", "why": why},
+        request_id=request_id,
+    )
+    await record(session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number)
+    return number.released_at
+
+
+def meant(held: Sequence[Number], acquisition: UUID | None) -> Number:
+    """Which acquisition a DELETE means; `held` is newest first.
+
+    Raises: NotFound; StateConflict.
+    """
+    if acquisition is not None:
+        if found := next((number for number in held if number.id == acquisition), None):
+            return found
+        raise NotFound
+    if not held:
+        raise NotFound
+    newest, *earlier = held
+    lately = [one for one in earlier if one.released_at and one.released_at > utc_now() - LATE_RETRY]
+    if newest.state != "released" and lately:
+        raise released_before(lately[0].id, newest.id)
+    return newest
+
+
+def wanted_of(number: Number, links: Mapping[str, AgentLink]) -> dict[str, str | None]:
+    """What callers want of a number, as they name it."""
+    agents = {f"{one}_agent_id": links[one].desired if one in links else None for one in DIRECTIONS}
+    return {"nickname": number.nickname, **agents}
+
+
+def _note(
+    session: AsyncSession,
+    number: Number,
+    action: str,
+    *,
+    actor: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any],
+    request_id: str | None = None,
+    of: Step | None = None,
+) -> None:
+    """`of`: the step in whose course it happens, which names the actor and the request."""
+    note(
+        session,
+        actor=actor or (of and of.actor) or WORKER,
+        action=f"number.{action}",
+        of=("number", str(number.id)),
+        tenant=number.tenant_id,
+        before=before,
+        after=after,
+        request_id=of.request_id if of else request_id,
+    )
