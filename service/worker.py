@@ -25,8 +25,15 @@ log = structlog.get_logger()
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`; a step under way is finished first."""
-    async with services(settings, "numbergate_worker") as found, asyncio.TaskGroup() as group:
+    async with services(settings, "numbergate_worker") as found:
         await ensure_account(found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id)
+        await _work(settings, found, stop)
+        await found.numbers.follow_ups.finish()
+    log.info("worker stopped")
+
+
+async def _work(settings: Settings, found: Services, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
         for name, job, pause in (
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
             ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
@@ -37,7 +44,6 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(_repeat(name, job, pause, stop))
         log.info("worker started")
         await stop.wait()
-    log.info("worker stopped")
 
 
 async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, stop: asyncio.Event) -> None:
@@ -59,7 +65,7 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
 
 
 async def _follow_up(found: Services) -> None:
-    while await found.numbers.follow_ups.run_due():
+    while await found.numbers.follow_ups.begin_due():
         continue
 
 

@@ -11,13 +11,15 @@ from service.numbers.repository import Numbers, RowTaken
 from service.numbers.steps import Done, Later
 from service.teli.client import TeliClient
 from service.teli.directory import read_users
-from service.teli.listing import Listing, Row, read_listing
+from service.teli.listing import Listing, Row
+from service.teli.shared import SharedListings
 
 
 class Confirmation:
     def __init__(self, numbers: Numbers, teli: TeliClient, *, mark_keep: float) -> None:
         self._numbers = numbers
         self._teli = teli
+        self._listings = SharedListings(teli)
         self._mark_keep = mark_keep
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
@@ -53,8 +55,7 @@ class Confirmation:
 
     async def listing(self, number: Number, *, whole: bool) -> Listing | None:
         """A fresh listing of the number's user, or with `whole` of its organisation; None where none can be had."""
-        heard = await self._teli.list_numbers(number.organization_id, number.user_id, whole=whole)
-        return read_listing(heard)
+        return await self._listings.fresh(number.organization_id, number.user_id, whole=whole)
 
     async def _owner_agrees(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
         """Rows carry either form of an id; one that is not known yet is asked for."""

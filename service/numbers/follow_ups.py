@@ -1,13 +1,14 @@
 """Which step is done by whom; used by requests that want their own step done now, and by the worker for the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 from uuid import UUID
 
 import structlog
 
 from service.kit.clock import monotonic
+from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
@@ -16,6 +17,8 @@ from service.numbers.models import Step
 from service.numbers.release import Release
 from service.numbers.steps import Done, Later, Steps
 
+# Steps that the worker has under way.
+AT_ONCE = 32
 log = structlog.get_logger()
 
 
@@ -32,15 +35,22 @@ class FollowUps:
             "release": release.perform,
         }
         self._under_way: set[asyncio.Task[None]] = set()
+        self._due: set[asyncio.Task[None]] = set()
 
-    async def run_due(self, *, limit: int = 32) -> int:
-        """Claim and perform what is due, for every tenant. Returns how many were claimed."""
-        steps = await self._steps.claim(limit=limit)
-        results = await asyncio.gather(*(self._perform(step, None) for step in steps), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return len(steps)
+    async def begin_due(self) -> Collection[asyncio.Task[None]]:
+        """Claim what is due, for every tenant, and begin it; waits only until there is room for one more.
+
+        None waits for another: a number whose call to Teli takes its time holds up nobody else's.
+        """
+        if len(self._due) >= AT_ONCE:
+            await asyncio.wait(self._due, return_when=asyncio.FIRST_COMPLETED)
+        steps = await self._steps.claim(limit=AT_ONCE - len(self._due))
+        return [self._begin(self._perform(step, None), self._due) for step in steps]
+
+    async def finish(self) -> None:
+        """Wait for what `begin_due` began."""
+        while self._due:
+            await asyncio.wait(self._due)
 
     async def run_now(self, tenant: TenantId, step_id: UUID, *, within: float) -> Step:
         """Perform one step at once and tell how it stands after its first try, or after `within` seconds at most.
@@ -49,9 +59,7 @@ class FollowUps:
         """
         until, pause = monotonic() + within, 0.02
         while True:
-            task = asyncio.create_task(self._claim_and_perform(tenant, step_id))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task = self._begin(self._claim_and_perform(tenant, step_id), self._under_way)
             await self._drain.wait({task}, until=until)
             if task.done():
                 task.result()
@@ -68,6 +76,12 @@ class FollowUps:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=5)
 
+    def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
+        return task
+
     async def _claim_and_perform(self, tenant: TenantId, step_id: UUID) -> None:
         for step in await self._steps.claim(step_id=step_id, tenant=tenant):
             await self._perform(step, tenant)
@@ -79,7 +93,10 @@ class FollowUps:
         except Exception as error:
             log.error("a step failed unforeseen", exc_info=error, step=str(step.id), kind=step.kind)
             result = Later("failed unforeseen")
-        await self._steps.close(step, result, tenant=tenant)
+        try:
+            await self._steps.close(step, result, tenant=tenant)
+        except StorageUnavailable:
+            log.warning("a step could not be closed; it is claimed again when its lease is over", step=str(step.id))
 
 
 def operation_state(step: Step) -> str:

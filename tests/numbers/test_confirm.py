@@ -314,7 +314,7 @@ async def test_the_mark_is_left_alone_on_a_released_number(open_gateway: OpenGat
     async with open_gateway(mark_keep=0.1) as gateway:
         tenant = await gateway.tenant()
         number = await tenant.bought()
-        await gateway.worker.numbers.follow_ups.run_due()
+        await gateway.follow_up_once()
         assert (await tenant.send("DELETE", f"{NUMBERS}/{number['phone_number']}")).status_code == 200
         await gateway.teli.forget_requests()
 
@@ -328,7 +328,7 @@ async def test_what_a_person_wrote_over_the_mark_stays(open_gateway: OpenGateway
     async with open_gateway(mark_keep=0.1) as gateway:
         tenant = await gateway.tenant()
         number = await tenant.bought(nickname="Sales")
-        await gateway.worker.numbers.follow_ups.run_due()
+        await gateway.follow_up_once()
         await gateway.teli.dashboard_rename(number["phone_number"], "Mine")
 
         await gateway.hurry()
@@ -342,7 +342,7 @@ async def test_taking_the_mark_off_is_tried_again_until_teli_says_so(open_gatewa
     async with open_gateway(mark_keep=0.1) as gateway:
         tenant = await gateway.tenant()
         number = await tenant.bought(nickname="Sales")
-        await gateway.worker.numbers.follow_ups.run_due()
+        await gateway.follow_up_once()
         for fault in ("server_error", "html_error", "reset"):
             await gateway.teli.arm(fault, operation="update_agent", step="received")
 

@@ -1,5 +1,6 @@
 """A gateway in this process over a real Postgres, a real Valkey and the simulator, for tests to talk to."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -99,8 +100,14 @@ class Gateway:
 
     async def follow_up(self) -> None:
         """Let the worker do every step that is due."""
-        while await self.worker.numbers.follow_ups.run_due():
+        while await self.follow_up_once():
             continue
+
+    async def follow_up_once(self) -> int:
+        """Let the worker do what is due at this moment. Returns how many steps that was."""
+        begun = await self.worker.numbers.follow_ups.begin_due()
+        await asyncio.gather(*begun)
+        return len(begun)
 
     async def hurry(self) -> None:
         """Let every step that waits be due now, and do it."""
