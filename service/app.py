@@ -10,6 +10,7 @@ from service import __version__
 from service.http import problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
+from service.inventory import endpoints as inventory
 from service.numbers import endpoints as numbers
 from service.numbers.errors import InvalidAreaCode
 from service.observability import health
@@ -55,6 +56,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     problems.install(app, who=authenticate, own={"invalid_area_code": InvalidAreaCode})
     for router in (
         numbers.router,
+        inventory.router,
         numbers.numbers_router,
         numbers.operations_router,
         tenants.router,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from service.db import Database, Role, open_database
+from service.inventory.inventory import Inventory
 from service.kit.crypto import Secret
 from service.kit.pagination import Cursors
 from service.kv import KeyValue
@@ -30,6 +31,7 @@ from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
 from service.quotas.gate import Gate
 from service.reconciliation.decisions import Decisions
+from service.reconciliation.doubts import Doubts
 from service.reconciliation.existing import ExistingNumbers
 from service.reconciliation.lists import Lists
 from service.reconciliation.resolver import Resolver
@@ -52,6 +54,7 @@ class Services:
     principals: Principals
     administration: Administration
     quotas: QuotaAdministration
+    inventory: Inventory
     numbers: NumberServices
     ledger: Ledger
     existing: ExistingNumbers
@@ -113,6 +116,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         principals=Principals(database, secret, version),
         administration=Administration(database, secret, key_environment=settings.key_environment),
         quotas=QuotaAdministration(database, gate),
+        inventory=Inventory(database, cursors),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
@@ -126,10 +130,11 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ledger=ledger,
         existing=ExistingNumbers(database, teli),
         lists=Lists(database, cursors, window=window),
-        decisions=Decisions(database),
+        decisions=Decisions(database, ledger),
         resolver=Resolver(
-            database,
+            ledger,
             Sightings(database, window=window),
+            Doubts(database),
             teli,
             window=window,
             write_off=timedelta(seconds=settings.write_off),

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.db import CommitUnknown
 from service.kit.errors import ServiceError
 from service.numbers.models import Intent
 from service.observability.metrics import DOUBTS_OPEN, LANE_MODE
@@ -51,7 +52,7 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
         wait = pause
         try:
             await job()
-        except (ServiceError, SQLAlchemyError, NotListed) as error:
+        except (ServiceError, SQLAlchemyError, CommitUnknown, NotListed) as error:
             log.warning("could not be done now", job=name, error=str(error)[:300])
             wait = max(pause, 1.0)
         except Exception as error:

@@ -23,6 +23,7 @@ from service.wiring import assemble
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
+from tests.support.simulated_time import SimulatedPostgres, simulated_postgres
 
 configure_logs(form="json", level="warning")
 
@@ -67,13 +68,26 @@ async def execute(engines: Engines, statement: str) -> None:
 NAMES = count(1)
 
 
-@pytest.fixture
-async def database_url(engines: Engines, template: str) -> AsyncIterator[str]:
+@asynccontextmanager
+async def fresh_database(engines: Engines, template: str) -> AsyncIterator[str]:
     """A superuser's URL of a fresh, migrated database; our processes take on their roles by themselves."""
     name = f"test_{next(NAMES)}"
     await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield engines.postgres.superuser_url(name)
     await execute(engines, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database_url(engines: Engines, template: str) -> AsyncIterator[str]:
+    async with fresh_database(engines, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def simulated(engines: Engines) -> AsyncIterator[SimulatedPostgres]:
+    """A migrated database in virtual time."""
+    async with simulated_postgres(engines.postgres) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -94,10 +108,7 @@ async def teli(teli_process: Simulator) -> AsyncIterator[SimulatorControl]:
 OpenGateway = Callable[..., Any]
 
 
-@pytest.fixture
-async def open_gateway(
-    engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl
-) -> OpenGateway:
+def gateways(engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl) -> OpenGateway:
     """Opens gateways on one ledger: `async with open_gateway(answer_within=1) as gateway`.
 
     Any setting can be changed by its name; `api_database_url` is another way to the ledger, for the API alone.
@@ -135,9 +146,16 @@ async def open_gateway(
             stack.push_async_callback(gateway.close)
             yield gateway
 
+    return opened
+
+
+@pytest.fixture
+async def open_gateway(
+    engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl
+) -> OpenGateway:
     await (kv := KeyValue.open(engines.valkey.url))._client.flushall()
     await kv.close()
-    return opened
+    return gateways(engines, database_url, teli_process, teli)
 
 
 @pytest.fixture

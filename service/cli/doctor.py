@@ -4,9 +4,10 @@ import asyncio
 import json as jsonlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -14,18 +15,26 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.cli.faults import BAD_CONFIGURATION, FAILED
+from service.cli.findings import Observed, observed, standing
+from service.cli.reads import reading
+from service.cli.upstream import LISTEN, look
 from service.db import Database, Role, WrongRole, open_database
+from service.inventory.accounts import Standings, read_standings
 from service.kit.errors import StorageUnavailable
 from service.kv import KeyValue, RedisAway
 from service.migrations import NotMigrated, check_migrated
 from service.settings import BadConfiguration, Settings
-from service.teli.client import TeliClient
 from service.teli.directory import read_organizations
 
 ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
 ROLES_MEND = "docs/operate.md has the statements for roles and logins"
 CLOCKS_MAY_DIFFER = 1.0
 CHECK_WITHIN = 15.0
+SIGNS = {"settled": "[green]seen [/]", "open": "[yellow]open [/]", "fault": "[red]fault[/]"}
+HEADINGS = {
+    "upstream": "What Teli's answers show, and what it means; nothing but GET was sent",
+    "account": "How the account stands here",
+}
 
 
 class Unwell(Exception):
@@ -48,28 +57,59 @@ class Finding:
     mend: str | None = None
 
 
-def run_doctor(*, json: bool) -> int:
-    """Returns the exit code: 0 where all is well, 1 for a fault, 2 for a bad configuration."""
+def run_doctor(*, json: bool, upstream: bool = False, organization: str | None = None, user: str | None = None) -> int:
+    """Returns the exit code: 0 where all is well, 1 for a fault, 2 for a bad configuration.
+
+    With `upstream` Teli is looked at more closely, by way of `user` of `organization` where they are named.
+    """
     try:
         settings = Settings.from_environment(os.environ)
     except BadConfiguration as bad:
         mend = "docs/configuration.md lists every variable"
         return _tell([Finding("configuration", False, fault, mend) for fault in bad.faults], json, BAD_CONFIGURATION)
     findings = [Finding("configuration", True, "complete"), *asyncio.run(_findings(settings))]
-    return _tell(findings, json, FAILED)
+    closer = asyncio.run(_look_closer(settings, organization, user)) if upstream else {}
+    return _tell(findings, json, FAILED, closer)
 
 
-def _tell(findings: list[Finding], json: bool, exit_code: int) -> int:
-    ok = all(finding.ok for finding in findings)
+def _tell(
+    findings: list[Finding], json: bool, exit_code: int, closer: Mapping[str, Sequence[Observed]] = MappingProxyType({})
+) -> int:
+    observed = [one for part in closer.values() for one in part]
+    ok = all(finding.ok for finding in findings) and all(one.state != "fault" for one in observed)
     if json:
-        print(jsonlib.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings]}))
-    else:
-        console = Console(highlight=False, soft_wrap=True)
-        for finding in findings:
-            sign = "[green]ok   [/]" if finding.ok else "[red]fault[/]"
-            console.print(f"{sign}  {finding.check:<14}", end="")
-            console.print(f"{finding.said}{': ' + finding.mend if finding.mend else ''}", markup=False)
+        parts = {name: [asdict(one) for one in part] for name, part in closer.items()}
+        print(jsonlib.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings], **parts}))
+        return 0 if ok else exit_code
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        sign = "[green]ok   [/]" if finding.ok else "[red]fault[/]"
+        console.print(f"{sign}  {finding.check:<14}", end="")
+        console.print(f"{finding.said}{': ' + finding.mend if finding.mend else ''}", markup=False)
+    for name, part in closer.items():
+        console.print(f"\n[bold]{HEADINGS[name]}[/]")
+        for one in part:
+            console.print(f"{SIGNS[one.state]}  {one.question:<14}", end="")
+            console.print(f"{one.seen}\n{'':21}→ {one.means}", markup=False)
     return 0 if ok else exit_code
+
+
+async def _look_closer(settings: Settings, organization: str | None, user: str | None) -> dict[str, list[Observed]]:
+    """What Teli's answers show, and how its account stands here where the database lets us in."""
+    standings = await _standings(settings)
+    async with reading(settings, listen=LISTEN) as found:
+        seen = await look(found, standings, organization=organization, user=user)
+    accounts = [one for account in standings.accounts for one in standing(account)] if standings is not None else []
+    return {"upstream": list(observed(seen, standings)), "account": accounts}
+
+
+async def _standings(settings: Settings) -> Standings | None:
+    """None where there is none to be read, which the checks of the database tell."""
+    for role in ROLES:
+        with suppress(CannotBecome, Unwell, TimeoutError):
+            async with asyncio.timeout(CHECK_WITHIN), _opened(settings, role) as database:
+                return await read_standings(database)
+    return None
 
 
 async def _findings(settings: Settings) -> list[Finding]:
@@ -169,11 +209,8 @@ async def _redis(settings: Settings) -> str:
 
 async def _upstream(settings: Settings) -> str:
     """One read, of the organisations; a key that may not read them is told apart from one that is refused."""
-    teli = TeliClient(settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=CHECK_WITHIN)
-    try:
-        heard = await teli.organizations()
-    finally:
-        await teli.close()
+    async with reading(settings, listen=CHECK_WITHIN) as found:
+        heard = await found.teli.organizations()
     if heard.kind != "answer":
         raise Unwell(f"cannot be reached: {heard.detail}", "check TELI_BASE_URL and the way there")
     if heard.status in (401, 403):

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.lists import doubts, ghosts, orphans
+
 BEGAN = time.perf_counter()
 
 cli = typer.Typer(
@@ -20,6 +22,9 @@ cli = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(keys, name="keys")
+cli.add_typer(doubts, name="doubts")
+cli.add_typer(orphans, name="orphans")
+cli.add_typer(ghosts, name="ghosts")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[
@@ -109,11 +114,22 @@ def simulator(context: typer.Context) -> None:
 
 
 @cli.command()
-def doctor(json: Json = False) -> None:
+def doctor(
+    json: Json = False,
+    upstream: Annotated[
+        bool, typer.Option("--upstream", help="What Teli's answers show, by reading alone, and what that means here.")
+    ] = False,
+    organization: Annotated[str | None, typer.Option(help="With --upstream: look at this organisation.")] = None,
+    user: Annotated[str | None, typer.Option(help="With --organization: by way of this user of it.")] = None,
+) -> None:
     """Check configuration, database, Redis, migrations, upstream and clock; changes nothing."""
+    if organization is not None and not upstream:
+        raise typer.BadParameter("goes with --upstream", param_hint="--organization")
+    if user is not None and organization is None:
+        raise typer.BadParameter("needs --organization: ids of users are an organisation's", param_hint="--user")
     from service.cli.doctor import run_doctor
 
-    raise SystemExit(run_doctor(json=json))
+    raise SystemExit(run_doctor(json=json, upstream=upstream, organization=organization, user=user))
 
 
 Owner = Annotated[str, typer.Argument(help="Whose key it will be.")]

@@ -84,6 +84,21 @@ GHOST = {
     "gone_at": LATER,
     "looks": 5,
 }
+INVENTORIED = {
+    "id": NUMBER_ID,
+    "phone_number": "+13135550142",
+    "state": "active",
+    "organization_id": ORGANIZATION,
+    "tenant_id": "dialler",
+    "user_id": USER,
+    "area_code": "313",
+    "nickname": "Sales line",
+    "cost_center": "marketing",
+    "tags": ["sales"],
+    "acquired_at": MOMENT,
+    "confirmed_at": MOMENT,
+    "released_at": None,
+}
 ONE = {"value": 1, "exact": True}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -143,6 +158,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "released_at": None,
         "operation_id": OPERATION_ID,
     },
+    "NumberPage": {"items": [INVENTORIED], "next_cursor": None, "total": ONE},
     "OperationOut": {
         "id": OPERATION_ID,
         "kind": "purchase",

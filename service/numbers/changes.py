@@ -46,6 +46,13 @@ class Changes:
             if any(f"{one}_agent_id" in (step.given or ()) and links[one].state == "refused" for one in links):
                 return _failed(step, UpstreamRefused("that it refuses this agent", nothing="nothing was changed"))
             return Done("nothing differs", answer=_answer(step, number, links, None))
+        # A nickname carries the mark, and must not be written over that of whoever may have the number by now.
+        if (
+            "nickname" in body
+            and number.confirmed_at is None
+            and not await self._confirmation.confirm(number, tenant, request_id=step.request_id)
+        ):
+            return Later("not listed yet")
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
             return LOST

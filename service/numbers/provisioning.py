@@ -17,6 +17,7 @@ from service.idempotency.keys import Ask, IdempotencyKeyInProgress, IdempotencyK
 from service.kit.clock import monotonic
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError, StorageUnavailable
+from service.kit.phone import neighbours
 from service.kit.types import TenantId, new_id
 from service.numbers.admission import Admissions
 from service.numbers.drain import Drain
@@ -183,8 +184,10 @@ class Provisioning:
         if admission.outcome == "known":
             return None
         with PURCHASES_IN_FLIGHT.track_inprogress():
-            purchase.heard = await self._sending.listen(purchase, admission)
-            answered = await self._sending.settle(purchase, purchase.heard)
+            answered = await self._sending.reuse(purchase, admission)
+            if answered is None:
+                purchase.heard = await self._sending.listen(purchase, admission)
+                answered = await self._sending.settle(purchase, purchase.heard)
         self._admissions.freed(admission.said["account_id"], purchase.wish.user_id)
         return answered
 
@@ -198,6 +201,7 @@ class Provisioning:
             "organization_id": wish.organization_id,
             "user_id": wish.user_id,
             "area_code": wish.area_code,
+            "near": [wish.area_code, *neighbours(wish.area_code)],
             "wish": wish.extras(),
             "key": ask.key,
             "fingerprint": ask.fingerprint.hex(),

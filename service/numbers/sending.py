@@ -12,16 +12,18 @@ import structlog
 
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
-from service.kit.clock import monotonic
+from service.kit.clock import monotonic, rfc3339, utc_now
+from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import refusal, sale
 from service.numbers.drain import Drain
 from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoSuchIntent
+from service.numbers.marks import mark_of
 from service.numbers.purchases import Answered, Purchase
 from service.observability.metrics import ALARMS, PURCHASES, SETTLE_RETRIES, UPSTREAM_SECONDS
 from service.quotas.gate import Gate
 from service.teli.client import SendBy, TeliClient
-from service.teli.heard import Heard
+from service.teli.heard import DETAIL_LIMIT, Heard
 from service.teli.reading import Refused, Sold, read_create
 
 # The lease outlives the sender's patience, so that it has written its outcome before anybody else may judge it.
@@ -64,28 +66,35 @@ class Sending:
         with UPSTREAM_SECONDS.time():
             return await self._teli.create(body, send_by=send_by)
 
+    async def reuse(self, purchase: Purchase, admission: Admission) -> Answered | None:
+        """Take the number that a refused intent bought after all, where admission named one, instead of buying.
+
+        None where there is none, or somebody else was quicker: then it is still to be bought.
+        """
+        spare = admission.said.get("spare")
+        if spare is None:
+            return None
+        phone_number = E164(spare["phone_number"])
+        sold = Sold(phone_number, pretty(phone_number), area_code_of(phone_number), number_type=None)
+        question = _question(purchase, {"at": rfc3339(utc_now()), "kind": "reuse", "detail": str(spare)[:DETAIL_LIMIT]})
+        question |= _owned(purchase, sold, "reused")
+        question["number"] |= {
+            "orphan_id": spare["orphan_id"],
+            "nickname": spare["nickname"],
+            "mark": mark_of(spare["nickname"]),
+        }
+        settled = await self._write(question)
+        if settled["reason"] == "not_to_be_had":
+            return None
+        return await self._tell(purchase, "owned", settled)
+
     async def settle(self, purchase: Purchase, heard: Heard) -> Answered | None:
         """Write down what was heard, as often as it takes; the answer that holds, or None for a doubt."""
         reading = read_create(heard, area_code=purchase.wish.area_code)
-        question: dict[str, Any] = {
-            "tenant_id": purchase.caller.tenant,
-            "intent_id": str(purchase.intent_id),
-            "request_id": purchase.request_id,
-            "actor": purchase.caller.actor,
-            "evidence": heard.evidence(),
-        }
+        question = _question(purchase, heard.evidence())
         match reading:
             case Sold():
-                number_id = new_id()
-                answer = sale(
-                    reading, number_id=number_id, operation_id=purchase.intent_id, warnings=purchase.wish.warnings
-                )
-                question |= {
-                    "verdict": "owned",
-                    "reason": "answer",
-                    "number": {"id": str(number_id), **reading.as_json()},
-                    "answer": answer.as_json(),
-                }
+                question |= _owned(purchase, reading, "answer")
             case Refused():
                 error = refusal(reading, purchase.wish.area_code, keyed=purchase.ask.key is not None)
                 body = problem_body(error, purchase.request_id).decode()
@@ -100,7 +109,10 @@ class Sending:
                 raise
             await self._sold_without_an_intent(purchase, heard, reading)
             return None
-        PURCHASES.labels(settled["state"], question["verdict"]).inc()
+        return await self._tell(purchase, question["verdict"], settled)
+
+    async def _tell(self, purchase: Purchase, verdict: str, settled: Mapping[str, Any]) -> Answered | None:
+        PURCHASES.labels(settled["state"], verdict).inc()
         if settled["reason"] == "late_proof":
             ALARMS.labels("late_proof").inc()
             log.error("a purchase its intent does not own", intent=str(purchase.intent_id))
@@ -177,3 +189,24 @@ class Sending:
                 )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5)
+
+
+def _question(purchase: Purchase, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tenant_id": purchase.caller.tenant,
+        "intent_id": str(purchase.intent_id),
+        "request_id": purchase.request_id,
+        "actor": purchase.caller.actor,
+        "evidence": evidence,
+    }
+
+
+def _owned(purchase: Purchase, sold: Sold, reason: str) -> dict[str, Any]:
+    number_id = new_id()
+    answer = sale(sold, number_id=number_id, operation_id=purchase.intent_id, warnings=purchase.wish.warnings)
+    return {
+        "verdict": "owned",
+        "reason": reason,
+        "number": {"id": str(number_id), **sold.as_json()},
+        "answer": answer.as_json(),
+    }

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# A number, and the row it is known by, if any.
+Bought = tuple[str, str | None]
+
 LOOKS = 3
 APART = timedelta(minutes=1)
 
@@ -38,3 +41,15 @@ def proves_absence(looks: Iterable[Taken], *, send_ended_at: datetime, window: t
         if not earlier or look.began_at - earlier[-1] >= apart:
             earlier.append(look.began_at)
     return False
+
+
+def count_purchases(known: Iterable[Bought]) -> int:
+    """How many purchases these are, each named by its number and, where it is known, its row.
+
+    A purchase may be told of twice, as ours and as an orphan, with its row and without; a number may be bought twice,
+    under two rows. Where in doubt it counts one: a count too high would hide a purchase.
+    """
+    told = set(known)
+    rows = {row_id for _, row_id in told if row_id is not None}
+    with_row = {phone_number for phone_number, row_id in told if row_id is not None}
+    return len(rows) + len({phone_number for phone_number, _ in told} - with_row)

@@ -19,6 +19,7 @@ from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import TenantId, new_id
 from service.numbers.answers import sale
 from service.numbers.errors import StateConflict, UpstreamRefused
+from service.numbers.ledger import Ledger
 from service.numbers.models import Intent, Number
 from service.numbers.steps import owe
 from service.outbox.events import record
@@ -30,8 +31,9 @@ from service.tenants.principals import Principal
 
 
 class Decisions:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database = database
+        self._ledger = ledger
 
     async def own(
         self, caller: Principal, intent_id: UUID, phone_number: E164, *, reason: str, request_id: str
@@ -43,8 +45,6 @@ class Decisions:
         intent = await self._doubt(caller, intent_id)
         number_id = new_id()
         sold = Sold(phone_number, pretty(phone_number), area_code_of(phone_number), number_type=None)
-        answer = sale(sold, number_id=number_id, operation_id=intent.id)
-        number = {"id": str(number_id), **sold.as_json()}
         answer = sale(sold, number_id=number_id, operation_id=intent.id)
         number = {"id": str(number_id), **sold.as_json()}
         settled = await self._settle(caller, intent, reason, request_id, verdict="owned", answer=answer, number=number)
@@ -94,8 +94,7 @@ class Decisions:
         answer: Answer,
         number: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        settled = await self._database.call(
-            "settle",
+        settled = await self._ledger.settle(
             {
                 "tenant_id": intent.tenant_id,
                 "intent_id": str(intent.id),

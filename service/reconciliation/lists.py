@@ -12,8 +12,8 @@ from service.db import Database
 from service.kit.clock import rfc3339
 from service.kit.pagination import Cursors
 from service.numbers.models import Evidence, Intent
+from service.reconciliation.judgement import GHOST_LOOKS
 from service.reconciliation.models import Orphan
-from service.reconciliation.sightings import GHOST_LOOKS
 from service.tenants.principals import Principal
 
 OPEN = ("doubtful", "unresolved")

@@ -4,6 +4,9 @@ One listing of an organisation serves all of its doubts. A mark in it is proof a
 is believed only after several listings, and even then the doubt stays on the operator's list.
 """
 
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +14,6 @@ from uuid import UUID
 
 import structlog
 
-from service.db import Database
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
 from service.kit.clock import rfc3339, utc_now
@@ -19,10 +21,12 @@ from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import sale
 from service.numbers.errors import UpstreamRefused
-from service.numbers.models import Intent
+from service.numbers.ledger import Ledger
 from service.observability.metrics import DOUBTS_RESOLVED, LISTINGS
 from service.reconciliation.absence import proves_absence
-from service.reconciliation.sightings import Observation, Place, Presence, Sightings
+from service.reconciliation.doubts import Doubts
+from service.reconciliation.judgement import Doubt, Observation, Place, Presence, only_new_row
+from service.reconciliation.sightings import Sightings
 from service.teli.analytics import read_purchases
 from service.teli.client import TeliClient
 from service.teli.directory import read_users
@@ -36,8 +40,9 @@ log = structlog.get_logger()
 class Resolver:
     def __init__(
         self,
-        database: Database,
+        ledger: Ledger,
         sightings: Sightings,
+        doubts: Doubts,
         teli: TeliClient,
         *,
         window: timedelta,
@@ -45,8 +50,9 @@ class Resolver:
         doubts_every: float,
         all_every: float,
     ) -> None:
-        self._database = database
+        self._ledger = ledger
         self._sightings = sightings
+        self._doubts = doubts
         self._teli = teli
         self._window = window
         self._write_off = write_off
@@ -58,11 +64,16 @@ class Resolver:
         while places := await self._sightings.claim(
             doubts_every=self._doubts_every, all_every=self._all_every, limit=PLACES_AT_ONCE
         ):
-            for place in places:
-                try:
-                    await self._look(place)
-                finally:
-                    await self._sightings.looked(place)
+            outcomes = await asyncio.gather(*map(self._look_at, places), return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    async def _look_at(self, place: Place) -> None:
+        try:
+            await self._look(place)
+        finally:
+            await self._sightings.looked(place)
 
     async def _look(self, place: Place) -> None:
         observation = await self._observe(place)
@@ -73,33 +84,46 @@ class Resolver:
         LISTINGS.labels("complete" if observation.complete else "incomplete").inc()
         for presence in await self._sightings.keep(observation):
             await self._owned(presence, "seen")
-        for doubt in await self._sightings.doubts(place):
-            await self._decide(doubt, place, observation.began_at)
+        await self._decide(place, observation.began_at)
 
-    async def _decide(self, doubt: Intent, place: Place, looked_at: datetime) -> None:
-        ended = doubt.send_ended_at or doubt.lease_until
-        if looked_at > ended and (row := await self._sightings.difference(doubt)) is not None:
-            await self._owned(Presence(doubt, row), "only_new_row")
-            await self._sightings.explained(doubt.account_id, row.row_id)
-            return
-        looks = await self._sightings.looks_since(place, ended)
-        if not proves_absence(looks, send_ended_at=ended, window=self._window):
-            return
-        if doubt.state == "doubtful" and await self._sightings.unresolved(doubt):
-            DOUBTS_RESOLVED.labels("unresolved").inc()
-            log.error("a doubt needs a person", intent=str(doubt.id), organization=place.organization_id)
-        elif doubt.state == "unresolved" and looked_at >= ended + self._write_off:
-            await self._write_off_if_nothing_speaks_for_it(doubt, place)
+    async def _decide(self, place: Place, looked_at: datetime) -> None:
+        """All doubts of a place, by what is known of them together."""
+        found = await self._doubts.of(place)
+        absent: list[Doubt] = []
+        overdue: list[Doubt] = []
+        for doubt in found.doubts:
+            lane = found.lanes.get(doubt.id)
+            row = only_new_row(lane) if lane and looked_at > doubt.ended_at else None
+            if row is not None:
+                await self._owned(Presence(doubt, row), "only_new_row")
+            elif doubt.state == "unresolved":
+                if looked_at >= doubt.ended_at + self._write_off:
+                    overdue.append(doubt)
+            elif proves_absence(found.log, send_ended_at=doubt.ended_at, window=self._window):
+                absent.append(doubt)
+        if absent:
+            await self._unresolved(absent)
+        if overdue:
+            await self._write_off_where_nothing_speaks_for_it(place, overdue)
 
-    async def _write_off_if_nothing_speaks_for_it(self, doubt: Intent, place: Place) -> None:
+    async def _unresolved(self, doubts: Sequence[Doubt]) -> None:
+        moved = await self._doubts.unresolved(doubts)
+        for doubt in doubts:
+            if doubt.id in moved:
+                DOUBTS_RESOLVED.labels("unresolved").inc()
+                log.error("a doubt needs a person", intent=str(doubt.id), organization=doubt.organization_id)
+
+    async def _write_off_where_nothing_speaks_for_it(self, place: Place, overdue: Sequence[Doubt]) -> None:
         """Absent everywhere for long, no candidate undecided, and Teli's own counts agree: presumed not bought."""
-        if await self._sightings.candidates(doubt) or not await self._counts_agree(doubt, place):
-            return
+        undecided = await self._doubts.with_candidates(place, overdue)
+        for doubt in await self._counts_agree(place, [one for one in overdue if one.id not in undecided]):
+            await self._presumed(doubt)
+
+    async def _presumed(self, doubt: Doubt) -> None:
         error = UpstreamRefused("nothing, and the number was never seen; it is presumed not to have been bought")
         body = problem_body(error, doubt.request_id).decode()
         answer = Answer(error.status, {"content-type": MEDIA_TYPE}, body)
-        settled = await self._database.call(
-            "settle",
+        settled = await self._ledger.settle(
             {
                 "tenant_id": doubt.tenant_id,
                 "intent_id": str(doubt.id),
@@ -109,21 +133,33 @@ class Resolver:
                 "reason": "presumed",
                 "evidence": {"at": rfc3339(utc_now()), "kind": "absence", "detail": "absent until the write-off"},
                 "answer": answer.as_json(),
-            },
+            }
         )
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt written off", intent=str(doubt.id), state=settled["state"])
 
-    async def _counts_agree(self, doubt: Intent, place: Place) -> bool:
-        """Teli counts no more purchases for this user since the day of the send than are known. Silence is no yes."""
-        day = doubt.admitted_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        heard = await self._teli.purchases(place.organization_id, start=day.date(), end=utc_now().date())
-        counts = read_purchases(heard)
-        if counts is None:
-            return False
+    async def _counts_agree(self, place: Place, doubts: Sequence[Doubt]) -> Sequence[Doubt]:
+        """Those of whose user Teli counts no more purchases since the day of the send than are known.
+
+        Asked once for each day. Silence is no yes. What is known is read before Teli counts: a purchase made in
+        between is then one that speaks against, never one that hides another.
+        """
+        if not doubts:
+            return []
+        days = {doubt.id: _day(doubt.admitted_at) for doubt in doubts}
+        known = await self._doubts.purchases_known(place, {(doubt.user_id, days[doubt.id]) for doubt in doubts})
         forms = await self._sightings.user_forms(place.organization_id)
-        counted = sum(count for form, count in counts.items() if forms.get(form) == doubt.user_id)
-        return counted <= await self._sightings.purchases_known(doubt, day)
+        counted: dict[datetime, Counter[str] | None] = {}
+        for day in sorted(set(days.values())):
+            heard = await self._teli.purchases(place.organization_id, start=day.date(), end=utc_now().date())
+            counted[day] = _by_user(read_purchases(heard), forms)
+        return [
+            doubt
+            for doubt in doubts
+            if (counts := counted[days[doubt.id]]) is not None
+            and doubt.user_id in counts
+            and counts[doubt.user_id] <= known[doubt.user_id, days[doubt.id]]
+        ]
 
     async def _observe(self, place: Place) -> Observation | None:
         forms = await self._sightings.user_forms(place.organization_id)
@@ -144,16 +180,34 @@ class Resolver:
         return await self._sightings.user_forms(organization)
 
     async def _owned(self, presence: Presence, reason: str) -> None:
-        """The row is the intent's: filed by the same transaction as any purchase."""
+        """The row is the intent's: filed by the same transaction as any purchase, and no orphan any more."""
         intent, row = presence.intent, presence.row
-        await self._sightings.close_older(intent.account_id, row)
+        await self._sightings.close_older(presence)
         number_id = new_id()
         phone_number = E164(row.phone_number)
         sold = Sold(phone_number, pretty(phone_number), area_code_of(phone_number), number_type=None)
         answer = sale(sold, number_id=number_id, operation_id=intent.id)
-        settled = await self._database.call("settle", _question(presence, reason, number_id, sold, answer))
+        settled = await self._ledger.settle(_question(presence, reason, number_id, sold, answer))
+        if settled["state"] == "owned":
+            await self._sightings.explained(intent.account_id, row.row_id)
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt resolved", intent=str(intent.id), state=settled["state"], reason=reason, row=row.row_id)
+
+
+def _day(moment: datetime) -> datetime:
+    """Its start, by UTC, as Teli counts days."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _by_user(counts: Mapping[str, int] | None, forms: Mapping[str, str]) -> Counter[str] | None:
+    """The counts of users known here, by `unique_id`; None where nothing was told."""
+    if counts is None:
+        return None
+    counted: Counter[str] = Counter()
+    for form, count in counts.items():
+        if form in forms:
+            counted[forms[form]] += count
+    return counted
 
 
 def _with_users(listing: Listing, forms: dict[str, str]) -> tuple[Row, ...]:

@@ -61,7 +61,9 @@ async def test_each_change_has_one_author_and_one_event(gateway: Gateway, tenant
     await change(tenant, number, nickname="Desk", outbound_agent_id=AGENT)
 
     [entry] = await gateway.sql(
-        'SELECT action, actor, request_id, tenant_id, before, "after" FROM audit WHERE object_id = :id', id=number["id"]
+        'SELECT action, actor, request_id, tenant_id, before, "after" FROM audit'
+        " WHERE object_id = :id AND action = 'number.changed'",
+        id=number["id"],
     )
     [(key,)] = await gateway.sql("SELECT id FROM api_keys WHERE tenant_id = :id", id=tenant.id)
     assert entry == (
@@ -72,7 +74,7 @@ async def test_each_change_has_one_author_and_one_event(gateway: Gateway, tenant
         {"nickname": "Sales", "outbound_agent_id": None},
         {"nickname": "Desk", "outbound_agent_id": AGENT},
     )
-    assert (await gateway.told(number["id"])) == ["number.acquired", "number.changed"]
+    assert (await gateway.told(number["id"])) == ["number.acquired", "number.changed", "number.confirmed"]
 
 
 async def test_several_at_once_absent_keeps_and_null_or_nothing_clears(gateway: Gateway, tenant: Tenant):

@@ -250,6 +250,24 @@ async def test_a_number_released_from_the_dashboard_is_told_as_released_already(
     assert (await state(gateway, number), await quota(gateway, tenant)) == ("released", (0, 0))
 
 
+@pytest.mark.parametrize(("sold_meanwhile", "counted"), [(False, 0), (True, 1)])
+async def test_a_missing_number_counts_again_while_it_is_being_released_and_only_then(
+    gateway: Gateway, tenant: Tenant, sold_meanwhile: bool, counted: int
+):
+    number = await confirmed(gateway, tenant)
+    decision = {"decision": "missing", "reason": "gone from the dashboard"}
+    answer = await gateway.operator.send("POST", f"/v1/admin/ghosts/{number['id']}/resolve", json=decision)
+    assert answer.status_code == 200, answer.text
+    assert await quota(gateway, tenant) == (0, 0)
+    if sold_meanwhile:
+        await gateway.teli.arm("server_error", operation="release", status=404, error="Phone number not found")
+
+    await delete(tenant, number)
+
+    assert await state(gateway, number) == ("releasing" if counted else "released")
+    assert await quota(gateway, tenant) == (counted, 0)
+
+
 async def test_before_its_purchase_is_confirmed_the_row_is_looked_for_first(gateway: Gateway, tenant: Tenant):
     number = await tenant.bought()
 

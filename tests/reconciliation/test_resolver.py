@@ -1,7 +1,10 @@
 """Doubts that resolve themselves, against the real ledger and the simulator."""
 
 import asyncio
+from datetime import UTC, datetime
 
+from service.reconciliation.doubts import Doubts
+from service.reconciliation.judgement import Place
 from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
 
 
@@ -147,6 +150,100 @@ async def test_a_recycled_number_named_by_an_answer_is_ours_under_its_new_row_an
         ("released", 1),
     ]
     assert await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :t", t=tenant.id) == [(1, 0)]
+
+
+async def test_a_number_that_somebody_else_bought_before_is_not_ours_though_an_answer_names_it(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.switch(recycle_released=True)
+    older = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.teli.dashboard_release(older["phone_number"])
+    await gateway.teli.stock("313", 0)
+    [theirs] = await gateway.teli.dashboard_buy("313", ORGANIZATION, USER)
+    assert theirs == older["phone_number"]
+    await look_again(gateway)
+    await gateway.teli.arm("already_held", phone_number=theirs)
+
+    answer = await tenant.buy("212", prefer="wait=2")
+    assert answer.status_code == 202, answer.text
+    await look_again(gateway)
+
+    assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "pending"
+    assert await gateway.sql("SELECT phone_number, state FROM orphans") == [(theirs, "open")]
+
+
+async def test_a_number_that_was_given_up_as_missing_is_not_uncounted_again_when_it_is_held_anew(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.switch(recycle_released=True)
+    older = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.teli.dashboard_release(older["phone_number"])
+    await gateway.teli.stock("313", 0)
+    decision = {"decision": "missing", "reason": "gone from the dashboard"}
+    answer = await gateway.operator.send("POST", f"/v1/admin/ghosts/{older['id']}/resolve", json=decision)
+    assert answer.status_code == 200, answer.text
+
+    answer = await tenant.buy(prefer="wait=2")
+    assert answer.status_code == 202, answer.text
+    await look_again(gateway)
+
+    assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
+    assert await gateway.sql("SELECT state FROM numbers WHERE id = :id", id=older["id"]) == [("released",)]
+    assert await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :t", t=tenant.id) == [(1, 0)]
+
+
+async def test_a_row_that_was_filed_as_an_orphan_before_it_could_be_read_is_none_any_more(
+    gateway: Gateway, tenant: Tenant
+):
+    await doubt(gateway, tenant, step="answering")
+    [listed] = (await gateway.teli.truth())["record"]["rows"]
+    await gateway.sql(
+        "INSERT INTO orphans (account_id, organization_id, phone_number, row_id, reason)"
+        " SELECT id, :organization, :number, :row, 'unexplained' FROM accounts",
+        organization=ORGANIZATION,
+        number=listed["phone_number"],
+        row=listed["id"],
+    )
+
+    await gateway.worker.resolver.run()
+
+    assert await gateway.sql("SELECT state FROM intents") == [("owned",)]
+    assert await gateway.sql("SELECT state FROM orphans") == [("adopted",)]
+
+
+async def test_a_look_asks_the_ledger_as_often_for_many_undecided_doubts_as_for_one(gateway: Gateway, tenant: Tenant):
+    await gateway.mark_mode(tenant)
+
+    async def asked() -> int:
+        before = gateway.worker.database.round_trips
+        await look_again(gateway)
+        return gateway.worker.database.round_trips - before
+
+    await doubt(gateway, tenant, step="received")
+    await asked()
+    for_one = await asked()
+    await gateway.teli.arm("reset", times=30, step="received")
+    await asyncio.gather(*(tenant.buy(prefer="wait=5") for _ in range(30)))
+
+    assert await gateway.sql("SELECT count(*) FROM intents WHERE state = 'doubtful'") == [(31,)]
+    assert await asked() == for_one
+
+
+async def test_an_orphan_that_was_adopted_counts_as_one_purchase(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.dashboard_buy("415", ORGANIZATION, USER, count=2)
+    await look_again(gateway)
+    [(orphan, *_), _] = await gateway.sql("SELECT id, account_id FROM orphans")
+    adoption = {"decision": "adopt", "tenant_id": tenant.id, "reason": "bought for it"}
+    answer = await gateway.operator.send("POST", f"/v1/admin/orphans/{orphan}/resolve", json=adoption)
+    assert answer.status_code == 200, answer.text
+    [(account,)] = await gateway.sql("SELECT id FROM accounts")
+    early = datetime(2020, 1, 1, tzinfo=UTC)
+
+    known = await Doubts(gateway.worker.database).purchases_known(Place(account, ORGANIZATION), {(USER, early)})
+
+    assert known == {(USER, early): 2}
 
 
 async def until_unresolved(gateway: Gateway, tenant: Tenant) -> str:

@@ -114,6 +114,11 @@ class Gateway:
         await self.sql("UPDATE steps SET due_at = clock_timestamp() WHERE state = 'waiting'")
         await self.follow_up()
 
+    async def look_everywhere(self) -> None:
+        """Let the worker list every organisation now."""
+        await self.sql("UPDATE looks SET looked_at = '-infinity'")
+        await self.worker.resolver.run()
+
     async def step(self, kind: str) -> dict[str, Any]:
         """The latest step of that kind."""
         [row] = await self.sql(

@@ -58,6 +58,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._process = run(["worker"], self._environment)
+        self.pid = self._process.pid
         return self
 
     def __exit__(

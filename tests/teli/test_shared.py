@@ -27,7 +27,7 @@ async def settled() -> None:
 
 async def test_those_who_come_while_one_is_under_way_share_the_next():
     teli = SlowTeli()
-    listings = SharedListings(teli)  # type: ignore[arg-type]
+    listings = SharedListings(teli)
     first = asyncio.create_task(listings.fresh("o", "u", whole=False))
     await settled()
     later = [asyncio.create_task(listings.fresh("o", "u", whole=False)) for _ in range(100)]
@@ -47,7 +47,7 @@ async def test_those_who_come_while_one_is_under_way_share_the_next():
 
 async def test_other_users_and_whole_organisations_are_listed_by_themselves():
     teli = SlowTeli()
-    listings = SharedListings(teli)  # type: ignore[arg-type]
+    listings = SharedListings(teli)
     wants = [("o", "u", False), ("o", "u", True), ("o", "v", False)]
     tasks = [asyncio.create_task(listings.fresh(o, u, whole=whole)) for o, u, whole in wants]
     await settled()
@@ -60,7 +60,7 @@ async def test_other_users_and_whole_organisations_are_listed_by_themselves():
 
 async def test_who_gives_up_takes_nothing_from_the_others():
     teli = SlowTeli()
-    listings = SharedListings(teli)  # type: ignore[arg-type]
+    listings = SharedListings(teli)
     gives_up, stays = (asyncio.create_task(listings.fresh("o", "u", whole=False)) for _ in range(2))
     await settled()
 

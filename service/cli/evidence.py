@@ -1,0 +1,154 @@
+"""Doubts, orphans and ghosts in plain words: what each is, what is known of it, and what may be done."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from service.cli.words import count_of, fit, known, moment
+
+List = Literal["doubts", "orphans", "ghosts"]
+Item = dict[str, Any]
+SINCE: dict[List, str] = {"doubts": "admitted_at", "orphans": "seen_at", "ghosts": "gone_at"}
+MOST_BODY = 300
+# Every reason an orphan can have that is worth more than its own name.
+ORPHANED = {
+    "unexplained": "No purchase made through Numbergate explains it: bought in the dashboard, or by another program.",
+    "late_proof": "Proof of a purchase came after that had been decided otherwise.",
+    "refused_intent": "It carries the mark of a purchase that was taken to have bought nothing.",
+    "second_row_of_a_mark": "It carries the mark of a purchase that has bought another number.",
+}
+HEARD = {
+    "never_sent": "nothing was sent",
+    "listing": "a listing showed it",
+    "absence": "no listing ever showed it",
+    "operator": "an operator decided",
+}
+WHAT = {
+    ("doubts", "owned"): "The purchase is taken to have bought {phone_number}: the tenant holds it, and it counts.",
+    ("doubts", "refused"): "The purchase is taken to have bought nothing: its quota is given back.",
+    ("orphans", "adopt"): "{number} is held by tenant {tenant} for user {user} from now on, and counts.",
+    ("orphans", "release"): "{number} is given back to the carrier. That cannot be undone.",
+    ("orphans", "ignore"): "{number} stays at Teli, billed, and is no concern of ours.",
+    ("ghosts", "missing"): "{number} no longer counts, until a listing shows it again.",
+    ("ghosts", "still_ours"): "{number} is held, whatever the listings show.",
+}
+
+
+def headline(kind: List, item: Item) -> str:
+    """An item in a few words, for a table."""
+    if kind == "doubts":
+        heard = item.get("evidence") or []
+        last = _heard(heard[-1], brief=True) if heard else "nothing was heard"
+        return f"{last}; {count_of(len(item.get('candidates') or []), 'candidate')}"
+    if kind == "orphans":
+        return known(item.get("nickname")) if item.get("nickname") else known(item.get("reason"))
+    return f"not in {count_of(int(item.get('looks') or 0), 'listing')}"
+
+
+def story(kind: List, item: Item) -> Iterator[str]:
+    """All that is known of an item, line by line."""
+    yield f"{kind.removesuffix('s').capitalize()} {item['id']}, {known(item.get('state'))}"
+    yield ""
+    yield from {"doubts": _doubt, "orphans": _orphan, "ghosts": _ghost}[kind](item)
+    yield ""
+    yield "Decide"
+    yield from (f"  {line}" for line in _decisions(kind, item))
+
+
+def consequence(kind: List, decision: str, item: Item | None, given: dict[str, str | None]) -> str:
+    """What a decision does, for whoever is asked whether it is meant."""
+    item = item or {}
+    names = {
+        "phone_number": known(given.get("phone_number")),
+        "number": known(item.get("phone_number")) if item.get("phone_number") else "The number",
+        "tenant": known(given.get("tenant_id") or item.get("tenant_id")),
+        "user": known(given.get("user_id") or item.get("user_id")),
+    }
+    return WHAT[kind, decision].format(**names)
+
+
+def _doubt(item: Item) -> Iterator[str]:
+    nickname = f", to be called “{known(item['nickname'])}”" if item.get("nickname") else ""
+    yield f"A number in area code {known(item.get('area_code'))} was to be bought{nickname}."
+    yield from _owner(item)
+    yield f"  asked for  {moment(item.get('admitted_at'))}; the send ended {moment(item.get('send_ended_at'))}"
+    yield f"  mark       {known(item.get('mark'))}, at the head of the nickname where Teli kept it"
+    if item.get("phone_number"):
+        yield f"  named      {known(item['phone_number'])}, which the account held already"
+    if item.get("reason"):
+        yield f"  why        {known(item['reason'])}"
+    yield ""
+    yield "What was heard of it"
+    heard = item.get("evidence") or []
+    yield from (f"  {moment(one.get('heard_at'))}  {_heard(one)}" for one in heard)
+    if not heard:
+        yield "  Nothing: the sender was lost before it could tell."
+    yield ""
+    yield "Rows at Teli that it may have bought"
+    candidates = item.get("candidates") or []
+    for one in candidates:
+        called = f"“{known(one['nickname'])}”" if one.get("nickname") else "without a nickname"
+        yield f"  {known(one.get('phone_number'))}  {called}, first seen {moment(one.get('seen_at'))}"
+        yield f"    which is the orphan {one['id']}"
+    if not candidates:
+        yield "  None that nothing else explains."
+
+
+def _orphan(item: Item) -> Iterator[str]:
+    yield f"Teli shows {known(item.get('phone_number'))}, and no purchase of ours accounts for it."
+    reason = str(item.get("reason"))
+    yield ORPHANED.get(reason, f"Why: {fit(reason)}.")
+    yield from _owner(item)
+    yield f"  nickname   {known(item.get('nickname'))}"
+    yield f"  row        {known(item.get('row_id'))}"
+    yield f"  first seen {moment(item.get('seen_at'))}"
+    if item.get("intent_id"):
+        yield f"  belongs to the purchase {item['intent_id']}, most likely"
+
+
+def _ghost(item: Item) -> Iterator[str]:
+    looks = count_of(int(item.get("looks") or 0), "complete listing")
+    yield f"We hold {known(item.get('phone_number'))}, and {looks} since {moment(item.get('gone_at'))} did not show it."
+    yield "It was released in the dashboard, or Teli's listing is wrong. It still counts, and may be billed."
+    yield from _owner(item)
+    yield f"  nickname   {known(item.get('nickname'))}"
+    yield f"  row        {known(item.get('row_id'))}"
+
+
+def _owner(item: Item) -> Iterator[str]:
+    yield f"  tenant     {known(item.get('tenant_id'))}"
+    yield f"  for        user {known(item.get('user_id'))} of organisation {known(item.get('organization_id'))}"
+
+
+def _heard(one: Item, *, brief: bool = False) -> str:
+    """One piece of evidence, by its `kind`; one that is not known here is shown by its name."""
+    status, detail = one.get("status"), one.get("detail")
+    kind = known(one.get("kind"))
+    if kind == "answer":
+        said = f"Teli answered {known(status)}"
+    elif kind == "broken":
+        said = f"the answer {known(status)} broke off" if status else "the connection broke"
+    else:
+        said = HEARD.get(kind, kind)
+    if brief:
+        return said
+    if detail:
+        said += f" ({fit(str(detail), MOST_BODY)})"
+    return f"{said}: {fit(str(one['body']), MOST_BODY)}" if one.get("body") else said
+
+
+def _decisions(kind: List, item: Item) -> Iterator[str]:
+    command = f"numbergate {kind} resolve {item['id']}"
+    why = "--reason 'how you know'"
+    if kind == "doubts":
+        numbers = [str(one.get("phone_number")) for one in item.get("candidates") or []] or ["+1…"]
+        for number in numbers:
+            yield f"{command} owned --phone-number {fit(number)} {why}"
+        yield f"{command} refused {why}"
+    elif kind == "orphans":
+        missing = "".join(f" --{name} …" for name in ("tenant", "user") if not item.get(f"{name}_id"))
+        yield f"{command} adopt{missing} {why}"
+        yield f"{command} release{missing} {why}"
+        yield f"{command} ignore {why}"
+    else:
+        yield f"{command} missing {why}"
+        yield f"{command} still_ours {why}"

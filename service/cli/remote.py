@@ -1,0 +1,133 @@
+"""A running gateway, asked over HTTP with an API key: what every command does that decides nothing by itself."""
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import AfterValidator, Field, SecretStr
+
+from service.cli.faults import failed, told_faults
+from service.cli.words import fit
+from service.settings import LOOPBACK, BadConfiguration, FromEnvironment
+
+PATIENCE = 60.0
+# A doubt is looked up with its evidence and candidates, so that larger pages keep the ledger busy.
+PAGE = 100
+SETTINGS = {"url": "NUMBERGATE_URL", "key": "NUMBERGATE_API_KEY"}
+
+
+class Refused(Exception):
+    """The gateway said no; `detail` is its own words. Nothing was changed."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+
+
+class Away(Exception):
+    """There was no answer, or it was not a gateway's. Whether anything was changed is not known."""
+
+
+def _https_outside_loopback(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("http", "https") or not host:
+        raise ValueError("must look like https://host")
+    if scheme == "http" and host not in LOOPBACK:
+        raise ValueError("must be https outside loopback: the key travels in a header")
+    return url.rstrip("/")
+
+
+def _header(key: SecretStr) -> SecretStr:
+    if not (key.get_secret_value().isascii() and key.get_secret_value().isprintable()):
+        raise ValueError("is not a key")
+    return key
+
+
+class RemoteSettings(FromEnvironment):
+    url: Annotated[str, AfterValidator(_https_outside_loopback)] = Field(
+        "http://127.0.0.1:8080", alias="NUMBERGATE_URL"
+    )
+    api_key: Annotated[SecretStr, AfterValidator(_header)] = Field(alias="NUMBERGATE_API_KEY")
+
+
+class Remote:
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        # Certificates take a while to load, and on this machine nobody speaks TLS; nor does a proxy stand in between.
+        far = url.startswith("https:")
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"X-API-Key": key, "Accept": "application/json", "User-Agent": "numbergate"},
+            timeout=PATIENCE,
+            trust_env=far,
+            verify=ssl.create_default_context() if far else False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Raises: Refused, Away."""
+        return self._ask("GET", path, params=params)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises: Refused, Away."""
+        return self._ask("POST", path, json=body)
+
+    def items(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """A listing's items, page after page as they are wanted. Raises: Refused, Away."""
+        while True:
+            page = self.get(path, limit=PAGE, **params)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            params["cursor"] = page["next_cursor"]
+
+    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            told = f"{self.url} does not answer: {fit(str(error)) or type(error).__name__}"
+            unknown = "; whether it was decided is not known, so look again" if method == "POST" else ""
+            raise Away(told + unknown) from None
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if answer.status_code == 200 and isinstance(body, dict):
+            return body
+        if isinstance(body, dict) and "code" in body and "detail" in body:
+            raise Refused(answer.status_code, str(body["code"]), fit(str(body["detail"])))
+        raise Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
+
+
+@contextmanager
+def remote(url: str | None, key: str | None) -> Iterator[Remote]:
+    """The gateway named by options, else by the environment; whatever hinders is a line on stderr and an exit code:
+    1 where the gateway refused or is away, 2 where it is not said which gateway or with what key.
+    """
+    given = {SETTINGS[name]: value for name, value in (("url", url), ("key", key)) if value is not None}
+    environment = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in given}
+    try:
+        settings = RemoteSettings.from_environment(environment | given)
+    except BadConfiguration as bad:
+        raise SystemExit(told_faults(bad)) from None
+    try:
+        with Remote(settings.url, settings.api_key.get_secret_value()) as found:
+            yield found
+    except (Refused, Away) as error:
+        raise SystemExit(failed(error)) from None

@@ -1,0 +1,130 @@
+"""`numbergate doubts`, `orphans` and `ghosts`: the operator's short lists, seen and decided through the gateway."""
+
+import json as jsonlib
+import sys
+from itertools import islice
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.evidence import SINCE, Item, List, consequence, headline, story
+from service.cli.faults import failed
+from service.cli.remote import Remote, remote
+from service.cli.words import known, moment
+
+FIRST = 100
+# Columns that it takes to show an id, a number, a time and some words side by side; and whose it is, too.
+TABLE_FROM, WIDE_FROM = 90, 130
+GAP = 2
+
+
+def run_list(
+    kind: List, *, url: str | None, key: str | None, organization: str | None, everything: bool, json: bool
+) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        wanted = (
+            item
+            for item in gateway.items(_path(kind))
+            if organization is None or item["organization_id"] == organization
+        )
+        items = list(wanted if everything else islice(wanted, FIRST))
+        more = next(wanted, None) is not None
+    if json:
+        print(jsonlib.dumps({"items": items, "complete": not more}))
+        return 0
+    console = Console(highlight=False)
+    if not items:
+        console.print(f"No {kind}.")
+    elif console.width >= TABLE_FROM:
+        console.print(_table([_cells(kind, item, wide=console.width >= WIDE_FROM) for item in items], console.width))
+    else:
+        for item in items:
+            line = f"  {known(item['phone_number'])}  {moment(item[SINCE[kind]])}  {headline(kind, item)}"
+            console.print(f"{item['id']}\n{line}", markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+    if more:
+        Console(stderr=True, highlight=False).print(f"The first {FIRST} {kind}; --all shows every one.")
+    return 0
+
+
+def run_show(kind: List, item_id: UUID, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        item = _find(gateway, kind, item_id)
+    if item is None:
+        return failed(f"no {item_id} is on the list of {kind}: it was resolved, or never was there")
+    if json:
+        print(jsonlib.dumps(item))
+        return 0
+    console = Console(highlight=False, soft_wrap=True)
+    for line in story(kind, item):
+        console.print(line, markup=False)
+    return 0
+
+
+def run_resolve(
+    kind: List,
+    item_id: UUID,
+    decision: str,
+    *,
+    url: str | None,
+    key: str | None,
+    reason: str,
+    yes: bool,
+    json: bool,
+    **given: str | None,
+) -> int:
+    """Returns the exit code. `given`: the further members of the decision, those that are None left out."""
+    body = {"decision": decision, "reason": reason, **{name: one for name, one in given.items() if one is not None}}
+    with remote(url, key) as gateway:
+        if not yes:
+            print(consequence(kind, decision, _find(gateway, kind, item_id), given), file=sys.stderr)
+            if not _meant():
+                return failed("nothing was decided")
+        decided = gateway.post(f"{_path(kind)}/{item_id}/resolve", body)
+    if json:
+        print(jsonlib.dumps(decided))
+    else:
+        number = f", number {decided['number_id']}" if decided.get("number_id") else ""
+        print(f"{kind.removesuffix('s').capitalize()} {item_id} is decided: {known(decided['state'])}{number}.")
+    return 0
+
+
+def _path(kind: List) -> str:
+    return f"/v1/admin/{kind}"
+
+
+def _find(gateway: Remote, kind: List, item_id: UUID) -> Item | None:
+    return next((item for item in gateway.items(_path(kind)) if item["id"] == str(item_id)), None)
+
+
+def _meant() -> bool:
+    """Asked on stderr: stdout is for what a program reads. The end of the input is a no."""
+    print("Decide so? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _table(rows: list[dict[str, str]], width: int) -> Table:
+    """Ids, numbers and times are whole, to be copied; the rest shares what room there is."""
+    whole = {name: max(len(name), *(len(row[name]) for row in rows)) for name in ("id", "number", "since")}
+    others = [name for name in rows[0] if name not in whole]
+    share = (width - sum(whole.values()) - GAP * len(rows[0])) // len(others)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=whole.get(name, share))
+    for row in rows:
+        table.add_row(*map(Text, row.values()))
+    return table
+
+
+def _cells(kind: List, item: Item, *, wide: bool) -> dict[str, str]:
+    cells = {
+        "id": str(item["id"]),
+        "number": known(item["phone_number"]),
+        "since": moment(item[SINCE[kind]])[:16],
+        "what": headline(kind, item),
+    }
+    owner = {"tenant": known(item["tenant_id"]), "organisation": known(item["organization_id"])}
+    return cells | owner if wide else cells

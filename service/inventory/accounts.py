@@ -1,0 +1,68 @@
+"""How each upstream account stands: what has been learned of it, and what is open."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, text
+
+from service.db import Database
+
+ACCOUNTS = text("""
+    SELECT a.name, a.mode, coalesce(a.mode_changed_at, a.created_at) AS mode_since,
+           a.mode_changed_at IS NOT NULL AS mode_learned, a.listed_at,
+           (SELECT count(*) FROM numbers n WHERE n.account_id = a.id AND n.state <> 'released') AS held,
+           (SELECT count(*) FROM numbers n WHERE n.account_id = a.id AND n.state <> 'released'
+            AND n.confirmed_at IS NULL) AS unconfirmed,
+           (SELECT count(*) FROM intents i WHERE i.account_id = a.id AND i.state = 'doubtful') AS doubtful,
+           (SELECT count(*) FROM intents i WHERE i.account_id = a.id AND i.state = 'unresolved') AS unresolved,
+           (SELECT count(*) FROM orphans o WHERE o.account_id = a.id AND o.state = 'open') AS orphans
+    FROM accounts a ORDER BY a.name
+""")
+# Whoever holds a number has rows to look at; of several, whoever bought last.
+OWNER = text("""
+    (SELECT organization_id, user_id FROM numbers WHERE state = 'active' ORDER BY acquired_at DESC, id DESC LIMIT 1)
+    UNION ALL
+    (SELECT organization_id, id FROM users ORDER BY created_at, organization_id, id LIMIT 1)
+    LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`mode_since`: since the account was filed, unless `mode_learned`. `listed_at`: None bars every purchase."""
+
+    name: str
+    mode: str
+    mode_since: datetime
+    mode_learned: bool
+    listed_at: datetime | None
+    held: int
+    unconfirmed: int
+    doubtful: int
+    unresolved: int
+    orphans: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """`owner`: an organisation and a user of it that Teli should know; `organizations`: all that are filed."""
+
+    accounts: tuple[Standing, ...]
+    owner: tuple[str, str] | None
+    organizations: tuple[str, ...]
+
+
+async def read_standings(database: Database) -> Standings:
+    """As an administrator, who sees every tenant; in the role of the API or of the worker.
+
+    Raises: StorageUnavailable.
+    """
+    async with database.acting(duty="admin", sees=("*",)) as session:
+        accounts = (await session.execute(ACCOUNTS)).all()
+        owner = (await session.execute(OWNER)).one_or_none()
+        filed = (await session.execute(text("SELECT id FROM organizations ORDER BY id"))).scalars().all()
+    return Standings(tuple(map(_standing, accounts)), (owner[0], owner[1]) if owner else None, tuple(filed))
+
+
+def _standing(row: Row[tuple[object, ...]]) -> Standing:
+    return Standing(**row._mapping)

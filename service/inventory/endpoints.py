@@ -1,0 +1,57 @@
+"""The inventory over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AfterValidator
+
+from service.http.openapi import problems
+from service.http.routes import OwnRoute
+from service.inventory.inventory import Inventory
+from service.inventory.repository import Filters
+from service.inventory.schemas import STATES_PATTERN, NumberPage, known_states
+from service.kit.text import plain
+from service.tenants.auth import CREDENTIALS, NumbersRead
+from service.tenants.endpoints import AUTH
+from service.tenants.principals import NotYourOrganization
+
+router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
+
+
+def inventory_of(request: Request) -> Inventory:
+    found: Inventory = request.app.state.services.inventory
+    return found
+
+
+InventoryDep = Annotated[Inventory, Depends(inventory_of)]
+Named = Annotated[str | None, AfterValidator(lambda text: text and plain(text)), Query(min_length=1, max_length=128)]
+States = Annotated[
+    str | None,
+    AfterValidator(lambda text: text if text is None else known_states(text)),
+    Query(
+        description="One or several, separated by commas; without it all but `released`",
+        max_length=200,
+        json_schema_extra={"pattern": STATES_PATTERN},
+        examples=["active,missing"],
+    ),
+]
+
+
+@router.get("", responses=problems(NotYourOrganization, *AUTH))
+async def list_inventory(
+    caller: NumbersRead,
+    inventory: InventoryDep,
+    organization_id: Named = None,
+    tenant_id: Named = None,
+    user_id: Named = None,
+    state: States = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> NumberPage:
+    """The numbers that the caller may see, oldest acquisition first, page by page.
+
+    A tenant's key sees the tenant's numbers; with the scope `inventory:org` also all others of the organisations it
+    was granted. An administrator's or operator's sees all.
+    """
+    filters = Filters(organization_id, tenant_id, user_id, tuple(set(state.split(","))) if state else None)
+    return NumberPage.model_validate(await inventory.page(caller, filters, limit=limit, cursor=cursor))

@@ -1,0 +1,50 @@
+"""Many numbers at once, for whoever may see them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from service.db import Database
+from service.inventory.repository import COUNTED, Filters, InventoryRepository, Visible
+from service.kit.pagination import Cursors
+from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
+
+
+class Inventory:
+    def __init__(self, database: Database, cursors: Cursors) -> None:
+        self._database = database
+        self._cursors = cursors
+
+    async def page(self, caller: Principal, filters: Filters, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """One page, oldest acquisition first, and the cursor that continues it.
+
+        A number that is there all the while is on exactly one page, whatever is bought or released meanwhile.
+
+        Raises: NotYourOrganization, NotYourTenant, whether there is such an organisation or tenant or not;
+            InvalidRequest for a cursor of other filters.
+        """
+        visible = Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
+        _check(caller, filters, visible)
+        after = None
+        if cursor is not None:
+            moment, number_id = self._cursors.open(filters.as_json(), cursor)
+            after = datetime.fromisoformat(moment), UUID(number_id)
+        async with self._database.acting(tenant=visible.tenant_id, sees=visible.sees) as session:
+            rows, counted = await InventoryRepository(session).page(filters, visible, after=after, limit=limit + 1)
+        next_cursor = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            next_cursor = self._cursors.seal(filters.as_json(), [last.acquired_at.isoformat(), str(last.id)])
+        return {
+            "items": [dict(row._mapping) for row in rows[:limit]],
+            "next_cursor": next_cursor,
+            "total": {"value": min(counted, COUNTED), "exact": counted <= COUNTED},
+        }
+
+
+def _check(caller: Principal, filters: Filters, visible: Visible) -> None:
+    asked = filters.organization_id
+    if asked is not None and not ({asked, "*"} & set(visible.sees) or asked in caller.organization_ids):
+        raise NotYourOrganization
+    if not visible.sees and filters.tenant_id not in (None, caller.tenant_id):
+        raise NotYourTenant("tenant_id must be absent or your own: this key sees no organisation as a whole.")

@@ -1,0 +1,283 @@
+"""Questions about doubts, to the ledger: each method is one transaction, and asks for all doubts of a place at once.
+
+What a place's doubts need is loaded together, so that a look costs the same few questions for one doubt as for
+hundreds. The rules are pure and elsewhere.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.audit.entries import note
+from service.db import Database
+from service.kit.phone import E164
+from service.numbers.models import Intent, Number
+from service.outbox.events import record
+from service.reconciliation.absence import Bought, Taken, count_purchases
+from service.reconciliation.judgement import Doubt, Lane, Place
+from service.reconciliation.models import ExistingNumber, ListingTaken, Orphan, UpstreamRow
+from service.teli.listing import Row
+from service.tenants.models import Account, User
+
+# What is still being sent is for its sender to tell, who has heard more than a listing shows.
+DOUBTS = ("doubtful", "unresolved")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoubts:
+    """All that deciding the doubts of a place takes.
+
+    `log`: its listings since the first of the `doubtful` ended, save those that prove nothing. `lanes`: of the doubts
+    that hold theirs.
+    """
+
+    doubts: Sequence[Doubt]
+    log: Sequence[Taken]
+    lanes: Mapping[UUID, Lane]
+
+
+class Doubts:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, place: Place) -> OpenDoubts:
+        """The doubts of a place, oldest first, with what is known of each."""
+        async with self._database.acting() as session:
+            doubts = await open_doubts(session, place)
+            return OpenDoubts(doubts, await _log(session, place, doubts), await _lanes(session, place, doubts))
+
+    async def with_candidates(self, place: Place, doubts: Sequence[Doubt]) -> Set[UUID]:
+        """Those for whose user an unexplained row appeared since they were admitted, which nobody has decided."""
+        query = text(
+            """
+            SELECT DISTINCT doubt.id
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:users AS text[]), CAST(:admitted AS timestamptz[]))
+                   AS doubt(id, user_id, admitted_at)
+            JOIN orphans o ON o.account_id = :account_id AND o.organization_id = :organization_id AND o.state = 'open'
+              AND o.created_at > doubt.admitted_at AND (o.user_id = doubt.user_id OR o.user_id IS NULL)
+            """
+        )
+        values = {
+            **named(place),
+            "ids": [one.id for one in doubts],
+            "users": [one.user_id for one in doubts],
+            "admitted": [one.admitted_at for one in doubts],
+        }
+        async with self._database.acting() as session:
+            return set((await session.scalars(query, values)).all())
+
+    async def purchases_known(
+        self, place: Place, asked: Set[tuple[str, datetime]]
+    ) -> Mapping[tuple[str, datetime], int]:
+        """How many purchases of each user are known from a moment on: ours, and rows that appeared."""
+        query = text(
+            """
+            SELECT asked.user_id, asked.since, known.phone_number, known.row_id
+            FROM unnest(CAST(:users AS text[]), CAST(:since AS timestamptz[])) AS asked(user_id, since)
+            CROSS JOIN LATERAL (
+              SELECT n.phone_number, n.upstream_row_id AS row_id FROM numbers n WHERE n.account_id = :account_id
+                AND n.organization_id = :organization_id AND n.user_id = asked.user_id AND n.acquired_at >= asked.since
+              UNION
+              SELECT o.phone_number, o.row_id FROM orphans o WHERE o.account_id = :account_id
+                AND o.organization_id = :organization_id AND o.user_id = asked.user_id AND o.created_at >= asked.since
+            ) known
+            """
+        )
+        pairs = sorted(asked)
+        values = {**named(place), "users": [user for user, _ in pairs], "since": [since for _, since in pairs]}
+        async with self._database.acting() as session:
+            known: dict[tuple[str, datetime], list[Bought]] = {pair: [] for pair in pairs}
+            for user, since, phone_number, row_id in await session.execute(query, values):
+                known[user, since].append((phone_number, row_id))
+        return {pair: count_purchases(found) for pair, found in known.items()}
+
+    async def unresolved(self, doubts: Sequence[Doubt]) -> Set[UUID]:
+        """Absent for now: an operator sees them, the watch goes on, the quota stays held; their lanes are free.
+
+        Returns those that were still `doubtful`.
+        """
+        async with self._database.acting() as session:
+            found = await session.scalars(
+                update(Intent)
+                .where(Intent.id.in_([one.id for one in doubts]), Intent.state == "doubtful")
+                .values(state="unresolved", decision="absent", holds_lane=False)
+                .returning(Intent.id)
+            )
+            moved = set(found.all())
+            for doubt in doubts:
+                if doubt.id not in moved:
+                    continue
+                note(
+                    session,
+                    actor="worker",
+                    action="intent.unresolved",
+                    of=("intent", str(doubt.id)),
+                    tenant=doubt.tenant_id,
+                    before={"state": "doubtful"},
+                    after={"state": "unresolved"},
+                    request_id=doubt.request_id,
+                )
+                await record(session, doubt.tenant_id, "number.unresolved", intent_id=doubt.id)
+        return moved
+
+
+async def open_doubts(session: AsyncSession, place: Place) -> Sequence[Doubt]:
+    """Purchases of a place whose outcome is not proved; oldest first."""
+    found = await session.execute(
+        select(
+            Intent.id,
+            Intent.account_id,
+            Intent.organization_id,
+            Intent.tenant_id,
+            Intent.user_id,
+            Intent.mark,
+            Intent.request_id,
+            Intent.state,
+            Intent.named_number,
+            Intent.admitted_at,
+            func.coalesce(Intent.send_ended_at, Intent.lease_until).label("ended_at"),
+            Intent.holds_lane,
+        )
+        .where(
+            Intent.account_id == place.account_id,
+            Intent.organization_id == place.organization_id,
+            Intent.state.in_(DOUBTS),
+        )
+        .order_by(Intent.admitted_at, Intent.id)
+    )
+    return [Doubt(**row._mapping) for row in found]
+
+
+async def _log(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> Sequence[Taken]:
+    """What is absent already needs no more proof, so the log asked for is short, however old the oldest doubt."""
+    ends = [one.ended_at for one in doubts if one.state == "doubtful"]
+    if not ends:
+        return []
+    taken = await session.execute(
+        select(ListingTaken.began_at, ListingTaken.complete, ListingTaken.trustworthy)
+        .where(
+            ListingTaken.account_id == place.account_id,
+            ListingTaken.organization_id == place.organization_id,
+            ListingTaken.began_at >= min(ends),
+            ListingTaken.complete,
+            ListingTaken.trustworthy,
+        )
+        .order_by(ListingTaken.began_at)
+    )
+    return [Taken(*one) for one in taken]
+
+
+async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> Mapping[UUID, Lane]:
+    holders = [one for one in doubts if one.holds_lane]
+    if not holders:
+        return {}
+    users = {one.user_id for one in holders}
+    mode = await session.scalar(select(Account.mode).where(Account.id == place.account_id))
+    exclusive = set(
+        await session.scalars(
+            select(User.id).where(User.organization_id == place.organization_id, User.id.in_(users), User.exclusive)
+        )
+    )
+    open_purchases = Counter(
+        await session.scalars(
+            select(Intent.user_id).where(
+                Intent.account_id == place.account_id,
+                # As two conditions, each of which has an index.
+                or_(Intent.state == "sending", Intent.state.in_(DOUBTS)),
+                Intent.user_id.in_(users),
+            )
+        )
+    )
+    baselines = await _baselines(session, place, holders)
+    appeared = await _appeared(session, place, users, [one for one in baselines.values() if one is not None])
+    return {
+        one.id: Lane(
+            mode=mode or "",
+            exclusive=one.user_id in exclusive,
+            held=one.holds_lane,
+            others_open=open_purchases[one.user_id] - 1,
+            baseline=baselines[one.id],
+            appeared=[(row, at) for row, at in appeared if row.user_id == one.user_id],
+        )
+        for one in holders
+    }
+
+
+async def _baselines(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> dict[UUID, datetime | None]:
+    """When the last trustworthy listing that ended before each send began."""
+    found = await session.execute(
+        text(
+            """
+            SELECT doubt.id, (SELECT max(l.began_at) FROM listings l WHERE l.account_id = :account_id
+                              AND l.organization_id = :organization_id AND l.complete AND l.trustworthy
+                              AND l.ended_at < doubt.admitted_at) AS began_at
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:admitted AS timestamptz[])) AS doubt(id, admitted_at)
+            """
+        ),
+        {
+            **named(place),
+            "ids": [one.id for one in doubts],
+            "admitted": [one.admitted_at for one in doubts],
+        },
+    )
+    return {row.id: row.began_at for row in found}
+
+
+async def _appeared(
+    session: AsyncSession, place: Place, users: Set[str], baselines: Sequence[datetime]
+) -> Sequence[tuple[Row, datetime]]:
+    """Rows listed now, of these users and from these moments on, that no acquisition has and nobody decided."""
+    if not baselines:
+        return []
+    found = await session.execute(
+        select(
+            UpstreamRow.row_id,
+            UpstreamRow.phone_number,
+            UpstreamRow.user_id,
+            UpstreamRow.nickname,
+            UpstreamRow.first_seen_at,
+        ).where(
+            UpstreamRow.account_id == place.account_id,
+            UpstreamRow.organization_id == place.organization_id,
+            UpstreamRow.user_id.in_(users),
+            UpstreamRow.first_seen_at > min(baselines),
+            UpstreamRow.gone_at.is_(None),
+            ~exists().where(Number.account_id == UpstreamRow.account_id, Number.upstream_row_id == UpstreamRow.row_id),
+            ~exists().where(
+                ExistingNumber.account_id == UpstreamRow.account_id, ExistingNumber.row_id == UpstreamRow.row_id
+            ),
+            ~exists().where(
+                Orphan.account_id == UpstreamRow.account_id,
+                Orphan.row_id == UpstreamRow.row_id,
+                Orphan.state != "open",
+            ),
+        )
+    )
+    return [
+        (
+            Row(
+                row_id=one.row_id,
+                phone_number=E164(one.phone_number),
+                organization_id=place.organization_id,
+                user_id=one.user_id,
+                nickname=one.nickname,
+                subscription_id=None,
+                created_at=None,
+                inbound_agent_id=None,
+                outbound_agent_id=None,
+            ),
+            one.first_seen_at,
+        )
+        for one in found
+    ]
+
+
+def named(place: Place) -> dict[str, Any]:
+    """As the parameters of a statement."""
+    return {"account_id": place.account_id, "organization_id": place.organization_id}

@@ -1,0 +1,171 @@
+"""Questions about doubts, in memory."""
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from service.kit.phone import E164
+from service.reconciliation.absence import Taken, count_purchases
+from service.reconciliation.doubts import DOUBTS, Doubts, OpenDoubts
+from service.reconciliation.judgement import Doubt, Lane, Place
+from service.teli.listing import Row
+from tests.fakes.world import World
+
+
+class DoubtsInMemory(Doubts):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def of(self, place: Place) -> OpenDoubts:
+        doubts = open_doubts(self._world, place)
+        return OpenDoubts(doubts, self._log(place, doubts), self._lanes(place, doubts))
+
+    def _log(self, place: Place, doubts: Sequence[Doubt]) -> Sequence[Taken]:
+        ends = [one.ended_at for one in doubts if one.state == "doubtful"]
+        if not ends:
+            return []
+        since = min(ends)
+        taken = [
+            Taken(one.began_at, one.complete, one.trustworthy)
+            for one in self._world.listings_of.get((place.account_id, place.organization_id), ())
+            if one.complete and one.trustworthy and one.began_at >= since
+        ]
+        return sorted(taken, key=lambda one: one.began_at)
+
+    def _lanes(self, place: Place, doubts: Sequence[Doubt]) -> Mapping[UUID, Lane]:
+        holders = [one for one in doubts if one.holds_lane]
+        if not holders:
+            return {}
+        world = self._world
+        users = {one.user_id for one in holders}
+        baselines = {one.id: self._baseline(place, one.admitted_at) for one in holders}
+        known = [at for at in baselines.values() if at is not None]
+        appeared = self._appeared(place, users, min(known)) if known else []
+        return {
+            one.id: Lane(
+                mode=world.accounts[place.account_id].mode,
+                exclusive=world.is_exclusive(place.organization_id, one.user_id),
+                held=one.holds_lane,
+                others_open=self._open_purchases(place.account_id, one.user_id) - 1,
+                baseline=baselines[one.id],
+                appeared=[(row, at) for row, at in appeared if row.user_id == one.user_id],
+            )
+            for one in holders
+        }
+
+    def _open_purchases(self, account_id: UUID, user_id: str) -> int:
+        return sum(
+            intent.user_id == user_id
+            for (account, _), intents in self._world.open_intents.items()
+            if account == account_id
+            for intent in intents.values()
+        )
+
+    def _baseline(self, place: Place, admitted_at: datetime) -> datetime | None:
+        return max(
+            (
+                one.began_at
+                for one in self._world.listings_of.get((place.account_id, place.organization_id), ())
+                if one.complete and one.trustworthy and one.ended_at < admitted_at
+            ),
+            default=None,
+        )
+
+    def _appeared(self, place: Place, users: Set[str], since: datetime) -> Sequence[tuple[Row, datetime]]:
+        world, account_id = self._world, place.account_id
+        return [
+            (
+                Row(
+                    row_id=row.row_id,
+                    phone_number=E164(row.phone_number),
+                    organization_id=place.organization_id,
+                    user_id=row.user_id,
+                    nickname=row.nickname,
+                    subscription_id=None,
+                    created_at=None,
+                    inbound_agent_id=None,
+                    outbound_agent_id=None,
+                ),
+                row.first_seen_at,
+            )
+            for row in world.rows_at.get((account_id, place.organization_id), {}).values()
+            if row.user_id in users
+            and row.first_seen_at > since
+            and row.gone_at is None
+            and (account_id, row.row_id) not in world.owners
+            and (account_id, row.row_id) not in world.existing
+            and ((orphan := world.orphan_rows.get((account_id, row.row_id))) is None or orphan.state == "open")
+        ]
+
+    async def with_candidates(self, place: Place, doubts: Sequence[Doubt]) -> Set[UUID]:
+        undecided = [
+            orphan
+            for orphan in self._world.orphans_at.get(place.account_id, ())
+            if orphan.organization_id == place.organization_id and orphan.state == "open"
+        ]
+        return {
+            doubt.id
+            for doubt in doubts
+            if any(
+                orphan.created_at > doubt.admitted_at and orphan.user_id in (None, doubt.user_id)
+                for orphan in undecided
+            )
+        }
+
+    async def purchases_known(
+        self, place: Place, asked: Set[tuple[str, datetime]]
+    ) -> Mapping[tuple[str, datetime], int]:
+        world, organization = self._world, place.organization_id
+        ours = world.numbers_at.get((place.account_id, organization), ())
+        orphans = world.orphans_at.get(place.account_id, ())
+        return {
+            (user, since): count_purchases(
+                [
+                    *(
+                        (one.phone_number, one.upstream_row_id)
+                        for one in ours
+                        if one.user_id == user and one.acquired_at >= since
+                    ),
+                    *(
+                        (one.phone_number, one.row_id)
+                        for one in orphans
+                        if one.organization_id == organization and one.user_id == user and one.created_at >= since
+                    ),
+                ]
+            )
+            for user, since in asked
+        }
+
+    async def unresolved(self, doubts: Sequence[Doubt]) -> Set[UUID]:
+        world, moved = self._world, set()
+        for doubt in doubts:
+            intent = world.intents.get(doubt.id)
+            if intent is not None and intent.state == "doubtful":
+                world.move(intent, "unresolved", holds_lane=False, decision="absent")
+                world.note("intent.unresolved")
+                world.tell("number.unresolved")
+                moved.add(doubt.id)
+        return moved
+
+
+def open_doubts(world: World, place: Place) -> Sequence[Doubt]:
+    doubts = [
+        Doubt(
+            id=intent.id,
+            account_id=intent.account_id,
+            organization_id=intent.organization_id,
+            tenant_id=intent.tenant_id,
+            user_id=intent.user_id,
+            mark=intent.mark,
+            request_id=intent.request_id,
+            state=cast("Doubt", intent).state,
+            named_number=intent.named_number,
+            admitted_at=intent.admitted_at,
+            ended_at=intent.send_ended_at or intent.lease_until,
+            holds_lane=intent.holds_lane,
+        )
+        for intent in world.open_intents.get((place.account_id, place.organization_id), {}).values()
+        if intent.state in DOUBTS
+    ]
+    return sorted(doubts, key=lambda doubt: (doubt.admitted_at, doubt.id))

@@ -1,0 +1,367 @@
+"""The ledger in memory: the functions `admit`, `settle` and `lapse_sends` of the database, line by line."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.exc import NoResultFound
+
+from service.agents.models import AgentLink
+from service.idempotency.models import IdempotencyKey
+from service.kit.clock import utc_now
+from service.kit.types import TenantId
+from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoSuchIntent
+from service.numbers.models import Attempt, Evidence, Intent, QueuePlace, SendSlot
+from service.quotas.errors import QuotaExceeded
+from service.reconciliation.models import Orphan
+from service.teli.client import SendBy
+from tests.fakes.world import OPEN, World, alter, made
+
+ALIVE = timedelta(seconds=3)
+RENEWED_BELOW = timedelta(seconds=2)
+PLACES_KEPT = timedelta(minutes=1)
+REFUSALS_REPEATED = timedelta(seconds=60)
+STAND = ("presumed", "operator")
+EVENTS = {"owned": "number.acquired", "refused": "number.refused", "doubtful": "number.doubtful"}
+
+
+class LedgerInMemory(Ledger):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def admit(self, ask: dict[str, Any]) -> Admission:
+        send_by = SendBy.within(SEND_WITHIN)
+        said = self._admit(ask, utc_now())
+        return Admission(said["outcome"], said, send_by)
+
+    def _admit(self, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
+        world, tenant_id, key = self._world, ask["tenant_id"], ask["key"]
+        if key is not None and (known := self._known(tenant_id, key, bytes.fromhex(ask["fingerprint"]), now)):
+            return known
+        tenant = world.tenants.get(tenant_id)
+        account = world.accounts[tenant.account_id] if tenant else None
+        organization, user = ask["organization_id"], ask["user_id"]
+        if (tenant and tenant.state != "active") or (
+            world.stops
+            and (
+                any(scope == "global" for scope, _ in world.stops)
+                or ("tenant", tenant_id) in world.stops
+                or (account is not None and ("account", str(account.id)) in world.stops)
+            )
+        ):
+            return {"outcome": "stopped"}
+        if (tenant_id, organization) not in world.grants:
+            return {"outcome": "not_your_organization"}
+        if (organization, user) not in world.users:
+            return {"outcome": "unknown_user"}
+        assert account is not None  # A grant has a tenant.
+        if account.listed_at is None:
+            return {"outcome": "not_listed"}
+
+        intent_id, in_lanes = UUID(ask["intent_id"]), account.mode == "lane"
+        line = user if in_lanes else ""
+        if self._held_up(account.id, line, intent_id, ask["replica"], now) or (
+            in_lanes and (account.id, user) in world.lanes
+        ):
+            return self._wait(account.id, line, intent_id, ask, now)
+        slot = next((one for one in world.slots[account.id] if _is_free(one, now)), None)
+        if slot is None:
+            return self._wait(account.id, "", intent_id, ask, now)
+        if intent_id in world.intents:
+            raise _violated("intents_pkey")
+        quota = world.quotas.get(tenant_id)
+        if quota is None or (quota.numbers_held is not None and quota.used + quota.reserved >= quota.numbers_held):
+            raise QuotaExceeded(limit=quota.numbers_held, used=quota.used, reserved=quota.reserved)  # type: ignore[union-attr]
+
+        lease_until = now + timedelta(seconds=ask["lease_seconds"])
+        alter(slot, intent_id=intent_id, held_until=lease_until)
+        world.queue.pop(intent_id, None)
+        if key is not None:
+            if (found := world.keys.get((tenant_id, key))) is not None:
+                alter(found, intent_id=intent_id)
+            else:
+                world.keys[tenant_id, key] = made(
+                    IdempotencyKey, tenant_id=tenant_id, scope="create", key=key,
+                    fingerprint=bytes.fromhex(ask["fingerprint"]), intent_id=intent_id,
+                )  # fmt: skip
+        world.add_intent(
+            id=intent_id, tenant_id=tenant_id, account_id=account.id, organization_id=organization, user_id=user,
+            area_code=ask["area_code"], wish=ask["wish"], idempotency_key=key, mark=ask["mark"],
+            request_id=ask["request_id"], state="sending", admitted_at=now, lease_until=lease_until, slot=slot.slot,
+            holds_lane=in_lanes,
+        )  # fmt: skip
+        world.attempts[intent_id] = made(Attempt, intent_id=intent_id, tenant_id=tenant_id, admitted_at=now)
+        alter(quota, reserved=quota.reserved + 1)
+        return {
+            "outcome": "admitted",
+            "account_id": str(account.id),
+            "teli_tenant_id": account.teli_tenant_id,
+            "slot": slot.slot,
+            "lane": in_lanes,
+            "spare": self._spare(account.id, ask),
+        }
+
+    def _spare(self, account_id: UUID, ask: dict[str, Any]) -> dict[str, Any] | None:
+        """The function `spare_number`."""
+        near = ask.get("near") or ()
+        found = [
+            orphan
+            for orphan in self._world.orphans_at.get(account_id, ())
+            if orphan.state == "open"
+            and orphan.reason == "refused_intent"
+            and orphan.tenant_id == ask["tenant_id"]
+            and orphan.user_id == ask["user_id"]
+            and orphan.organization_id == ask["organization_id"]
+            and orphan.area_code in near
+            and (row := self._world.rows.get((account_id, orphan.row_id or ""))) is not None
+            and row.gone_at is None
+        ]
+        if not found:
+            return None
+        first = min(found, key=lambda orphan: (near.index(orphan.area_code), orphan.created_at, orphan.id))
+        return {
+            "orphan_id": str(first.id),
+            "phone_number": first.phone_number,
+            "row_id": first.row_id,
+            "nickname": first.nickname,
+        }
+
+    def _known(self, tenant_id: str, key: str, fingerprint: bytes, now: datetime) -> dict[str, Any] | None:
+        found = self._world.keys.get((tenant_id, key))
+        if found is None:
+            return None
+        intent, equal = self._world.intents[found.intent_id], found.fingerprint == fingerprint
+        if intent.state == "refused" and intent.decision not in STAND and equal:
+            assert intent.decided_at is not None
+            if intent.decided_at < now - REFUSALS_REPEATED:
+                return None
+        return {
+            "outcome": "known",
+            "intent_id": str(intent.id),
+            "state": intent.state,
+            "fingerprint_equal": equal,
+            "answer": intent.answer,
+        }
+
+    def _held_up(self, account_id: UUID, line: str, intent_id: UUID, replica: str, now: datetime) -> bool:
+        queue = self._world.queue
+        if not queue:
+            return False
+        mine, asker = queue.get(intent_id), UUID(replica)
+        return any(
+            one.account_id == account_id
+            and one.queue in (line, "")
+            and one.alive_until > now
+            and one is not mine
+            and (mine is None or (one.place < mine.place and one.replica != asker))
+            for one in queue.values()
+        )
+
+    def _wait(self, account_id: UUID, line: str, intent_id: UUID, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
+        """The function `wait_in_queue`. A place number is used up by each who asks, as by the identity's sequence."""
+        world, replica = self._world, UUID(ask["replica"])
+        world.places_given += 1
+        mine = world.queue.get(intent_id)
+        if mine is not None:
+            alter(mine, queue=line)
+        else:
+            mine = world.queue[intent_id] = made(
+                QueuePlace, account_id=account_id, queue=line, intent_id=intent_id, place=world.places_given,
+                replica=replica, alive_until=now + ALIVE, leaves_at=now + timedelta(seconds=ask["wait_seconds"]),
+            )  # fmt: skip
+        for one in world.queue.values():
+            if (
+                one.account_id == account_id
+                and one.replica == replica
+                and one.alive_until < min(one.leaves_at, now + RENEWED_BELOW)
+            ):
+                alter(one, alive_until=min(one.leaves_at, now + ALIVE))
+        return {"outcome": "busy", "queue": line, "place": mine.place}
+
+    async def settle(self, ask: dict[str, Any]) -> dict[str, Any]:
+        world, tenant_id, now = self._world, ask["tenant_id"], utc_now()
+        intent = world.intents.get(UUID(ask["intent_id"]))
+        if intent is None or intent.tenant_id != tenant_id:
+            raise NoSuchIntent
+        verdict, reason, bought, state = ask["verdict"], ask.get("reason"), ask.get("number") or {}, intent.state
+        is_open = state in OPEN
+        spare = None
+        if "orphan_id" in bought and state != "owned":
+            spare = self._to_be_had(intent, UUID(bought["orphan_id"])) if is_open else None
+            if spare is None:
+                return {"state": state, "moved": False, "reason": "not_to_be_had", "answer": None}
+        if verdict == "owned" and is_open and self._held_elsewhere(intent, bought["phone_number"]):
+            verdict, reason = "doubtful", "number_already_held"
+        moves = is_open if verdict in ("owned", "refused") else verdict == "doubtful" and state == "sending"
+        if spare is not None:
+            alter(spare, state="adopted")
+        self._hear(intent, ask["evidence"])
+        if verdict == "owned" and not moves and self._is_news(intent, bought["phone_number"]):
+            self._keep_late_proof(intent, bought)
+            return {"state": state, "moved": False, "reason": "late_proof", "answer": intent.answer}
+        if not moves:
+            return {"state": state, "moved": False, "reason": reason, "answer": intent.answer}
+
+        world.free_slot(intent)
+        quota, keeps_lane = world.quotas[tenant_id], False
+        if verdict == "owned":
+            self._own(intent, bought, ask, now)
+            alter(quota, reserved=quota.reserved - 1, used=quota.used + 1)
+        elif verdict == "refused":
+            alter(quota, reserved=quota.reserved - 1)
+        else:
+            # The user is seen through a grant, which may have been taken away meanwhile.
+            granted = (tenant_id, intent.organization_id) in world.grants
+            keeps_lane = intent.holds_lane and granted and world.is_exclusive(intent.organization_id, intent.user_id)
+        attempt, doubtful = world.attempts[intent.id], verdict == "doubtful"
+        if attempt.ended_at is None:
+            alter(attempt, ended_at=now)
+        answer = None if doubtful else ask.get("answer")
+        world.move(
+            intent,
+            verdict,
+            holds_lane=keeps_lane,
+            decided_at=None if doubtful else now,
+            send_ended_at=intent.send_ended_at or now,
+            decision=reason,
+            number_id=UUID(bought["id"]) if verdict == "owned" else None,
+            named_number=bought.get("phone_number") if doubtful else None,
+            answer=answer,
+        )
+        world.note(f"intent.{verdict}")
+        world.tell(EVENTS[verdict])
+        return {"state": verdict, "moved": True, "reason": reason, "answer": answer}
+
+    def _to_be_had(self, intent: Intent, orphan_id: UUID) -> Orphan | None:
+        """An orphan that is reused, while it can be."""
+        orphan = self._world.orphans.get(orphan_id)
+        if orphan is None or orphan.tenant_id != intent.tenant_id or orphan.state != "open":
+            return None
+        return None if self._held_elsewhere(intent, orphan.phone_number) else orphan
+
+    def _held_elsewhere(self, intent: Intent, phone_number: str) -> bool:
+        world = self._world
+        live = world.live(intent.account_id, phone_number)
+        if live is not None and live.intent_id != intent.id:
+            return True
+        return any(
+            one.phone_number == phone_number and one.gone_at is None and one.account_id == intent.account_id
+            for one in world.existing.values()
+        )
+
+    def _hear(self, intent: Intent, heard: dict[str, Any]) -> None:
+        at = heard["at"]
+        self._world.evidence.append(
+            made(
+                Evidence,
+                id=len(self._world.evidence) + 1,
+                intent_id=intent.id,
+                tenant_id=intent.tenant_id,
+                heard_at=datetime.fromisoformat(at),
+                kind=heard["kind"],
+                status=heard.get("status"),
+                headers=heard.get("headers"),
+                body=heard.get("body"),
+                detail=heard.get("detail"),
+            )
+        )
+
+    def _is_news(self, intent: Intent, phone_number: str) -> bool:
+        """Proof of a purchase that this intent does not own."""
+        owned = self._world.numbers.get(intent.number_id) if intent.number_id else None
+        return intent.state == "refused" or owned is None or owned.phone_number != phone_number
+
+    def _keep_late_proof(self, intent: Intent, bought: dict[str, Any]) -> None:
+        world, phone_number = self._world, bought["phone_number"]
+        if any(one.phone_number == phone_number for one in world.orphans_of_intent.get(intent.id, ())):
+            return
+        world.add_orphan(
+            intent.account_id, phone_number, "late_proof", tenant_id=intent.tenant_id, user_id=intent.user_id,
+            organization_id=intent.organization_id, area_code=bought["area_code"], intent_id=intent.id,
+        )  # fmt: skip
+        world.tell("number.orphaned")
+
+    def _own(self, intent: Intent, bought: dict[str, Any], ask: dict[str, Any], now: datetime) -> None:
+        world, tenant_id, wish, request_id = self._world, intent.tenant_id, intent.wish, ask["request_id"]
+        number_id, nickname, mark, shown = UUID(bought["id"]), wish.get("nickname"), intent.mark, bought.get("nickname")
+        world.add_number(
+            id=number_id, tenant_id=tenant_id, account_id=intent.account_id, organization_id=intent.organization_id,
+            user_id=intent.user_id, phone_number=bought["phone_number"], pretty=bought["pretty"],
+            area_code=bought["area_code"], number_type=bought.get("type"), nickname=nickname,
+            upstream_nickname=(mark + (nickname or "")).rstrip(" ") if shown is None else shown,
+            cost_center=wish.get("cost_center"), tags=list(wish.get("tags") or ()), state="active", intent_id=intent.id,
+            mark=mark if bought.get("mark") is None else bought["mark"], acquired_at=now,
+        )  # fmt: skip
+        world.owe(tenant_id, number_id, "confirm", request_id=request_id)
+        given = []
+        for direction in ("inbound", "outbound"):
+            if (agent := wish.get(f"{direction}_agent_id")) is not None:
+                world.links.setdefault(number_id, {})[direction] = made(
+                    AgentLink, number_id=number_id, direction=direction, tenant_id=tenant_id, desired=agent
+                )
+                given.append(f"{direction}_agent_id")
+        if "orphan_id" in bought:
+            given.append("nickname")
+        if given:
+            world.owe(tenant_id, number_id, "push", actor=ask["actor"], request_id=request_id, given=given)
+
+    async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
+        found = self._world.keys.get((tenant, key))
+        if found is None:
+            return None
+        intent = self._world.intents[found.intent_id]
+        return {
+            "intent_id": str(intent.id),
+            "state": intent.state,
+            "answer": intent.answer,
+            "fingerprint": found.fingerprint,
+        }
+
+    async def look(self, tenant: TenantId, intent_id: UUID) -> tuple[str, dict[str, Any] | None]:
+        intent = self._world.intents.get(intent_id)
+        if intent is None or intent.tenant_id != tenant:
+            raise NoResultFound
+        return intent.state, intent.answer
+
+    async def leave_queue(self, tenant: TenantId, intent_id: UUID) -> None:
+        self._world.queue.pop(intent_id, None)
+
+    async def lapse(self, *, limit: int) -> Sequence[UUID]:
+        world, now = self._world, utc_now()
+        over = [
+            intent
+            for intents in world.open_intents.values()
+            for intent in intents.values()
+            if intent.state == "sending" and intent.lease_until < now
+        ]
+        over.sort(key=lambda intent: (intent.lease_until, intent.id))
+        for intent in over[:limit]:
+            keeps_lane = intent.holds_lane and world.is_exclusive(intent.organization_id, intent.user_id)
+            world.move(
+                intent, "doubtful", holds_lane=keeps_lane, send_ended_at=intent.lease_until, decision="sender_lost"
+            )
+            world.free_slot(intent)
+            world.note("intent.doubtful")
+            world.tell("number.doubtful")
+        for place in [one for one in world.queue.values() if one.alive_until < now - PLACES_KEPT]:
+            del world.queue[place.intent_id]
+        return [intent.id for intent in over[:limit]]
+
+    async def keep_lost(self, tenant: TenantId, sale: LostSale) -> None:
+        assert sale.account_id is not None  # A column that is never null.
+        self._world.add_orphan(
+            sale.account_id, sale.phone_number, "intent_lost", tenant_id=tenant, organization_id=sale.organization_id,
+            user_id=sale.user_id, area_code=sale.area_code, nickname=sale.nickname, intent_id=sale.intent_id,
+        )  # fmt: skip
+
+
+def _is_free(slot: SendSlot, now: datetime) -> bool:
+    return slot.intent_id is None or (slot.held_until is not None and slot.held_until < now)
+
+
+def _violated(constraint: str) -> asyncpg.UniqueViolationError:
+    error = asyncpg.UniqueViolationError(f'duplicate key value violates unique constraint "{constraint}"')
+    error.constraint_name = constraint
+    return error

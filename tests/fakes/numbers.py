@@ -1,0 +1,208 @@
+"""Owned numbers in memory."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import NoResultFound
+
+from service.agents.models import AgentLink
+from service.kit.clock import utc_now
+from service.kit.errors import NotFound
+from service.kit.phone import E164
+from service.kit.types import TenantId
+from service.numbers.errors import StateConflict
+from service.numbers.marks import mark_of
+from service.numbers.models import Number, Step
+from service.numbers.repository import (
+    CHANGEABLE,
+    COUNTED,
+    DIRECTIONS,
+    AlreadyReleased,
+    Change,
+    Numbers,
+    Releasing,
+    RowTaken,
+    meant,
+)
+from service.teli.listing import Row
+from service.tenants.models import User
+from service.tenants.principals import Principal
+from tests.fakes.world import World, alter, copy_of, made
+
+
+class NumbersInMemory(Numbers):
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def get(self, number_id: UUID, tenant: TenantId | None) -> Number:
+        return copy_of(self._one(number_id, tenant))
+
+    def _one(self, number_id: UUID, tenant: TenantId | None) -> Number:
+        if (found := self._seen(number_id, tenant)) is None:
+            raise NoResultFound
+        return found
+
+    def _seen(self, number_id: UUID, tenant: TenantId | None) -> Number | None:
+        found = self._world.numbers.get(number_id)
+        return found if found is not None and tenant in (None, found.tenant_id) else None
+
+    # -- Confirming ----------------------------------------------------------------------------------------------------
+
+    async def user_uuid(self, number: Number, tenant: TenantId | None) -> str | None:
+        user = self._user_of(number, tenant)
+        return user.upstream_uuid if user else None
+
+    async def learn_user(self, number: Number, uuid: str, tenant: TenantId | None) -> None:
+        if (user := self._user_of(number, tenant)) is not None:
+            alter(user, upstream_uuid=uuid)
+
+    def _user_of(self, number: Number, tenant: TenantId | None) -> User | None:
+        """Users are seen through a grant."""
+        organization = number.organization_id
+        if tenant is not None and (tenant, organization) not in self._world.grants:
+            return None
+        return self._world.users.get((organization, number.user_id))
+
+    async def confirm(
+        self, number: Number, row: Row, tenant: TenantId | None, *, unmark_after: float, request_id: str | None
+    ) -> None:
+        world, held = self._world, self._seen(number.id, tenant)
+        if held is None or held.confirmed_at is not None:
+            return
+        if world.owners.get((held.account_id, row.row_id), held) is not held:
+            raise RowTaken
+        marked = mark_of(row.nickname) == number.mark
+        world.confirm(
+            held,
+            row.row_id,
+            upstream_created_at=row.created_at,
+            subscription_id=row.subscription_id,
+            marked=marked,
+            **({} if marked else {"upstream_nickname": row.nickname or ""}),
+        )
+        if marked:
+            world.owe(number.tenant_id, number.id, "unmark", after=unmark_after, request_id=request_id, given=[])
+        world.note("number.confirmed")
+        world.tell("number.confirmed")
+        account, mode = world.accounts[number.account_id], "mark" if marked else "lane"
+        if account.mode != mode:
+            alter(account, mode=mode, mode_changed_at=utc_now())
+            world.note("account.mode_learned")
+            world.revision += 1
+
+    async def unmarked(self, step: Step, has: str, tenant: TenantId | None) -> None:
+        alter(self._one(step.number_id, tenant), marked=False, upstream_nickname=has)
+        self._world.note("number.unmarked")
+        self._world.tell("number.unmarked")
+
+    # -- Changing ------------------------------------------------------------------------------------------------------
+
+    async def want(self, caller: Principal, phone_number: E164, change: Change, *, request_id: str) -> UUID:
+        world, tenant = self._world, caller.tenant
+        number = next((one for one in self._acquisitions(tenant, phone_number) if one.state != "released"), None)
+        if number is None:
+            raise NotFound
+        if number.state not in CHANGEABLE:
+            raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
+        members = change.named()
+        if "nickname" in members:
+            alter(number, nickname=members["nickname"])
+        for direction in DIRECTIONS:
+            if f"{direction}_agent_id" in members:
+                self._link(number, direction, members[f"{direction}_agent_id"])
+        given = sorted(change.given)
+        step = world.owe(tenant, number.id, "push", actor=caller.actor, request_id=request_id, given=given)
+        world.note("number.changed")
+        world.tell("number.changed")
+        return step.id
+
+    def _acquisitions(self, tenant: str, phone_number: str) -> list[Number]:
+        """The tenant's acquisitions of this E.164, newest first."""
+        found = [
+            number
+            for account_id in self._world.accounts
+            for number in self._world.acquisitions.get((account_id, phone_number), ())
+            if number.tenant_id == tenant
+        ]
+        return sorted(found, key=lambda number: (number.acquired_at, number.id), reverse=True)
+
+    def _link(self, number: Number, direction: str, agent: str | None) -> None:
+        links = self._world.links.setdefault(number.id, {})
+        if (link := links.get(direction)) is None:
+            links[direction] = made(
+                AgentLink, number_id=number.id, direction=direction, tenant_id=number.tenant_id, desired=agent
+            )
+        else:
+            alter(link, desired=agent, state="pending", updated_at=utc_now())
+
+    async def with_links(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, Mapping[str, AgentLink]]:
+        number = copy_of(self._one(number_id, tenant))
+        return number, {one: copy_of(link) for one, link in self._world.links_of(number_id).items()}
+
+    async def pushed(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
+        held = self._seen(number.id, tenant)
+        if held is not None and "nickname" in body:
+            alter(held, upstream_nickname=body["nickname"])
+        self._answered(number, body, tenant, state="confirmed")
+
+    async def push_refused(
+        self, step: Step, number: Number, body: Mapping[str, str], said: str, tenant: TenantId | None
+    ) -> None:
+        held = self._seen(number.id, tenant)
+        if held is not None and "nickname" in body and (held.nickname or "") == (number.nickname or ""):
+            has = number.upstream_nickname or ""
+            kept = has[len(number.mark.rstrip()) :].lstrip() if mark_of(has) == number.mark else has
+            alter(held, nickname=kept or None)
+        self._answered(number, body, tenant, state="refused")
+        self._world.note("number.change_refused")
+        self._world.tell("number.change_refused")
+
+    def _answered(self, number: Number, body: Mapping[str, str], tenant: TenantId | None, *, state: str) -> None:
+        for direction, link in self._world.links_of(number.id).items():
+            agent = body.get(f"{direction}_agent_id")
+            if agent is None or (link.desired or "") != agent or tenant not in (None, link.tenant_id):
+                continue
+            confirmed: dict[str, Any] = {"confirmed": agent or None} if state == "confirmed" else {}
+            alter(link, state=state, updated_at=utc_now(), **confirmed)
+
+    # -- Releasing -----------------------------------------------------------------------------------------------------
+
+    async def begin_release(
+        self, caller: Principal, phone_number: E164, *, acquisition: UUID | None, request_id: str
+    ) -> Releasing | AlreadyReleased:
+        world, tenant = self._world, caller.tenant
+        number = meant(self._acquisitions(tenant, phone_number), acquisition)
+        if number.state == "released":
+            assert number.released_at is not None
+            return AlreadyReleased(number.id, number.released_at)
+        if number.state == "releasing":
+            under_way = [step for step in world.steps_of[number.id] if step.kind == "release"]
+            if not under_way:
+                raise NoResultFound
+            return Releasing(max(under_way, key=lambda step: step.created_at).id)
+        if number.state not in COUNTED:
+            world.count_held(number.tenant_id, 1)
+        alter(number, state="releasing")
+        step = world.owe(tenant, number.id, "release", actor=caller.actor, request_id=request_id, given=[])
+        world.note("number.releasing")
+        world.tell("number.releasing")
+        return Releasing(step.id)
+
+    async def earlier_rows(self, number: Number) -> Iterable[str]:
+        return [
+            one.upstream_row_id
+            for one in self._world.acquisitions.get((number.account_id, number.phone_number), ())
+            if one.acquired_at < number.acquired_at and one.upstream_row_id
+        ]
+
+    async def released(self, step: Step, tenant: TenantId | None) -> datetime:
+        number = self._one(step.number_id, tenant)
+        if number.state == "released" and number.released_at is not None:
+            return number.released_at
+        return self._world.close_as_released(number)
+
+    async def release_unresolved(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> None:
+        self._world.note("number.release_unresolved")
+        self._world.tell("number.release_unresolved")

@@ -1,0 +1,228 @@
+"""The inventory: what an item says, which filters there are, and that pages add up."""
+
+from itertools import product
+from typing import Any
+
+import asyncpg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement, Executable, Select
+
+from service.inventory.repository import COUNTED, Filters, Visible, page_of
+from tests.http.refusals import pointers, problem
+from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
+
+from .rows import ask, fill, ids, page
+
+STATES = ("active", "release_scheduled", "releasing", "released", "missing")
+
+
+async def test_an_item_has_what_every_list_has_and_what_a_number_adds(gateway: Gateway, tenant: Tenant):
+    bought = await tenant.bought(nickname="Sales", cost_center="c1", tags=["a", "b"])
+    await gateway.follow_up()
+
+    body = await page(tenant)
+
+    assert body["next_cursor"] is None
+    assert body["total"] == {"value": 1, "exact": True}
+    [item] = body["items"]
+    assert item == {
+        "id": bought["id"],
+        "phone_number": bought["phone_number"],
+        "state": "active",
+        "organization_id": ORGANIZATION,
+        "tenant_id": tenant.id,
+        "user_id": USER,
+        "area_code": "313",
+        "nickname": "Sales",
+        "cost_center": "c1",
+        "tags": ["a", "b"],
+        "acquired_at": item["acquired_at"],
+        "confirmed_at": item["confirmed_at"],
+        "released_at": None,
+    }
+    assert item["acquired_at"].endswith("Z")
+    assert item["confirmed_at"].endswith("Z")
+
+
+async def test_a_number_released_is_left_out_unless_state_asks(gateway: Gateway, tenant: Tenant):
+    gone, kept = await tenant.bought(), await tenant.bought()
+    await gateway.follow_up()
+    assert (await tenant.send("DELETE", f"{NUMBERS}/{gone['phone_number']}")).status_code == 200
+
+    assert await ids(tenant) == [kept["id"]]
+    assert await ids(tenant, state="released") == [gone["id"]]
+    assert await ids(tenant, state="active,released") == [gone["id"], kept["id"]]
+    [item] = (await page(tenant, state="released"))["items"]
+    assert item["released_at"].endswith("Z")
+
+
+async def test_each_state_can_be_asked_for_by_itself_and_together(gateway: Gateway, tenant: Tenant):
+    for place, state in enumerate(STATES):
+        await fill(gateway, tenant.id, 1, start=3 * place, state=state)
+
+    for state in STATES:
+        [item] = (await page(tenant, state=state))["items"]
+        assert item["state"] == state
+    assert [item["state"] for item in (await page(tenant))["items"]] == [one for one in STATES if one != "released"]
+    assert len(await ids(tenant, state=",".join(STATES))) == 5
+
+
+async def test_filters_narrow_by_owner(gateway: Gateway, tenant: Tenant):
+    await fill(gateway, tenant.id, 2)
+    await fill(gateway, tenant.id, 3, start=10, user="another")
+
+    assert len(await ids(tenant)) == 5
+    assert len(await ids(tenant, user_id=USER)) == 2
+    assert len(await ids(tenant, organization_id=ORGANIZATION, user_id="another")) == 3
+    assert len(await ids(tenant, tenant_id=tenant.id, organization_id=ORGANIZATION)) == 5
+    assert await ids(tenant, user_id="nobody") == []
+
+
+async def test_what_is_wrong_is_refused_by_name_all_at_once(tenant: Tenant):
+    body = problem(
+        await ask(tenant, limit=0, state="active,sold", idle_days=3, sort="nickname", organization_id=""),
+        400,
+        "invalid_request",
+    )
+    assert pointers(body) == {"limit", "state", "idle_days", "sort", "organization_id"}
+    for wrong in (
+        {"limit": 1001},
+        {"limit": "all"},
+        {"state": ""},
+        {"state": "active,"},
+        {"state": "Active"},
+        {"user_id": "a\u202eb"},
+        {"user_id": "x" * 129},
+        {"cursor": "A" * 40},
+        {"cursor": ""},
+        {"cursor": "nø"},
+        {"cursor": "x" * 1001},
+    ):
+        assert pointers(problem(await ask(tenant, **wrong), 400, "invalid_request")) == set(wrong), wrong
+    twice = await tenant.get("/v1/numbers?state=active&state=missing")
+    assert pointers(problem(twice, 400, "invalid_request")) == {"state"}
+
+
+async def test_a_cursor_continues_its_own_filters_only_in_whatever_order_states_are_named(
+    gateway: Gateway, tenant: Tenant
+):
+    await fill(gateway, tenant.id, 4)
+    cursor = (await page(tenant, limit=1, state="active,missing"))["next_cursor"]
+
+    assert len((await page(tenant, limit=3, state="missing,active", cursor=cursor))["items"]) == 3
+    for other in ({}, {"state": "active"}, {"state": "active,missing", "user_id": USER}):
+        assert pointers(problem(await ask(tenant, limit=1, cursor=cursor, **other), 400, "invalid_request")) == {
+            "cursor"
+        }
+    changed = cursor[:-2] + ("AA" if cursor[-2:] != "AA" else "BB")
+    problem(await ask(tenant, limit=1, state="active,missing", cursor=changed), 400, "invalid_request")
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_what_is_there_all_the_while_is_on_exactly_one_page(gateway: Gateway, data: st.DataObject):
+    """While others are bought and released between the pages, before and behind the cursor."""
+    tenant = await gateway.tenant()
+    await gateway.sql("UPDATE numbers SET state = 'released'")  # Those of the example before.
+    places = iter(range(100))
+    await fill(gateway, tenant.id, data.draw(st.integers(0, 30), label="rows"), start=1000)
+    steady = set(await ids(tenant))
+    seen: list[str] = []
+    params: dict[str, Any] = {}
+    while True:
+        body = await page(tenant, limit=data.draw(st.integers(1, 12), label="limit"), **params)
+        [[held]] = await gateway.sql("SELECT count(*) FROM numbers WHERE state <> 'released'")
+        assert body["total"] == {"value": held, "exact": True}
+        seen += [item["id"] for item in body["items"]]
+        if body["next_cursor"] is None:
+            break
+        params = {"cursor": body["next_cursor"]}
+        change = data.draw(st.sampled_from(["buy early", "buy late", "release", "nothing"]), label="change")
+        if change == "buy early":
+            await fill(gateway, tenant.id, 1, start=next(places))
+        elif change == "buy late":
+            await fill(gateway, tenant.id, 1, start=100_000 + next(places))
+        elif change == "release" and steady:
+            gone = data.draw(st.sampled_from(sorted(steady)), label="gone")
+            await gateway.sql("UPDATE numbers SET state = 'released' WHERE id = CAST(:id AS uuid)", id=gone)
+            steady.discard(gone)
+
+    assert len(seen) == len(set(seen))
+    assert steady <= set(seen)
+
+
+async def test_a_page_that_ends_exactly_has_no_next_and_beyond_the_end_the_total_still_stands(
+    gateway: Gateway, tenant: Tenant
+):
+    await fill(gateway, tenant.id, 4)
+    first = await page(tenant, limit=2)
+    second = await page(tenant, limit=2, cursor=first["next_cursor"])
+    assert (len(second["items"]), second["next_cursor"]) == (2, None)
+
+    late = "SELECT id FROM numbers ORDER BY acquired_at DESC, id DESC LIMIT 2"
+    await gateway.sql(f"UPDATE numbers SET state = 'released' WHERE id IN ({late})")
+    after = await page(tenant, limit=2, cursor=first["next_cursor"])
+    assert (after["items"], after["next_cursor"], after["total"]) == ([], None, {"value": 2, "exact": True})
+
+
+async def test_a_total_is_exact_to_a_bound_and_says_so_beyond_it(gateway: Gateway, tenant: Tenant):
+    await fill(gateway, tenant.id, COUNTED)
+    assert (await page(tenant, limit=1))["total"] == {"value": COUNTED, "exact": True}
+
+    await fill(gateway, tenant.id, 1, start=COUNTED)
+    assert (await page(tenant, limit=1))["total"] == {"value": COUNTED, "exact": False}
+    assert (await page(tenant, limit=1, user_id="nobody"))["total"] == {"value": 0, "exact": True}
+
+
+class Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+
+
+@compiles(Explain)
+def _explain(element: Explain, compiler: Any, **kwargs: Any) -> str:
+    return "EXPLAIN (COSTS OFF) " + str(compiler.process(element.statement, **kwargs))
+
+
+ALL, OWN = Visible(None, ("*",)), Visible("tenant-3", ())
+SEES = Visible("tenant-3", ("org-3", "org-4"))
+
+
+READ_BY = [
+    (Filters(), ALL, "numbers_by_age"),
+    (Filters(organization_id="org-3"), ALL, "numbers_of_organization"),
+    (Filters(organization_id="org-3"), SEES, "numbers_of_organization"),
+    (Filters(tenant_id="tenant-3"), ALL, "numbers_of_tenant_by_age"),
+    (Filters(), OWN, "numbers_of_tenant_by_age"),
+    (Filters(), SEES, "numbers_by_age"),
+]
+
+
+async def test_a_page_is_read_in_the_order_of_an_index_and_nothing_is_sorted(gateway: Gateway):
+    await gateway.sql(
+        """
+        INSERT INTO numbers (id, tenant_id, account_id, organization_id, user_id, phone_number, pretty, area_code,
+                             state, intent_id, mark, acquired_at)
+        SELECT gen_random_uuid(), 'tenant-' || n % 10, (SELECT id FROM accounts), 'org-' || n % 10, 'user-' || n % 1000,
+               '+1' || (2000000000 + n)::text, '', '313', CASE WHEN n % 7 = 0 THEN 'released' ELSE 'active' END,
+               gen_random_uuid(), '', timestamptz '2026-01-01Z' + make_interval(secs => n)
+        FROM generate_series(1, 60000) AS n
+        """
+    )
+    owner = await asyncpg.connect(gateway.settings.database_url.get_secret_value())
+    await owner.execute("ANALYZE numbers")
+    await owner.close()
+
+    for (filters, visible, index), limit in product(READ_BY, (101, 1001)):
+        statement = page_of(filters, visible, after=None, limit=limit)
+        async with gateway.services.database.acting(tenant=visible.tenant_id, sees=visible.sees) as session:
+            plan = list((await session.execute(Explain(statement))).scalars())
+
+        # The page's own; the count has another, in whichever way is quickest.
+        scans = [line.strip(" ->") for line in plan if "Scan" in line and "numbers_1" in line]
+        assert scans == [f"Index Scan using {index} on numbers numbers_1"], "\n".join(plan)
+        assert sum("Sort Key" in line for line in plan) <= 1, "only the page itself is put in order: " + "\n".join(plan)

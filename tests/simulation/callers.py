@@ -1,0 +1,147 @@
+"""Those who call the gateway: they buy, ask again with the same key, give back, rename, and note what they hear."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal, TypeVar
+
+import orjson
+
+from service.idempotency.keys import Ask, fingerprint
+from service.kit.errors import ServiceError
+from service.kit.phone import E164
+from service.kit.types import OrganizationId, UserId
+from service.numbers.purchases import Answered, Pending, Wish
+from service.numbers.repository import Change
+from service.tenants.principals import Principal
+from tests.simulation.machines import Cluster, Machine
+
+T = TypeVar("T")
+
+# A caller gives up on a connection over which nothing comes.
+PATIENCE = 15.0
+Told = Literal["answered", "pending", "error", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one request for a purchase was told. `body` of an answer; `code` of an error."""
+
+    at: float
+    caller: str
+    tenant: str
+    key: str | None
+    request_id: str
+    told: Told
+    status: int | None = None
+    body: str | None = None
+    code: str | None = None
+
+
+class Callers:
+    def __init__(self, chance: Random, cluster: Cluster, principals: list[Principal], users: dict[str, list[str]],
+                 area_codes: list[str], now: Callable[[], float]) -> None:  # fmt: skip
+        self.heard: list[Heard] = []
+        self.bought: list[tuple[Principal, str, str]] = []
+        self._chance = chance
+        self._cluster = cluster
+        self._principals = principals
+        self._users = users
+        self._area_codes = area_codes
+        self._now = now
+        self._requests = 0
+
+    async def live(self, name: str, *, wishes: int, every: float, healthy: asyncio.Event) -> None:
+        """One caller's life: some purchases, each followed up with care, and now and then another deed."""
+        chance = self._chance
+        for n in range(wishes):
+            await asyncio.sleep(chance.uniform(0, 2 * every))
+            principal = chance.choice(self._principals)
+            organization = chance.choice([*principal.organization_ids])
+            user = chance.choice(self._users[organization])
+            key = f"{name}-{n}" if chance.random() < 0.7 else None
+            if key and chance.random() < 0.2:
+                key = f"shared-{principal.tenant_id}-{chance.randrange(3)}"
+                user, area_code = self._users[organization][0], self._area_codes[0]
+                organization = principal.organization_ids[0]
+                user = self._users[organization][0]
+            else:
+                area_code = chance.choice(self._area_codes)
+            nickname = chance.choice((None, None, "Sales desk"))
+            wish = Wish(OrganizationId(organization), UserId(user), area_code, None if key else nickname)
+            await self._buy(name, principal, wish, key, healthy)
+            if self.bought and chance.random() < 0.4:
+                await self._another_deed()
+
+    async def _buy(self, name: str, principal: Principal, wish: Wish, key: str | None, healthy: asyncio.Event) -> None:
+        """With a key it asks until it knows, as a careful client does; without one it asks once."""
+        ask = Ask(key, fingerprint([wish.organization_id, wish.user_id, wish.area_code]))
+        for _ in range(12 if key else 1):
+            heard = await self._ask(name, principal, wish, ask)
+            if heard.told == "answered" and heard.status is not None and heard.status < 300:
+                return
+            if heard.told == "answered" and self._chance.random() < 0.5:
+                return
+            if heard.code in ("quota_exceeded", "idempotency_key_reused") and self._chance.random() < 0.7:
+                return
+            if healthy.is_set() and heard.told != "nothing":
+                return
+            await asyncio.sleep(self._chance.choice((0.1, 1.0, 5.0, 30.0)))
+
+    async def _ask(self, name: str, principal: Principal, wish: Wish, ask: Ask) -> Heard:
+        self._requests += 1
+        request_id = f"r{self._requests}"
+        machine = self._chance.choice(self._cluster.apis)
+        within = self._chance.choice((None, 0.0, 1.0))
+        work = machine.provisioning.buy(principal, wish, ask, within=within, request_id=request_id)
+
+        def note(told: Told, **more: Any) -> Heard:
+            heard = Heard(self._now(), name, str(principal.tenant_id), ask.key, request_id, told, **more)
+            self.heard.append(heard)
+            return heard
+
+        try:
+            outcome = await self._request(machine, work)
+        except TimeoutError:
+            return note("nothing")
+        except ServiceError as error:
+            return note("error", code=error.code)
+        if isinstance(outcome, Pending):
+            return note("pending")
+        assert isinstance(outcome, Answered)
+        if outcome.answer.status < 300:
+            body = orjson.loads(outcome.answer.body)
+            self.bought.append((principal, body["phone_number"], body["id"]))
+        return note("answered", status=outcome.answer.status, body=outcome.answer.body)
+
+    async def _another_deed(self) -> None:
+        principal, phone_number, _ = self._chance.choice(self.bought)
+        machine = self._chance.choice(self._cluster.apis)
+        deed = self._release if self._chance.random() < 0.6 else self._rename
+        try:
+            await self._request(machine, deed(machine, principal, E164(phone_number)))
+        except (TimeoutError, ServiceError):
+            return
+
+    async def _release(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
+        begun = await machine.numbers.begin_release(principal, phone_number, acquisition=None, request_id="release")
+        if hasattr(begun, "step_id"):
+            await machine.follow_ups.run_now(principal.tenant, begun.step_id, within=3.0)
+
+    async def _rename(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
+        change = Change(frozenset({"nickname"}), nickname=self._chance.choice((None, "Front", "Back")))
+        step_id = await machine.numbers.want(principal, phone_number, change, request_id="rename")
+        await machine.follow_ups.run_now(principal.tenant, step_id, within=3.0)
+
+    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T]) -> T:
+        """Over a connection that breaks with its process. Raises: TimeoutError, and what the work raises."""
+        if not machine.process.alive:
+            work.close()
+            await asyncio.sleep(0.05)
+            raise TimeoutError
+        task = machine.process.start(work)
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if not done:
+            raise TimeoutError
+        return task.result()
