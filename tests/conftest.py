@@ -32,6 +32,15 @@ hypothesis.settings.register_profile("default", derandomize=True, database=None,
 hypothesis.settings.register_profile("deep", max_examples=2000, database=None, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("default")
 
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Figures that a test measured: what it records as the property "told" stands at the end of every run."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(value))
+
+
 TEMPLATE = "template_numbergate"
 SECRET = "a secret of the tests, long enough to be one"
 

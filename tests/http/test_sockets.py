@@ -83,7 +83,7 @@ async def test_a_body_that_dribbles_is_408_and_the_line_is_closed(gateway: Gatew
         await line.say(head(tenant, "Content-Length: 1000"), WISH)
         dribbling = asyncio.create_task(dribble())
         problem(await line.answer(), 408, "request_timeout")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
         assert await line.closed()
         dribbling.cancel()
 

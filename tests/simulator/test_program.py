@@ -41,7 +41,7 @@ async def test_a_signal_ends_it_at_once_with_0_even_while_a_request_is_held(numb
         running.process.send_signal(number)
 
         assert await asyncio.to_thread(running.wait) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
         with pytest.raises(httpx.TransportError):
             await asking
 

@@ -265,7 +265,7 @@ async def test_a_bomb_is_not_unpacked():
         heard = await create(teli.url)
 
     assert (verdict(heard), len(heard.body) <= 1 << 20) == ("unclear", True)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 async def test_the_key_is_taken_out_of_all_that_was_heard():
@@ -488,12 +488,12 @@ async def test_after_a_303_a_look_that_was_never_sent_proves_nothing():
 
 
 async def test_the_look_has_only_the_time_that_is_left():
-    async with Redirecting(f"{HERE}?call=1", sends(30.0), delay=0.3) as teli:
+    async with Redirecting(f"{HERE}?call=1", sends(30.0), delay=1.0) as teli:
         began = time.monotonic()
-        heard = await create(teli.url, listen=0.5)
+        heard = await create(teli.url, listen=1.5)
 
     assert verdict(heard) == "unclear"
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 2.3
     assert teli.gets == [f"{HERE}?call=1"]
 
 

@@ -1,0 +1,142 @@
+"""A ledger of its own with an API and a worker that can be killed, and an organisation of its own at Teli."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from service.db import open_database
+from service.kv import KeyValue
+from service.settings import Settings
+from service.teli.client import TeliClient
+from service.tenants.accounts import ensure_account
+from service.tenants.administration import TENANT_SCOPES, Author
+from service.wiring import Services, assemble
+from tests.chaos.child import Child, Role
+from tests.conftest import SECRET, Engines, execute
+from tests.simulator.control import SimulatorControl
+from tests.simulator.program import KEY, Simulator
+from tests.support.gateway import TELI_TENANT, Tenant
+
+NAMES = count(1)
+AUTHOR = Author("test")
+TIMES = {
+    "NUMBERGATE_UPSTREAM_TIMEOUT": "1",
+    "NUMBERGATE_ANSWER_WITHIN": "1",
+    "NUMBERGATE_SETTLING_WINDOW": "1.5",
+    "NUMBERGATE_WRITE_OFF": "2",
+    "NUMBERGATE_RESOLVE_INTERVAL": "0.25",
+    "NUMBERGATE_SWEEP_INTERVAL": "0.5",
+    "NUMBERGATE_MARK_KEEP": "1",
+}
+
+
+@dataclass
+class Stage:
+    """`lost` and `nobody` are users for whom faults are armed: an answer is lost, a request is lost."""
+
+    services: Services
+    ledger: asyncpg.Connection
+    teli: SimulatorControl
+    api: Child
+    worker: Child
+    organization: str
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    user: str = field(default_factory=lambda: f"user-{uuid4().hex[:12]}")
+    lost: str = field(default_factory=lambda: f"lost-{uuid4().hex[:12]}")
+    nobody: str = field(default_factory=lambda: f"nobody-{uuid4().hex[:12]}")
+
+    def child(self, role: Role) -> Child:
+        return self.api if role == "api" else self.worker
+
+    async def people(self) -> None:
+        """The organisation and its users, at Teli and here."""
+        administration = self.services.administration
+        await self.teli.organization(TELI_TENANT, unique_id=self.organization)
+        await administration.put_organization(AUTHOR, self.organization, "Test")
+        for user in (self.user, self.lost, self.nobody):
+            await self.teli.user(self.organization, unique_id=user)
+            await administration.put_user(AUTHOR, self.organization, user, {"name": "Test"})
+
+    async def until_listed(self) -> None:
+        """Until purchases are open: the account's numbers are known."""
+        async with asyncio.timeout(60):
+            while not await self.sql("SELECT FROM accounts WHERE listed_at IS NOT NULL"):
+                await asyncio.sleep(0.05)
+
+    async def stranger(self) -> str:
+        """A user that only Teli knows."""
+        user = f"stranger-{uuid4().hex[:12]}"
+        await self.teli.user(self.organization, unique_id=user)
+        return user
+
+    async def tenant(self, http: httpx.AsyncClient, *, quota: int) -> Tenant:
+        tenant_id = f"tenant-{uuid4().hex[:12]}"
+        await self.services.administration.put_tenant(AUTHOR, tenant_id, "Test", [self.organization])
+        await self.services.quotas.put(AUTHOR, tenant_id, {"numbers_held": quota})
+        issued = await self.services.administration.issue_key(AUTHOR, tenant_id, name="test", scopes=TENANT_SCOPES)
+        return Tenant(http, tenant_id, issued.key)
+
+    async def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        async with self.one_at_a_time:
+            return [tuple(row) for row in await self.ledger.fetch(statement, *values)]
+
+
+@asynccontextmanager
+async def stage(
+    engines: Engines, template: str, simulator: Simulator, *, worker_dies_at: tuple[str, ...] = ()
+) -> AsyncIterator[Stage]:
+    """Open, with both processes serving."""
+    name = f"chaos_{next(NAMES)}"
+    await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = engines.postgres.superuser_url(name)
+    environment = {
+        "REDIS_URL": engines.valkey.url,
+        "TELI_BASE_URL": simulator.url,
+        "TELI_API_KEY": KEY,
+        "NUMBERGATE_SECRET": SECRET,
+        "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
+        "NUMBERGATE_DATABASE_POOL": "8",
+        "NUMBERGATE_LOG_LEVEL": "error",
+        "NUMBERGATE_LOG_FORMAT": "json",
+        **TIMES,
+    }
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(execute, engines, f"DROP DATABASE {name} WITH (FORCE)")
+        settings = Settings.model_validate({**environment, "DATABASE_URL": url})
+        database = open_database(url, "numbergate_api", pool=2)
+        kv = KeyValue.open(engines.valkey.url)
+        client = TeliClient(simulator.url, KEY, listen=1)
+        ledger = await asyncpg.connect(url)
+        teli = await stack.enter_async_context(SimulatorControl(simulator.control_url))
+        for close in (database.engine.dispose, kv.close, client.close, ledger.close):
+            stack.push_async_callback(close)
+        await ensure_account(database, base_url=simulator.url, teli_tenant_id=TELI_TENANT)
+        api, worker = Child("api", environment, url), Child("worker", environment, url)
+        services = assemble(settings, database, kv, client)
+        opened = Stage(services, ledger, teli, api, worker, f"organization-{uuid4().hex[:12]}")
+        await opened.people()
+        stack.push_async_callback(api.close)
+        stack.push_async_callback(worker.close)
+        await api.open()
+        await worker.open(*worker_dies_at)
+        await api.until_ready()
+        if not worker_dies_at:
+            await opened.until_listed()
+        yield opened
+
+
+@asynccontextmanager
+async def stages(engines: Engines, template: str, simulator: Simulator, number: int) -> AsyncIterator[list[Stage]]:
+    """Several, beside one another, at a Teli that remembers nothing of before."""
+    async with SimulatorControl(simulator.control_url) as teli:
+        await teli.reset()
+    async with AsyncExitStack() as stack:
+        opening = (stack.enter_async_context(stage(engines, template, simulator)) for _ in range(number))
+        yield list(await asyncio.gather(*opening))
