@@ -109,7 +109,7 @@ class Known:
     held in the place. `existing`, `filed`: of the rows listed now, which were there before us and which are orphans
     already. `named`, by user and mark: for the rows that nothing explains. `holders`, by number:
     those of ours that hold a number which some doubt's answer named. `unconfirmed`: numbers of ours in the place
-    whose row was not seen yet, with their users. `sending`: users with a send under way there.
+    whose row was not seen yet, with their users and marks. `sending`: users with a send under way there.
     """
 
     rows: Mapping[str, LastSeen]
@@ -119,7 +119,7 @@ class Known:
     doubts: Sequence[Doubt]
     named: Mapping[tuple[str | None, str], Named]
     holders: Mapping[str, Holder]
-    unconfirmed: Collection[tuple[str, str]]
+    unconfirmed: Collection[tuple[str, str, str]]
     sending: Collection[str]
 
 
@@ -291,7 +291,8 @@ def _orphans(seen: Observation, known: Known, presences: Sequence[Presence]) -> 
 def _on_its_way(row: Row, known: Known) -> bool:
     """A number not confirmed yet, and a send under way, may still turn out to be what a row is about."""
     return any(
-        row.phone_number == phone_number and row.user_id in (None, user) for phone_number, user in known.unconfirmed
+        row.phone_number == phone_number and row.user_id in (None, user) and mark_of(row.nickname) in (None, mark)
+        for phone_number, user, mark in known.unconfirmed
     ) or (bool(known.sending) and (row.user_id is None or row.user_id in known.sending))
 
 

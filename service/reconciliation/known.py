@@ -67,15 +67,15 @@ async def _sending(session: AsyncSession, place: Place) -> Collection[str]:
     return set(found)
 
 
-async def _unconfirmed(session: AsyncSession, place: Place) -> Collection[tuple[str, str]]:
+async def _unconfirmed(session: AsyncSession, place: Place) -> Collection[tuple[str, str, str]]:
     found = await session.execute(
-        select(Number.phone_number, Number.user_id).where(
+        select(Number.phone_number, Number.user_id, Number.mark).where(
             Number.account_id == place.account_id,
             Number.organization_id == place.organization_id,
             Number.confirmed_at.is_(None),
         )
     )
-    return {(row.phone_number, row.user_id) for row in found}
+    return {(row.phone_number, row.user_id, row.mark) for row in found}
 
 
 async def _ours(session: AsyncSession, seen: Observation, listed: Sequence[str]) -> Mapping[str, Acquisition]:

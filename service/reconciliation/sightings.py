@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
@@ -117,14 +117,14 @@ class Sightings:
     async def close_older(self, presence: Presence) -> None:
         """The number is there under a row id that is new: whoever held it before under another has lost it.
 
-        Without a row id nothing tells an acquisition from the new one but the mark: only where the row carries the
-        doubt's own is one closed that was not confirmed yet.
+        Without a row id nothing tells an acquisition from the new one but the mark and the user: one that was not
+        confirmed yet is closed only where the row carries the doubt's mark, or the acquisition is another user's.
         """
         doubt, row = presence.intent, presence.row
         account_id = doubt.account_id
-        another = Number.upstream_row_id != row.row_id
-        if mark_of(row.nickname) == doubt.mark:
-            another = or_(another, Number.upstream_row_id.is_(None))
+        unconfirmed: ColumnElement[bool] = Number.upstream_row_id.is_(None)
+        if mark_of(row.nickname) != doubt.mark:
+            unconfirmed = unconfirmed & (Number.user_id != doubt.user_id)
         async with self._database.acting() as session:
             older = await session.scalar(
                 select(Number)
@@ -133,7 +133,7 @@ class Sightings:
                     Number.account_id == account_id,
                     Number.phone_number == row.phone_number,
                     Number.state != "released",
-                    another,
+                    or_(Number.upstream_row_id != row.row_id, unconfirmed),
                     # One that was bought later holds it now, and this row is only slow to vanish.
                     func.coalesce(Intent.admitted_at, Number.acquired_at) < doubt.admitted_at,
                 )

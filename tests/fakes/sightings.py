@@ -110,7 +110,9 @@ class SightingsInMemory(Sightings):
             holders=self._holders(account_id, [one.named_number for one in doubts if one.named_number]),
             named=self._named_by_marks(seen.place, unexplained(seen, ours=ours, existing=existing, filed=filed)),
             unconfirmed={
-                (one.phone_number, one.user_id) for one in world.numbers_at.get(place, ()) if one.confirmed_at is None
+                (one.phone_number, one.user_id, one.mark)
+                for one in world.numbers_at.get(place, ())
+                if one.confirmed_at is None
             },
             sending={one.user_id for one in world.open_intents.get(place, {}).values() if one.state == "sending"},
         )
@@ -212,8 +214,9 @@ class SightingsInMemory(Sightings):
                 alter(existing, gone_at=utc_now())
 
     def _is_older(self, number: Number, doubt: Doubt, row: Row) -> bool:
-        """Held before the doubt was admitted, and under another row; or under none, where the mark is the doubt's."""
-        if number.upstream_row_id is None and mark_of(row.nickname) != doubt.mark:
+        """Held before, under another row; or under none, where the mark is the doubt's or the user is another."""
+        marked = mark_of(row.nickname) == doubt.mark
+        if number.upstream_row_id is None and not marked and number.user_id == doubt.user_id:
             return False
         intent = self._world.intents.get(number.intent_id) if number.intent_id else None
         since = intent.admitted_at if intent else number.acquired_at

@@ -153,8 +153,8 @@ def test_what_may_still_be_explained_is_no_orphan_yet():
     assert judged(row("1"), sending={"user"}).orphans == []
     assert judged(row("1", user=None), sending={"other"}).orphans == []
     coming = row("1", number="+13135550001")
-    assert judged(coming, unconfirmed={("+13135550001", "user")}).orphans == []
-    assert len(judged(coming, unconfirmed={("+13135550001", "another")}).orphans) == 1
+    assert judged(coming, unconfirmed={("+13135550001", "user", MARK)}).orphans == []
+    assert len(judged(coming, unconfirmed={("+13135550001", "another", MARK)}).orphans) == 1
     assert reasons(judged(row("1"), sending={"other"})) == [("1", "unexplained", None)]
     assert judged(row("1"), row("2"), row("3"), ours={"1": ours("released")}, existing={"2"}, filed={"3"}).orphans == []
 

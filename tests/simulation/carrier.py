@@ -35,6 +35,7 @@ CUTS: Final = (8, 15, 16, 24)
 ELSEWHERE: Final = "989"
 
 Nicknames = Literal["kept", "trimmed", "cut", "dropped", "rewritten"]
+SHOWS_MARKS: Final[tuple[Nicknames, ...]] = ("kept", "trimmed")
 WAYS: Final[tuple[Nicknames, ...]] = ("kept", "kept", "trimmed", "cut", "dropped", "rewritten")
 
 
@@ -269,15 +270,13 @@ class Carrier:
         stock = self._stock_of(area_code)
         if not stock:
             return None
-        if who == "stranger":
-            # Not what somebody took from us in the dashboard: whether that is ours again nobody could tell.
-            stock_of_theirs = [number for number in stock if number not in self._taken]
-            if not stock_of_theirs:
-                return None
-            number = self._chance.choice(stock_of_theirs)
-            stock.remove(number)
-        else:
-            number = stock.pop(-1 if self._hit(self.rates.recycles) else self._chance.randrange(len(stock)))
+        if who == "stranger" or self.nicknames not in SHOWS_MARKS:
+            # Not what somebody took from us in the dashboard: whose that is now, without a mark nobody could tell.
+            stock = [number for number in stock if number not in self._taken]
+        if not stock:
+            return None
+        number = stock[-1 if self._hit(self.rates.recycles) else self._chance.randrange(len(stock))]
+        self._stock[area_code].remove(number)
         row_id = str(UUID(int=self._chance.getrandbits(128), version=4))
         now = self._now()
         bought = Purchase(now, number, row_id, user, organization, nickname, who, serial, ever_listed)

@@ -107,9 +107,13 @@ def _no_stranger_adopted(truths: Truths, _: bool) -> Iterator[str]:
 
 
 def _reused(truths: Truths, bought_for: Intent, number: Number) -> bool:
-    """A refused intent's number may be had by the next of the same tenant and user."""
+    """A refused intent's number may be had by the next of its tenant and user, and is its key's in any case."""
     owner = truths.world.intents.get(number.intent_id) if number.intent_id else None
-    return bought_for.state == "refused" and owner is not None and owner.decision == "reused"
+    return (
+        bought_for.state == "refused"
+        and owner is not None
+        and (owner.decision == "reused" or owner.mark == bought_for.mark)
+    )
 
 
 def _none_lost(truths: Truths, _: bool) -> Iterator[str]:
@@ -127,7 +131,9 @@ def _none_lost(truths: Truths, _: bool) -> Iterator[str]:
             or purchase.row_id in orphans
             or purchase.row_id in existing
             or (intent is not None and (intent.id, purchase.phone_number) in unconfirmed | proofs)
-            or (intent is not None and intent.state == "unresolved" and not purchase.ever_listed)
+            or (intent is not None and intent.state == "unresolved" and _held_up(truths, purchase, intent))
+            # Its key's mark had another row; Teli's counts alone tell of this one.
+            or (intent is not None and intent.state == "owned" and not purchase.ever_listed)
         )
         if not known:
             state = f"intent {intent.id} is {intent.state}" if intent else "nobody's intent"
@@ -136,6 +142,12 @@ def _none_lost(truths: Truths, _: bool) -> Iterator[str]:
         held = truths.carrier.held.get(number.phone_number)
         if number.state == "released" and held is not None and held.row_id == number.upstream_row_id:
             yield f"lost: {number.phone_number} is released in the ledger and held at the carrier"
+
+
+def _held_up(truths: Truths, purchase: Purchase, intent: Intent) -> bool:
+    """Never listed; or its number is still that of an acquisition that is gone, which a person must decide first."""
+    rivals = (one for one in truths.world.numbers.values() if one.phone_number == purchase.phone_number)
+    return not purchase.ever_listed or any(one.state != "released" and one.intent_id != intent.id for one in rivals)
 
 
 def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
@@ -240,7 +252,7 @@ def _evidence(truths: Truths, intent: Intent) -> str | None:
         made_for = truths.made_for.get(row.purchase.row_id)
         if made_for is not None and made_for.id == intent.id and row.listed_until > truths.now:
             kept = (row.nickname or "").strip()
-            if kept.startswith(intent.mark.strip()):
+            if kept.startswith(intent.mark.strip()) and not _held_up(truths, row.purchase, intent):
                 return f"row {row.purchase.row_id} carries its mark"
     return None
 
