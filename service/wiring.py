@@ -34,6 +34,7 @@ from service.reconciliation.decisions import Decisions
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.existing import ExistingNumbers
 from service.reconciliation.lists import Lists
+from service.reconciliation.pruning import Pruning
 from service.reconciliation.resolver import Resolver
 from service.reconciliation.sightings import Sightings
 from service.settings import Settings
@@ -61,6 +62,7 @@ class Services:
     lists: Lists
     decisions: Decisions
     resolver: Resolver
+    pruning: Pruning
     health: Health
 
 
@@ -141,6 +143,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             doubts_every=settings.resolve_interval,
             all_every=settings.sweep_interval,
         ),
+        pruning=Pruning(database),
         health=Health(
             database=database.ping,
             redis=kv.ping,

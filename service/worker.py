@@ -21,6 +21,7 @@ from service.wiring import Services, services
 FOLLOW_UPS_EVERY = 0.25
 LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
+PRUNED_EVERY = 3600.0
 log = structlog.get_logger()
 
 
@@ -41,6 +42,7 @@ async def _work(settings: Settings, found: Services, stop: asyncio.Event) -> Non
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
+            ("pruning", found.pruning.run, PRUNED_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
         log.info("worker started")

@@ -21,6 +21,13 @@ HEARD = {
     "listing": "a listing showed it",
     "absence": "no listing ever showed it",
     "operator": "an operator decided",
+    "reuse": "it was given a number that an earlier purchase had bought after all",
+}
+DECIDED_ON = {
+    "seen": "a listing showed a row that proves it",
+    "only_new_row": "one row alone was new, and only this purchase can have bought it",
+    "absent": "no listing showed it, over the whole window",
+    "presumed": "no listing ever showed it, and Teli counts no more purchases than are known",
 }
 WHAT = {
     ("doubts", "owned"): "The purchase is taken to have bought {phone_number}: the tenant holds it, and it counts.",
@@ -30,6 +37,10 @@ WHAT = {
     ("orphans", "ignore"): "{number} stays at Teli, billed, and is no concern of ours.",
     ("ghosts", "missing"): "{number} no longer counts, until a listing shows it again.",
     ("ghosts", "still_ours"): "{number} is held, whatever the listings show.",
+}
+OF_A_RELEASE = {
+    "missing": "{number} is released, for good, and no longer counts.",
+    "still_ours": "{number} is held as before, and may be released again.",
 }
 
 
@@ -41,7 +52,8 @@ def headline(kind: List, item: Item) -> str:
         return f"{last}; {count_of(len(item.get('candidates') or []), 'candidate')}"
     if kind == "orphans":
         return known(item.get("nickname")) if item.get("nickname") else known(item.get("reason"))
-    return f"not in {count_of(int(item.get('looks') or 0), 'listing')}"
+    looks = int(item.get("looks") or 0)
+    return known(item.get("reason")) + (f"; not in {count_of(looks, 'listing')}" if looks else "")
 
 
 def story(kind: List, item: Item) -> Iterator[str]:
@@ -63,7 +75,8 @@ def consequence(kind: List, decision: str, item: Item | None, given: dict[str, s
         "tenant": known(given.get("tenant_id") or item.get("tenant_id")),
         "user": known(given.get("user_id") or item.get("user_id")),
     }
-    return WHAT[kind, decision].format(**names)
+    unresolved = kind == "ghosts" and item.get("state") == "releasing"
+    return (OF_A_RELEASE[decision] if unresolved else WHAT[kind, decision]).format(**names)
 
 
 def _doubt(item: Item) -> Iterator[str]:
@@ -82,6 +95,9 @@ def _doubt(item: Item) -> Iterator[str]:
     yield from (f"  {moment(one.get('heard_at'))}  {_heard(one)}" for one in heard)
     if not heard:
         yield "  Nothing: the sender was lost before it could tell."
+    for one in item.get("decided_on") or []:
+        yield ""
+        yield from _decided_on(one)
     yield ""
     yield "Rows at Teli that it may have bought"
     candidates = item.get("candidates") or []
@@ -106,12 +122,39 @@ def _orphan(item: Item) -> Iterator[str]:
 
 
 def _ghost(item: Item) -> Iterator[str]:
-    looks = count_of(int(item.get("looks") or 0), "complete listing")
-    yield f"We hold {known(item.get('phone_number'))}, and {looks} since {moment(item.get('gone_at'))} did not show it."
-    yield "It was released in the dashboard, or Teli's listing is wrong. It still counts, and may be billed."
+    looks = int(item.get("looks") or 0)
+    since = moment(item.get("gone_at"))
+    number = known(item.get("phone_number"))
+    if item.get("state") == "releasing":
+        yield f"{number} was to be released. That is unresolved since {since}, and nothing more is sent."
+        yield "It was released after all, or it is still held. It counts until that is decided, and may be billed."
+    elif item.get("row_id") is None:
+        yield f"{number} was bought, at {since}, and {count_of(looks, 'complete listing')} since then did not show it."
+        yield "Teli never recorded it, or its listing is wrong. It counts, and may be billed."
+    else:
+        yield f"We hold {number}, and {count_of(looks, 'complete listing')} since {since} did not show it."
+        yield "It was released in the dashboard, or Teli's listing is wrong. It still counts, and may be billed."
+    yield f"  why        {known(item.get('reason'))}"
     yield from _owner(item)
     yield f"  nickname   {known(item.get('nickname'))}"
     yield f"  row        {known(item.get('row_id'))}"
+
+
+def _decided_on(one: Item) -> Iterator[str]:
+    """What a decision was based on; what is not kept in full is counted."""
+    kind = known(one.get("kind"))
+    yield f"What it was decided on, {moment(one.get('at'))}: {DECIDED_ON.get(kind, kind)}"
+    looks = one.get("looks") or []
+    if looks:
+        yield f"  {count_of(len(looks), 'look')}, from {moment(looks[0])} to {moment(looks[-1])}"
+    if counts := one.get("counts"):
+        counted, of = known(counts.get("counted")), known(counts.get("known"))
+        yield f"  Teli counts {counted} since {known(counts.get('since'))}, of which {of} are known"
+    for row in one.get("rows") or []:
+        called = f"“{known(row['nickname'])}”" if row.get("nickname") else "without a nickname"
+        yield f"  {known(row.get('phone_number'))}  {called}, row {known(row.get('row_id'))}"
+    if left_out := int(one.get("rows_left_out") or 0):
+        yield f"  and {count_of(left_out, 'row')} more"
 
 
 def _owner(item: Item) -> Iterator[str]:

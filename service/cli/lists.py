@@ -51,7 +51,7 @@ def _group(kind: List, what: str) -> typer.Typer:
 
 doubts = _group("doubts", "Purchases without proof either way.")
 orphans = _group("orphans", "Numbers at Teli that no purchase explains.")
-ghosts = _group("ghosts", "Numbers held here that Teli no longer lists.")
+ghosts = _group("ghosts", "Numbers held here that Teli does not list, or that could not be released.")
 
 
 @doubts.command("resolve")

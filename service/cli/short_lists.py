@@ -53,6 +53,8 @@ def run_show(kind: List, item_id: UUID, *, url: str | None, key: str | None, jso
     """Returns the exit code."""
     with remote(url, key) as gateway:
         item = _find(gateway, kind, item_id)
+        if item is not None and kind == "doubts":
+            item = gateway.get(f"{_path(kind)}/{item_id}")
     if item is None:
         return failed(f"no {item_id} is on the list of {kind}: it was resolved, or never was there")
     if json:

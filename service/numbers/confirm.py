@@ -4,6 +4,8 @@ Until a number is confirmed its row id is not known, and the row id alone tells 
 the same E.164.
 """
 
+from typing import Literal
+
 from service.kit.types import TenantId
 from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
@@ -13,6 +15,9 @@ from service.teli.client import TeliClient
 from service.teli.directory import read_users
 from service.teli.listing import Listing, Row
 from service.teli.shared import SharedListings
+
+# Given up as missing, it is looked for so seldom: a sweep would see it sooner, were it to come back under its mark.
+MISSING_IS_LOOKED_FOR_EVERY = 3600.0
 
 
 class Confirmation:
@@ -30,11 +35,17 @@ class Confirmation:
         if number.state == "released":
             return Done("released before it was listed")
         if not await self.confirm(number, tenant, request_id=step.request_id):
-            return Later("not listed yet")
+            return Later("not listed yet", after=MISSING_IS_LOOKED_FOR_EVERY if number.state == "missing" else None)
         return Done("confirmed")
 
     async def confirm(self, number: Number, tenant: TenantId | None, *, request_id: str | None) -> bool:
-        """Look for the row of a number that is not confirmed, and file what it says. False while it is not listed."""
+        """As `look`. False while it is not listed."""
+        return await self.look(number, tenant, request_id=request_id) == "confirmed"
+
+    async def look(
+        self, number: Number, tenant: TenantId | None, *, request_id: str | None
+    ) -> Literal["confirmed", "not listed", "not to be told"]:
+        """Look for the row of a number that is not confirmed, and file what it says."""
         listing = await self.listing(number, whole=False)
         rows = [
             row
@@ -50,8 +61,8 @@ class Confirmation:
                     )
                 except RowTaken:
                     continue
-                return True
-        return False
+                return "confirmed"
+        return "not listed" if listing is not None and listing.complete else "not to be told"
 
     async def listing(self, number: Number, *, whole: bool) -> Listing | None:
         """A fresh listing of the number's user, or with `whole` of its organisation; None where none can be had."""

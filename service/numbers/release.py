@@ -3,9 +3,10 @@
 Teli's DELETE names only the E.164. A late or repeated one could hit a number that was given out anew, so a DELETE is
 never repeated before the row id that was meant has been seen again, alone under its E.164, and after an unknown
 outcome not before a settling window has passed. Where that cannot be seen the release is unresolved: a person decides.
+So it is of a number that was bought and never listed: nothing is sent for it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -41,14 +42,24 @@ class Release:
         """The `release` step. The worker always looks first; only the request itself, at its one try, need not."""
         number = await self._numbers.get(step.number_id, tenant)
         if number.state == "released":
-            return Done("released before", answer=_answer(step, number, number.released_at or utc_now(), again=False))
+            return Done("released before", answer=answer_of(step, number, number.released_at or utc_now(), again=False))
         if step.sent_at is not None:
             left = (step.sent_at - utc_now()).total_seconds() + self._settling_window
             if left > 0:
                 return Later("unknown", after=left)
         if number.confirmed_at is None:
-            if not await self._confirmation.confirm(number, tenant, request_id=step.request_id):
-                return Later("not listed yet")
+            match await self._confirmation.look(number, tenant, request_id=step.request_id):
+                case "confirmed":
+                    pass
+                case "not to be told":
+                    return Later("no listing to be had", found=step.answer)
+                case "not listed":
+                    if utc_now() < step.created_at + timedelta(seconds=self._settling_window):
+                        return Later("not listed yet")
+                    return await self._not_listed(step, number, "it was never listed", tenant)
+        elif tenant is not None and number.still_ours_at is not None:
+            # It was vouched for by a person, when the listings did not show it or its last release could not be told.
+            return Later("its row is looked for first", after=0)
         elif tenant is None:
             match await self._look(number):
                 case "there":
@@ -56,7 +67,7 @@ class Release:
                 case "not to be told":
                     return Later("no listing to be had", found=step.answer)
                 case "gone":
-                    return await self._gone(step, number)
+                    return await self._not_listed(step, number, "its row is listed no more", tenant)
                 case "given out anew":
                     return await self._unresolved(step, number, "its E.164 is listed under another row id", None)
         send_by = await self._steps.about_to_send(step, tenant)
@@ -78,11 +89,11 @@ class Release:
             return "there"
         return "gone" if listing.complete else "not to be told"
 
-    async def _gone(self, step: Step, number: Number) -> Done | Later:
+    async def _not_listed(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> Done | Later:
         """One listing may leave a row out; after several the row id cannot be checked, and nothing is sent any more."""
         looks = 1 + int((step.answer or {}).get("looks", 0))
         if looks >= LOOKS:
-            return await self._unresolved(step, number, "its row is listed no more", None)
+            return await self._unresolved(step, number, why, tenant)
         between = min(LONGEST_BETWEEN_LOOKS, self._settling_window / LOOKS)
         return Later("its row is not listed", after=between, found={"looks": looks})
 
@@ -95,7 +106,7 @@ class Release:
         again = body.get("already_released") is True
         if heard.status == 200 and (again or body.get("success") is True):
             released_at = await self._numbers.released(step, tenant)
-            return Done("released", answer=_answer(step, number, released_at, again=again))
+            return Done("released", answer=answer_of(step, number, released_at, again=again))
         if heard.status == 502 and body.get("failed") in ("voice_provider", "voice_carrier"):
             return await self._not_released(step, f"failed at {body['failed']}", tenant)
         if heard.status in (401, 403, 429):
@@ -135,6 +146,7 @@ def released_body(number_id: UUID, phone_number: str, released_at: datetime, *, 
     }
 
 
-def _answer(step: Step, number: Number, released_at: datetime, *, again: bool) -> dict[str, Any]:
+def answer_of(step: Step, number: Number, released_at: datetime, *, again: bool) -> dict[str, Any]:
+    """The answer of a release that is over: {status, body}."""
     body = released_body(number.id, number.phone_number, released_at, again=again) | {"operation_id": str(step.id)}
     return {"status": 200, "body": orjson.dumps(body).decode()}

@@ -20,7 +20,9 @@ from service.kit.types import TenantId, new_id
 from service.numbers.answers import sale
 from service.numbers.errors import StateConflict, UpstreamRefused
 from service.numbers.ledger import Ledger
-from service.numbers.models import Intent, Number
+from service.numbers.models import Intent, Number, Step
+from service.numbers.release import answer_of
+from service.numbers.repository import CHANGEABLE, close_as_released
 from service.numbers.steps import owe
 from service.outbox.events import record
 from service.quotas.counting import count_held
@@ -60,6 +62,7 @@ class Decisions:
                 )
                 .values(state="adopted")
             )
+            self._note(session, caller, "doubt.owned", ("intent", intent.id), intent.tenant_id, reason, request_id)
         return {"id": intent.id, "state": "owned", "number_id": number_id}
 
     async def refuse(self, caller: Principal, intent_id: UUID, *, reason: str, request_id: str) -> dict[str, Any]:
@@ -72,6 +75,8 @@ class Decisions:
         body = problem_body(error, intent.request_id).decode()
         answer = Answer(error.status, {"content-type": MEDIA_TYPE}, body)
         await self._settle(caller, intent, reason, request_id, verdict="refused", answer=answer)
+        async with self._database.acting(duty="operator", sees=caller.sees) as session:
+            self._note(session, caller, "doubt.refused", ("intent", intent.id), intent.tenant_id, reason, request_id)
         return {"id": intent.id, "state": "refused", "number_id": None}
 
     async def _doubt(self, caller: Principal, intent_id: UUID) -> Intent:
@@ -192,31 +197,72 @@ class Decisions:
     async def missing(self, caller: Principal, number_id: UUID, *, reason: str, request_id: str) -> dict[str, Any]:
         """A ghost is gone: it no longer counts. Seen again in a listing, it is held again.
 
-        Raises: NotFound; StateConflict for a number that is not active.
+        One whose release is unresolved is released then, for good.
+
+        Raises: NotFound; StateConflict for a number that was released or given up, or whose release is under way.
         """
         tenant = await self._tenant_of(caller, number_id)
         async with self._database.acting(tenant=tenant, duty="operator", sees=caller.sees) as session:
-            number = await session.get_one(Number, number_id, with_for_update=True)
-            if number.state not in ("active", "release_scheduled"):
-                raise StateConflict(f"This number is {number.state}.", state=number.state)
-            number.state = "missing"
-            await count_held(session, tenant, -1)
+            number, release = await self._ghost(session, number_id)
             self._note(session, caller, "ghost.missing", ("number", number_id), tenant, reason, request_id)
-            await record(session, tenant, "number.missing", number_id=number_id)
-        return {"id": number_id, "state": "missing", "number_id": number_id}
+            if release is not None:
+                why = "a person found it gone"
+                released_at = await close_as_released(
+                    session, number, actor=caller.actor, why=why, request_id=request_id
+                )
+                release.state, release.outcome = "done", why
+                release.answer = answer_of(release, number, released_at, again=True)
+            else:
+                number.state = "missing"
+                await count_held(session, tenant, -1)
+                await record(session, tenant, "number.missing", number_id=number_id)
+        return {"id": number_id, "state": number.state, "number_id": number_id}
 
     async def still_ours(self, caller: Principal, number_id: UUID, *, reason: str, request_id: str) -> dict[str, Any]:
         """A ghost is held all the same, whatever the listing shows; it is listed again if it comes and goes once more.
 
-        Raises: NotFound.
+        One whose release is unresolved is active again, and that release has failed. One that was never listed is back
+        on the list a settling window later.
+
+        Raises: as `missing`.
         """
         tenant = await self._tenant_of(caller, number_id)
         async with self._database.acting(tenant=tenant, duty="operator", sees=caller.sees) as session:
+            number, release = await self._ghost(session, number_id)
+            if release is not None:
+                error = StateConflict("It was not released: a person found that it is still held.")
+                body = problem_body(error, release.request_id or request_id).decode()
+                release.state, release.outcome = "failed", "a person found it still held"
+                release.answer = {"status": error.status, "body": body}
+                number.state = "active"
             await session.execute(
                 update(Number).where(Number.id == number_id).values(still_ours_at=func.clock_timestamp())
             )
             self._note(session, caller, "ghost.still_ours", ("number", number_id), tenant, reason, request_id)
-        return {"id": number_id, "state": "active", "number_id": number_id}
+            await record(session, tenant, "number.still_ours", number_id=number_id, state=number.state)
+        return {"id": number_id, "state": number.state, "number_id": number_id}
+
+    async def _ghost(self, session: AsyncSession, number_id: UUID) -> tuple[Number, Step | None]:
+        """The number, locked, and its release where that is unresolved.
+
+        Raises: StateConflict where nothing of it can be decided, and says how it stands.
+        """
+        number = await session.get_one(Number, number_id, with_for_update=True)
+        if number.state == "releasing":
+            release = await session.scalar(
+                select(Step)
+                .where(Step.number_id == number_id, Step.kind == "release")
+                .order_by(Step.created_at.desc())
+                .limit(1)
+                .with_for_update()
+            )
+            if release is not None and release.state == "unresolved":
+                return number, release
+            raise StateConflict("The release of this number is under way.", state=number.state)
+        if number.state not in CHANGEABLE:
+            when = f" at {rfc3339(number.released_at)}" if number.released_at else ""
+            raise StateConflict(f"This was resolved meanwhile: the number is {number.state}{when}.", state=number.state)
+        return number, None
 
     async def _tenant_of(self, caller: Principal, number_id: UUID) -> TenantId:
         async with self._database.acting(duty="operator", sees=caller.sees) as session:

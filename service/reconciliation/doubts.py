@@ -7,11 +7,12 @@ hundreds. The rules are pure and elsewhere.
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, text, update
+from sqlalchemy import and_, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
@@ -20,13 +21,15 @@ from service.kit.phone import E164
 from service.numbers.models import Intent, Number
 from service.outbox.events import record
 from service.reconciliation.absence import Bought, Taken, count_purchases
+from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
-from service.reconciliation.models import ExistingNumber, ListingTaken, Orphan, UpstreamRow
+from service.reconciliation.models import DecidedOn, ExistingNumber, ListingTaken, Orphan, UpstreamRow
 from service.teli.listing import Row
 from service.tenants.models import Account, User
 
 # What is still being sent is for its sender to tell, who has heard more than a listing shows.
 DOUBTS = ("doubtful", "unresolved")
+ENDED_AT = func.coalesce(Intent.send_ended_at, Intent.lease_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +79,70 @@ class Doubts:
         self, place: Place, asked: Set[tuple[str, datetime]]
     ) -> Mapping[tuple[str, datetime], int]:
         """How many purchases of each user are known from a moment on: ours, and rows that appeared."""
-        query = text(
-            """
-            SELECT asked.user_id, asked.since, known.phone_number, known.row_id
-            FROM unnest(CAST(:users AS text[]), CAST(:since AS timestamptz[])) AS asked(user_id, since)
-            CROSS JOIN LATERAL (
-              SELECT n.phone_number, n.upstream_row_id AS row_id FROM numbers n WHERE n.account_id = :account_id
-                AND n.organization_id = :organization_id AND n.user_id = asked.user_id AND n.acquired_at >= asked.since
-              UNION
-              SELECT o.phone_number, o.row_id FROM orphans o WHERE o.account_id = :account_id
-                AND o.organization_id = :organization_id AND o.user_id = asked.user_id AND o.created_at >= asked.since
-            ) known
-            """
-        )
-        pairs = sorted(asked)
-        values = {**named(place), "users": [user for user, _ in pairs], "since": [since for _, since in pairs]}
         async with self._database.acting() as session:
-            known: dict[tuple[str, datetime], list[Bought]] = {pair: [] for pair in pairs}
-            for user, since, phone_number, row_id in await session.execute(query, values):
-                known[user, since].append((phone_number, row_id))
+            known = await _purchases(session, place, asked)
         return {pair: count_purchases(found) for pair, found in known.items()}
 
-    async def unresolved(self, doubts: Sequence[Doubt]) -> Set[UUID]:
+    async def accounted_for(
+        self, place: Place, asked: Set[tuple[str, datetime]], *, settling: timedelta
+    ) -> Mapping[tuple[str, datetime], int]:
+        """How many purchases of each user Teli may count from a moment on, before one is unaccounted for.
+
+        Beside those that are known: rows that were first listed since, what was bought before Numbergate and may have
+        been on one of those days, and purchases of which nobody can know yet, being sent or in doubt for less than
+        `settling`. Above the truth rather than below it, for it is to raise an alarm.
+        """
+        query = text(
+            """
+            WITH asked AS (
+              SELECT * FROM unnest(CAST(:users AS text[]), CAST(:since AS timestamptz[])) AS asked(user_id, since)
+            ), forms AS (
+              SELECT user_id, since, user_id AS form FROM asked
+              UNION ALL
+              SELECT asked.user_id, asked.since, u.upstream_uuid FROM asked JOIN users u ON u.id = asked.user_id
+              WHERE u.organization_id = :organization_id
+            )
+            SELECT asked.user_id, asked.since, r.phone_number, r.row_id
+            FROM asked JOIN upstream_rows r ON r.user_id = asked.user_id AND r.first_seen_at >= asked.since
+            WHERE r.account_id = :account_id AND r.organization_id = :organization_id
+              AND NOT EXISTS (SELECT FROM existing_numbers e WHERE e.account_id = r.account_id AND e.row_id = r.row_id)
+            UNION ALL
+            SELECT forms.user_id, forms.since, e.phone_number, e.row_id
+            FROM forms JOIN existing_numbers e ON e.user_id = forms.form AND e.first_seen_at >= forms.since
+            WHERE e.account_id = :account_id
+              -- Its time has many forms; only one that is read as earlier says that it was not bought since.
+              AND (e.upstream_created_at IS NULL OR e.upstream_created_at !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}'
+                   OR left(e.upstream_created_at, 10) >= to_char(forms.since AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
+            """
+        )
+        async with self._database.acting() as session:
+            told = await _purchases(session, place, asked)
+            for user, since, phone_number, row_id in await session.execute(query, _asked(place, asked)):
+                told[user, since].append((phone_number, row_id))
+            under_way = Counter(
+                await session.scalars(
+                    select(Intent.user_id).where(
+                        Intent.account_id == place.account_id,
+                        Intent.organization_id == place.organization_id,
+                        # As two conditions, each of which has an index.
+                        or_(
+                            Intent.state == "sending",
+                            and_(Intent.state.in_(DOUBTS), func.clock_timestamp() - settling <= ENDED_AT),
+                        ),
+                    )
+                )
+            )
+        return {(user, since): count_purchases(found) + under_way[user] for (user, since), found in told.items()}
+
+    async def keep_grounds(self, grounds: Sequence[Grounds]) -> None:
+        """What doubts are about to be decided on."""
+        async with self._database.acting() as session:
+            await _keep(session, grounds)
+
+    async def unresolved(self, doubts: Sequence[Doubt], grounds: Sequence[Grounds]) -> Set[UUID]:
         """Absent for now: an operator sees them, the watch goes on, the quota stays held; their lanes are free.
 
-        Returns those that were still `doubtful`.
+        Returns those that were still `doubtful`; of these the grounds are kept.
         """
         async with self._database.acting() as session:
             found = await session.scalars(
@@ -110,6 +152,7 @@ class Doubts:
                 .returning(Intent.id)
             )
             moved = set(found.all())
+            await _keep(session, [one for one in grounds if one.intent_id in moved])
             for doubt in doubts:
                 if doubt.id not in moved:
                     continue
@@ -127,6 +170,51 @@ class Doubts:
         return moved
 
 
+async def _purchases(
+    session: AsyncSession, place: Place, asked: Set[tuple[str, datetime]]
+) -> dict[tuple[str, datetime], list[Bought]]:
+    query = text(
+        """
+        WITH asked AS (
+          SELECT * FROM unnest(CAST(:users AS text[]), CAST(:since AS timestamptz[])) AS asked(user_id, since)
+        )
+        SELECT asked.user_id, asked.since, n.phone_number, n.upstream_row_id AS row_id
+        FROM asked JOIN numbers n ON n.user_id = asked.user_id AND n.acquired_at >= asked.since
+        WHERE n.account_id = :account_id AND n.organization_id = :organization_id
+        UNION ALL
+        SELECT asked.user_id, asked.since, o.phone_number, o.row_id
+        FROM asked JOIN orphans o ON o.user_id = asked.user_id AND o.created_at >= asked.since
+        WHERE o.account_id = :account_id AND o.organization_id = :organization_id
+        """
+    )
+    known: dict[tuple[str, datetime], list[Bought]] = {pair: [] for pair in asked}
+    for user, since, phone_number, row_id in await session.execute(query, _asked(place, asked)):
+        known[user, since].append((phone_number, row_id))
+    return known
+
+
+def _asked(place: Place, asked: Set[tuple[str, datetime]]) -> dict[str, Any]:
+    pairs = sorted(asked)
+    return {**named(place), "users": [user for user, _ in pairs], "since": [since for _, since in pairs]}
+
+
+async def _keep(session: AsyncSession, grounds: Sequence[Grounds]) -> None:
+    """In place of what was kept before: of decisions that came to nothing the last alone is of any use."""
+    if not grounds:
+        return
+    kept = insert(DecidedOn)
+    await session.execute(
+        kept.on_conflict_do_update(
+            index_elements=["intent_id", "kind"],
+            set_={"payload": kept.excluded.payload, "at": func.clock_timestamp()},
+        ),
+        [
+            {"intent_id": one.intent_id, "tenant_id": one.tenant_id, "kind": one.kind, "payload": one.payload}
+            for one in grounds
+        ],
+    )
+
+
 async def open_doubts(session: AsyncSession, place: Place) -> Sequence[Doubt]:
     """Purchases of a place whose outcome is not proved; oldest first."""
     found = await session.execute(
@@ -141,7 +229,7 @@ async def open_doubts(session: AsyncSession, place: Place) -> Sequence[Doubt]:
             Intent.state,
             Intent.named_number,
             Intent.admitted_at,
-            func.coalesce(Intent.send_ended_at, Intent.lease_until).label("ended_at"),
+            ENDED_AT.label("ended_at"),
             Intent.holds_lane,
         )
         .where(

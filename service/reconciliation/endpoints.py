@@ -16,6 +16,7 @@ from service.reconciliation.lists import Lists
 from service.reconciliation.schemas import (
     Decided,
     DoubtDecision,
+    DoubtDetail,
     DoubtPage,
     GhostDecision,
     GhostPage,
@@ -55,6 +56,12 @@ async def list_doubts(caller: Operator, lists: ListsDep, limit: Limit = 100, cur
     return DoubtPage.model_validate(await lists.doubts(caller, limit=limit, cursor=cursor))
 
 
+@router.get("/doubts/{item_id}", responses=problems(NotFound, *AUTH))
+async def get_doubt(item_id: UUID, caller: Operator, lists: ListsDep) -> DoubtDetail:
+    """One purchase, in doubt or decided since, with what it was decided on."""
+    return DoubtDetail.model_validate(await lists.doubt(caller, item_id))
+
+
 @router.get("/orphans", responses=problems(*AUTH))
 async def list_orphans(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> OrphanPage:
     """Numbers that appeared at Teli and that no purchase explains, oldest first."""
@@ -63,7 +70,7 @@ async def list_orphans(caller: Operator, lists: ListsDep, limit: Limit = 100, cu
 
 @router.get("/ghosts", responses=problems(*AUTH))
 async def list_ghosts(caller: Operator, lists: ListsDep, limit: Limit = 100, cursor: Cursor = None) -> GhostPage:
-    """Numbers we hold that Teli has not listed for a while, oldest first."""
+    """Numbers held here that Teli lists no more, or never did, or whose release is unresolved; oldest first."""
     return GhostPage.model_validate(await lists.ghosts(caller, limit=limit, cursor=cursor))
 
 

@@ -10,21 +10,40 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
 from service.kit.clock import rfc3339
+from service.kit.errors import NotFound
 from service.kit.pagination import Cursors
 from service.numbers.models import Evidence, Intent
+from service.reconciliation.grounds import unpacked
 from service.reconciliation.judgement import GHOST_LOOKS
-from service.reconciliation.models import Orphan
+from service.reconciliation.models import DecidedOn, Orphan
 from service.tenants.principals import Principal
 
 OPEN = ("doubtful", "unresolved")
+# `gone_at` is since when; `looks` counts the complete listings that have not shown the number since it was last seen.
 GHOSTS = """
-    SELECT n.id, n.phone_number, 'active' AS state, n.organization_id, n.tenant_id, n.user_id, n.area_code, n.nickname,
-           n.upstream_row_id AS row_id, r.gone_at,
-           (SELECT count(*) FROM listings l WHERE l.account_id = n.account_id AND l.organization_id = n.organization_id
-            AND l.complete AND l.began_at >= r.gone_at) AS looks
-    FROM numbers n JOIN upstream_rows r ON r.account_id = n.account_id AND r.row_id = n.upstream_row_id
-    WHERE n.state IN ('active', 'release_scheduled') AND r.gone_at < clock_timestamp() - CAST(:window AS interval)
-      AND r.gone_at > coalesce(n.still_ours_at, '-infinity')
+    SELECT * FROM (
+      SELECT n.id, n.phone_number, n.state, n.organization_id, n.tenant_id, n.user_id, n.area_code, n.nickname,
+             n.upstream_row_id AS row_id, found.since AS gone_at, found.reason, found.looks_needed,
+             (SELECT count(*) FROM listings l WHERE l.account_id = n.account_id
+              AND l.organization_id = n.organization_id AND l.complete AND l.began_at >= found.unseen_since) AS looks
+      FROM (
+        SELECT n.id, r.gone_at AS since, r.gone_at AS unseen_since, CAST(:enough AS integer) AS looks_needed,
+               'Teli lists it no more' AS reason
+        FROM numbers n JOIN upstream_rows r ON r.account_id = n.account_id AND r.row_id = n.upstream_row_id
+        WHERE n.state IN ('active', 'release_scheduled') AND r.gone_at < clock_timestamp() - CAST(:window AS interval)
+          AND r.gone_at > coalesce(n.still_ours_at, '-infinity')
+        UNION ALL
+        SELECT n.id, s.ended_at, CASE WHEN n.confirmed_at IS NULL THEN n.acquired_at ELSE r.gone_at END, 0,
+               'its release is unresolved: ' || coalesce(s.outcome, 'unknown')
+        FROM steps s JOIN numbers n ON n.id = s.number_id AND n.state = 'releasing'
+        LEFT JOIN upstream_rows r ON r.account_id = n.account_id AND r.row_id = n.upstream_row_id
+        WHERE s.kind = 'release' AND s.state = 'unresolved'
+        UNION ALL
+        SELECT n.id, n.acquired_at, n.acquired_at, 0, 'bought, and never listed'
+        FROM numbers n WHERE n.confirmed_at IS NULL AND n.state IN ('active', 'release_scheduled')
+          AND greatest(n.acquired_at, n.still_ours_at) < clock_timestamp() - CAST(:window AS interval)
+      ) found JOIN numbers n ON n.id = found.id
+    ) listed WHERE looks >= looks_needed
 """
 
 
@@ -64,19 +83,39 @@ class Lists:
         return self._page("orphans", items, total, [(one.created_at, one.id) for one in found], limit)
 
     async def ghosts(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
-        """Numbers we hold that several complete listings over a window did not show, oldest first."""
+        """Numbers that several complete listings over a window did not show, or none ever did, or whose release is
+        unresolved; oldest first.
+        """
         after = self._position("ghosts", cursor) if cursor is not None else None
-        beyond = "AND (g.gone_at, g.id) > (:moment, :id)" if after else ""
-        values = {"window": self._window, "looks": GHOST_LOOKS, "limit": limit + 1}
+        beyond = "WHERE (g.gone_at, g.id) > (:moment, :id)" if after else ""
+        values = {"window": self._window, "enough": GHOST_LOOKS, "limit": limit + 1}
         if after:
             values |= {"moment": after[0], "id": after[1]}
-        listed = f"FROM ({GHOSTS}) g WHERE g.looks >= :looks"
+        listed = f"FROM ({GHOSTS}) g"
         async with self._database.acting(duty="operator", sees=caller.sees) as session:
             total = await session.scalar(text(f"SELECT count(*) {listed}"), values)
             page = text(f"SELECT * {listed} {beyond} ORDER BY g.gone_at, g.id LIMIT :limit")
             found = (await session.execute(page, values)).all()
         items = [{**row._mapping, "gone_at": rfc3339(row.gone_at)} for row in found[:limit]]
         return self._page("ghosts", items, total, [(row.gone_at, row.id) for row in found], limit)
+
+    async def doubt(self, caller: Principal, intent_id: UUID) -> dict[str, Any]:
+        """One purchase, in doubt or decided, and what it was decided on, as far as that is kept.
+
+        Raises: NotFound.
+        """
+        async with self._database.acting(duty="operator", sees=caller.sees) as session:
+            intent = await session.get(Intent, intent_id)
+            if intent is None:
+                raise NotFound
+            item = _doubt(intent, await self._heard(session, intent), await self._candidates(session, intent))
+            decided_on = await session.scalars(
+                select(DecidedOn).where(DecidedOn.intent_id == intent_id).order_by(DecidedOn.at, DecidedOn.kind)
+            )
+            item["decided_on"] = [
+                {"at": rfc3339(one.at), "kind": one.kind, **unpacked(one.payload)} for one in decided_on
+            ]
+        return item
 
     async def _heard(self, session: AsyncSession, intent: Intent) -> Sequence[Evidence]:
         found = await session.scalars(select(Evidence).where(Evidence.intent_id == intent.id).order_by(Evidence.id))

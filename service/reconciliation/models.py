@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, Identity, Integer, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, Identity, Integer, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
@@ -86,3 +86,15 @@ class Look(Base):
     organization_id: Mapped[str] = mapped_column(Text, primary_key=True)
     looked_at: Mapped[datetime | None] = mapped_column(Moment)
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class DecidedOn(Base):
+    """What a doubt was decided on, for operators, for thirty days. `payload`: as `service.reconciliation.grounds`."""
+
+    __tablename__ = "decided_on"
+
+    intent_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    payload: Mapped[bytes] = mapped_column(LargeBinary)

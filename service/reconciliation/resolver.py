@@ -5,10 +5,9 @@ is believed only after several listings, and even then the doubt stays on the op
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,25 +15,39 @@ import structlog
 
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
-from service.kit.clock import rfc3339, utc_now
+from service.kit.clock import monotonic, rfc3339, utc_now
 from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import sale
 from service.numbers.errors import UpstreamRefused
 from service.numbers.ledger import Ledger
 from service.observability.metrics import DOUBTS_RESOLVED, LISTINGS
-from service.reconciliation.absence import proves_absence
+from service.reconciliation.absence import Taken, proves_absence
 from service.reconciliation.doubts import Doubts
+from service.reconciliation.grounds import Considered
 from service.reconciliation.judgement import Doubt, Observation, Place, Presence, only_new_row
 from service.reconciliation.sightings import Sightings
-from service.teli.analytics import read_purchases
+from service.reconciliation.witness import Agreement, Witness
 from service.teli.client import TeliClient
 from service.teli.directory import read_users
 from service.teli.listing import Listing, Row, read_listing
 from service.teli.reading import Sold
 
 PLACES_AT_ONCE = 4
+UNKNOWN_FOR = 3600.0
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Forms of users of an organisation that Teli did not explain, beside those that were `known` then.
+
+    Not asked for again before `until`, in seconds of the monotonic clock.
+    """
+
+    until: float
+    unknown: frozenset[str]
+    known: frozenset[str]
 
 
 class Resolver:
@@ -58,6 +71,8 @@ class Resolver:
         self._write_off = write_off
         self._doubts_every = doubts_every
         self._all_every = all_every
+        self._witness = Witness(sightings, doubts, teli, window=window)
+        self._strangers: dict[str, Strangers] = {}
 
     async def run(self) -> None:
         """Look at every place that is due, and decide what can be decided."""
@@ -71,30 +86,44 @@ class Resolver:
 
     async def _look_at(self, place: Place) -> None:
         try:
-            await self._look(place)
+            forms = await self._look(place)
         finally:
             await self._sightings.looked(place)
+        if forms:
+            await self._witness.hear(place, forms)
 
-    async def _look(self, place: Place) -> None:
-        observation = await self._observe(place)
+    async def _look(self, place: Place) -> Mapping[str, str]:
+        """Returns the forms in which the users of the place may be named."""
+        forms = await self._sightings.user_forms(place.organization_id)
+        observation = await self._observe(place, forms) if forms else None
         if observation is None:
             LISTINGS.labels("unreadable").inc()
             log.warning("an organisation could not be listed", organization=place.organization_id)
-            return
+            return forms
         LISTINGS.labels("complete" if observation.complete else "incomplete").inc()
-        for presence in await self._sightings.keep(observation):
+        considered = Considered(observation)
+        presences = await self._sightings.keep(observation)
+        if presences:
+            await self._doubts.keep_grounds([considered.grounds(one.intent, "seen") for one in presences])
+        for presence in presences:
             await self._owned(presence, "seen")
-        await self._decide(place, observation.began_at)
+        await self._decide(observation, considered, forms)
+        if observation.complete:
+            await self._witness.tell(place)
+        return forms
 
-    async def _decide(self, place: Place, looked_at: datetime) -> None:
+    async def _decide(self, seen: Observation, considered: Considered, forms: Mapping[str, str]) -> None:
         """All doubts of a place, by what is known of them together."""
+        place, looked_at = seen.place, seen.began_at
         found = await self._doubts.of(place)
+        self._witness.watch(place, found.doubts)
         absent: list[Doubt] = []
         overdue: list[Doubt] = []
         for doubt in found.doubts:
             lane = found.lanes.get(doubt.id)
             row = only_new_row(lane) if lane and looked_at > doubt.ended_at else None
             if row is not None:
+                await self._doubts.keep_grounds([considered.grounds(doubt, "only_new_row")])
                 await self._owned(Presence(doubt, row), "only_new_row")
             elif doubt.state == "unresolved":
                 if looked_at >= doubt.ended_at + self._write_off:
@@ -102,21 +131,30 @@ class Resolver:
             elif proves_absence(found.log, send_ended_at=doubt.ended_at, window=self._window):
                 absent.append(doubt)
         if absent:
-            await self._unresolved(absent)
+            await self._unresolved(absent, considered, found.log)
         if overdue:
-            await self._write_off_where_nothing_speaks_for_it(place, overdue)
+            await self._write_off_where_nothing_speaks_for_it(place, overdue, considered, forms)
 
-    async def _unresolved(self, doubts: Sequence[Doubt]) -> None:
-        moved = await self._doubts.unresolved(doubts)
+    async def _unresolved(self, doubts: Sequence[Doubt], considered: Considered, looks: Sequence[Taken]) -> None:
+        grounds = [considered.grounds(doubt, "absent", looks=looks) for doubt in doubts]
+        moved = await self._doubts.unresolved(doubts, grounds)
         for doubt in doubts:
             if doubt.id in moved:
                 DOUBTS_RESOLVED.labels("unresolved").inc()
                 log.error("a doubt needs a person", intent=str(doubt.id), organization=doubt.organization_id)
 
-    async def _write_off_where_nothing_speaks_for_it(self, place: Place, overdue: Sequence[Doubt]) -> None:
+    async def _write_off_where_nothing_speaks_for_it(
+        self, place: Place, overdue: Sequence[Doubt], considered: Considered, forms: Mapping[str, str]
+    ) -> None:
         """Absent everywhere for long, no candidate undecided, and Teli's own counts agree: presumed not bought."""
         undecided = await self._doubts.with_candidates(place, overdue)
-        for doubt in await self._counts_agree(place, [one for one in overdue if one.id not in undecided]):
+        agreed = await self._witness.agrees(place, [one for one in overdue if one.id not in undecided], forms)
+        if not agreed:
+            return
+        await self._doubts.keep_grounds(
+            [considered.grounds(doubt, "presumed", counts=_counts(one)) for doubt, one in agreed.items()]
+        )
+        for doubt in agreed:
             await self._presumed(doubt)
 
     async def _presumed(self, doubt: Doubt) -> None:
@@ -138,46 +176,34 @@ class Resolver:
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt written off", intent=str(doubt.id), state=settled["state"])
 
-    async def _counts_agree(self, place: Place, doubts: Sequence[Doubt]) -> Sequence[Doubt]:
-        """Those of whose user Teli counts no more purchases since the day of the send than are known.
-
-        Asked once for each day. Silence is no yes. What is known is read before Teli counts: a purchase made in
-        between is then one that speaks against, never one that hides another.
-        """
-        if not doubts:
-            return []
-        days = {doubt.id: _day(doubt.admitted_at) for doubt in doubts}
-        known = await self._doubts.purchases_known(place, {(doubt.user_id, days[doubt.id]) for doubt in doubts})
-        forms = await self._sightings.user_forms(place.organization_id)
-        counted: dict[datetime, Counter[str] | None] = {}
-        for day in sorted(set(days.values())):
-            heard = await self._teli.purchases(place.organization_id, start=day.date(), end=utc_now().date())
-            counted[day] = _by_user(read_purchases(heard), forms)
-        return [
-            doubt
-            for doubt in doubts
-            if (counts := counted[days[doubt.id]]) is not None
-            and doubt.user_id in counts
-            and counts[doubt.user_id] <= known[doubt.user_id, days[doubt.id]]
-        ]
-
-    async def _observe(self, place: Place) -> Observation | None:
-        forms = await self._sightings.user_forms(place.organization_id)
-        if not forms:
-            return None
+    async def _observe(self, place: Place, forms: Mapping[str, str]) -> Observation | None:
         began_at = utc_now()
         some_user = next(iter(forms.values()))
         listing = read_listing(await self._teli.list_numbers(place.organization_id, some_user, whole=True))
         if listing is None:
             return None
-        if any(row.user_id not in forms for row in listing.rows):
-            forms = await self._learn(place.organization_id)
+        strange = {row.user_id for row in listing.rows if row.user_id is not None and row.user_id not in forms}
+        if self._worth_asking(place, strange, forms):
+            await self._sightings.renew(place)
+            forms = await self._learn(place, strange)
         return Observation(place, began_at, _with_users(listing, forms), listing.complete)
 
-    async def _learn(self, organization: str) -> dict[str, str]:
+    def _worth_asking(self, place: Place, strange: set[str], forms: Mapping[str, str]) -> bool:
+        """Is there one that Teli was not asked for lately, or has a user been filed since, whose other form it is?"""
+        asked = self._strangers.get(place.organization_id)
+        if asked is None or monotonic() >= asked.until or not asked.known.issuperset(forms):
+            return bool(strange)
+        return not asked.unknown.issuperset(strange)
+
+    async def _learn(self, place: Place, strange: set[str]) -> Mapping[str, str]:
+        organization = place.organization_id
         users = read_users(await self._teli.users(organization)) or []
         await self._sightings.learn_users(organization, {user.unique_id: user.uuid for user in users if user.uuid})
-        return await self._sightings.user_forms(organization)
+        forms = await self._sightings.user_forms(organization)
+        if users:  # An organisation without users is one that Teli does not know, perhaps only now.
+            unknown = frozenset(strange.difference(forms))
+            self._strangers[organization] = Strangers(monotonic() + UNKNOWN_FOR, unknown, frozenset(forms))
+        return forms
 
     async def _owned(self, presence: Presence, reason: str) -> None:
         """The row is the intent's: filed by the same transaction as any purchase, and no orphan any more."""
@@ -194,23 +220,12 @@ class Resolver:
         log.warning("doubt resolved", intent=str(intent.id), state=settled["state"], reason=reason, row=row.row_id)
 
 
-def _day(moment: datetime) -> datetime:
-    """Its start, by UTC, as Teli counts days."""
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def _counts(agreement: Agreement) -> dict[str, Any]:
+    since = agreement.since.date().isoformat()
+    return {"since": since, "counted": agreement.counted, "known": agreement.known}
 
 
-def _by_user(counts: Mapping[str, int] | None, forms: Mapping[str, str]) -> Counter[str] | None:
-    """The counts of users known here, by `unique_id`; None where nothing was told."""
-    if counts is None:
-        return None
-    counted: Counter[str] = Counter()
-    for form, count in counts.items():
-        if form in forms:
-            counted[forms[form]] += count
-    return counted
-
-
-def _with_users(listing: Listing, forms: dict[str, str]) -> tuple[Row, ...]:
+def _with_users(listing: Listing, forms: Mapping[str, str]) -> tuple[Row, ...]:
     return tuple(replace(row, user_id=forms.get(row.user_id or "")) for row in listing.rows)
 
 

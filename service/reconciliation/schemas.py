@@ -67,8 +67,17 @@ class DoubtOut(BaseModel):
     candidates: list[OrphanOut]
 
 
+class DoubtDetail(DoubtOut):
+    """With what it was decided on, kept for thirty days: the rows considered, the looks, Teli's counts."""
+
+    decided_on: list[dict[str, Any]]
+
+
 class GhostOut(BaseModel):
-    """A number we hold that `looks` complete listings since `gone_at` did not show."""
+    """A number held here that cannot be told to be at Teli; `reason` says why, in words.
+
+    It is so since `gone_at`; `looks` complete listings since then did not show it.
+    """
 
     id: UUID
     phone_number: str
@@ -78,7 +87,8 @@ class GhostOut(BaseModel):
     user_id: str
     area_code: str
     nickname: str | None
-    row_id: str
+    row_id: str | None
+    reason: str
     gone_at: str
     looks: int
 

@@ -28,7 +28,8 @@ from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Or
 from service.teli.listing import Row
 from service.tenants.models import User
 
-LOOK_LEASE = timedelta(minutes=5)
+# Longer than a listing together with a look at the users; it is renewed between further calls to Teli.
+LOOK_LEASE = timedelta(minutes=2)
 
 
 class Sightings:
@@ -41,7 +42,7 @@ class Sightings:
 
         A purchase refused by a status that Teli does not document is watched like a doubt, for a settling window.
 
-        Each is this caller's until it is looked at, or for five minutes. By the database's clock.
+        Each is this caller's until it is looked at, or its lease is over. By the database's clock.
         """
         query = text(
             """
@@ -76,6 +77,15 @@ class Sightings:
         }
         async with self._database.acting() as session:
             return [Place(row.account_id, row.organization_id) for row in await session.execute(query, values)]
+
+    async def renew(self, place: Place) -> None:
+        """The look goes on: the place is this caller's for another lease."""
+        async with self._database.acting() as session:
+            await session.execute(
+                update(Look)
+                .where(Look.account_id == place.account_id, Look.organization_id == place.organization_id)
+                .values(lease_until=func.clock_timestamp() + LOOK_LEASE)
+            )
 
     async def looked(self, place: Place) -> None:
         """The look is over, with or without an answer."""
@@ -124,7 +134,8 @@ class Sightings:
         account_id = doubt.account_id
         unconfirmed: ColumnElement[bool] = Number.upstream_row_id.is_(None)
         if mark_of(row.nickname) != doubt.mark:
-            unconfirmed = unconfirmed & (Number.user_id != doubt.user_id)
+            elsewhere = or_(Number.user_id != doubt.user_id, Number.organization_id != doubt.organization_id)
+            unconfirmed = unconfirmed & elsewhere
         async with self._database.acting() as session:
             older = await session.scalar(
                 select(Number)

@@ -11,9 +11,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.conftest import OpenGateway
 from tests.http.serving import served
-from tests.reconciliation.test_resolver import doubt, look_again
-from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
+from tests.reconciliation.test_resolver import doubt, look_again, until_unresolved
+from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 from .command import COMMAND, environment, numbergate
 
@@ -224,6 +225,49 @@ async def test_a_ghost_is_listed_shown_and_decided(desk: Desk, gateway: Gateway,
     await desk.done("ghosts", "resolve", number_id, "missing", "--reason", "released by hand", "--yes")
 
     assert await gateway.sql("SELECT state FROM numbers") == [("missing",)]
+
+
+async def test_an_unresolved_release_is_shown_with_its_reason_and_decided(desk: Desk, gateway: Gateway, tenant: Tenant):
+    held = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.teli.arm("server_error", operation="release", status=404, error="Phone number not found")
+    await tenant.send("DELETE", f"{NUMBERS}/{held['phone_number']}")
+
+    assert "its release is unresolved" in await desk.done("ghosts", "list", columns=240)
+    shown = await desk.done("ghosts", "show", held["id"])
+    assert f"{held['phone_number']} was to be released." in shown
+    assert "why        its release is unresolved: answered 404" in shown
+    asked = await desk.answering("n\n", "ghosts", "resolve", held["id"], "missing", "--reason", "not there")
+    assert f"{held['phone_number']} is released, for good, and no longer counts." in asked.stderr
+    decided = await desk.done("ghosts", "resolve", held["id"], "missing", "--reason", "not there", "--yes")
+    assert f"Ghost {held['id']} is decided: released" in decided
+
+
+async def test_a_number_that_was_never_listed_is_shown_so(desk: Desk, gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(list_lag_seconds=3600)
+    held = await tenant.bought()
+    await gateway.sql("UPDATE numbers SET acquired_at = acquired_at - interval '1 hour'")
+    await look_again(gateway)
+
+    assert "bought, and never listed; not in 1 listing" in await desk.done("ghosts", "list", columns=240)
+    shown = await desk.done("ghosts", "show", held["id"])
+    assert f"{held['phone_number']} was bought, at" in shown
+    assert "1 complete listing since then did not show it." in shown
+
+
+async def test_a_doubt_shows_what_it_was_decided_on(open_gateway: OpenGateway):
+    async with open_gateway(upstream_timeout=0.5, settling_window=0.9) as gateway, served(gateway) as port:
+        desk = Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": gateway.operator.key})
+        tenant = await gateway.tenant()
+        await tenant.bought(nickname="Front desk")
+        await gateway.follow_up()
+        operation = await until_unresolved(gateway, tenant)
+
+        shown = await desk.done("doubts", "show", operation)
+
+        assert ": no listing showed it, over the whole window" in shown
+        assert re.search(r"  [0-9]+ looks, from 20\S+ \S+ UTC to 20", shown)
+        assert "Front desk”, row " in shown
 
 
 async def test_without_yes_it_says_what_will_be_and_asks(desk: Desk, gateway: Gateway, tenant: Tenant):

@@ -26,6 +26,7 @@ MOMENTS = {
 KEYS = {model: [column.key for column in model.__table__.primary_key] for model in MODELS}
 # Counters of the database: they show in what order rows were made, and have holes where something was undone.
 ORDER_ONLY = ("evidence", "listings")
+BYTES = {"fingerprint", "payload"}
 
 
 Role = Literal["api", "worker"]
@@ -217,8 +218,8 @@ def _from_json(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 row[column] = datetime.fromisoformat(row[column])
         if "given" in row:
             row["given"] = _in_order("given", row["given"])
-        if "fingerprint" in row:
-            row["fingerprint"] = bytes.fromhex(row["fingerprint"][2:])
+        for column in BYTES & row.keys():
+            row[column] = bytes.fromhex(row[column][2:])
         return row
 
     return read

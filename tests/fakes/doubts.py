@@ -1,16 +1,20 @@
 """Questions about doubts, in memory."""
 
+import re
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
+from service.kit.clock import utc_now
 from service.kit.phone import E164
-from service.reconciliation.absence import Taken, count_purchases
+from service.reconciliation.absence import Bought, Taken, count_purchases
 from service.reconciliation.doubts import DOUBTS, Doubts, OpenDoubts
+from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
+from service.reconciliation.models import DecidedOn
 from service.teli.listing import Row
-from tests.fakes.world import World
+from tests.fakes.world import World, made
 
 
 class DoubtsInMemory(Doubts):
@@ -116,28 +120,69 @@ class DoubtsInMemory(Doubts):
     async def purchases_known(
         self, place: Place, asked: Set[tuple[str, datetime]]
     ) -> Mapping[tuple[str, datetime], int]:
+        return {pair: count_purchases(self._purchases(place, *pair)) for pair in asked}
+
+    def _purchases(self, place: Place, user: str, since: datetime) -> list[Bought]:
         world, organization = self._world, place.organization_id
-        ours = world.numbers_at.get((place.account_id, organization), ())
-        orphans = world.orphans_at.get(place.account_id, ())
+        return [
+            *(
+                (one.phone_number, one.upstream_row_id)
+                for one in world.numbers_at.get((place.account_id, organization), ())
+                if one.user_id == user and one.acquired_at >= since
+            ),
+            *(
+                (one.phone_number, one.row_id)
+                for one in world.orphans_at.get(place.account_id, ())
+                if one.organization_id == organization and one.user_id == user and one.created_at >= since
+            ),
+        ]
+
+    async def accounted_for(
+        self, place: Place, asked: Set[tuple[str, datetime]], *, settling: timedelta
+    ) -> Mapping[tuple[str, datetime], int]:
         return {
-            (user, since): count_purchases(
-                [
-                    *(
-                        (one.phone_number, one.upstream_row_id)
-                        for one in ours
-                        if one.user_id == user and one.acquired_at >= since
-                    ),
-                    *(
-                        (one.phone_number, one.row_id)
-                        for one in orphans
-                        if one.organization_id == organization and one.user_id == user and one.created_at >= since
-                    ),
-                ]
-            )
+            (user, since): count_purchases([*self._purchases(place, user, since), *self._seen(place, user, since)])
+            + self._under_way(place, user, settling)
             for user, since in asked
         }
 
-    async def unresolved(self, doubts: Sequence[Doubt]) -> Set[UUID]:
+    def _seen(self, place: Place, user: str, since: datetime) -> list[Bought]:
+        """Rows that were first listed since, and what was there before and may have been bought since."""
+        world, account_id = self._world, place.account_id
+        known = world.users.get((place.organization_id, user))
+        forms = {user, known.upstream_uuid} - {None} if known else {user}
+        return [
+            *(
+                (row.phone_number, row.row_id)
+                for row in world.rows_at.get((account_id, place.organization_id), {}).values()
+                if row.user_id == user and row.first_seen_at >= since and (account_id, row.row_id) not in world.existing
+            ),
+            *(
+                (one.phone_number, one.row_id)
+                for one in world.existing.values()
+                if one.account_id == account_id
+                and one.user_id in forms
+                and one.first_seen_at >= since
+                and not _earlier(one.upstream_created_at, since)
+            ),
+        ]
+
+    def _under_way(self, place: Place, user: str, settling: timedelta) -> int:
+        """Being sent, or in doubt for less than that."""
+        since = utc_now() - settling
+        return sum(
+            intent.user_id == user
+            and (intent.state == "sending" or (intent.send_ended_at or intent.lease_until) >= since)
+            for intent in self._world.open_intents.get((place.account_id, place.organization_id), {}).values()
+        )
+
+    async def keep_grounds(self, grounds: Sequence[Grounds]) -> None:
+        for one in grounds:
+            self._world.decided_on[one.intent_id, one.kind] = made(
+                DecidedOn, intent_id=one.intent_id, tenant_id=one.tenant_id, kind=one.kind, payload=one.payload
+            )
+
+    async def unresolved(self, doubts: Sequence[Doubt], grounds: Sequence[Grounds]) -> Set[UUID]:
         world, moved = self._world, set()
         for doubt in doubts:
             intent = world.intents.get(doubt.id)
@@ -146,7 +191,17 @@ class DoubtsInMemory(Doubts):
                 world.note("intent.unresolved")
                 world.tell("number.unresolved")
                 moved.add(doubt.id)
+        await self.keep_grounds([one for one in grounds if one.intent_id in moved])
         return moved
+
+
+def _earlier(created_at: str | None, since: datetime) -> bool:
+    """Does it read as a day before? What cannot be read does not."""
+    return (
+        created_at is not None
+        and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", created_at) is not None
+        and created_at[:10] < f"{since:%Y-%m-%d}"
+    )
 
 
 def open_doubts(world: World, place: Place) -> Sequence[Doubt]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from service.numbers.ledger import Admission
 from service.reconciliation.doubts import DOUBTS, OpenDoubts
+from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Observation, Place, Presence, only_new_row
 from service.teli.listing import Row
 from tests.fakes.play import give_up, row_of
@@ -38,6 +39,8 @@ class Looks(Purchases):
             role="worker", arrange=lambda found: sorted(found, key=str),
         )  # fmt: skip
         for place in places:
+            if chance.random() < 0.5:
+                await self.both.ask("sightings", "renew", place, role="worker")
             if chance.random() < 0.95:
                 await self.both.ask("sightings", "looked", place, role="worker")
 
@@ -139,9 +142,15 @@ class Looks(Purchases):
         since = utc_now() - timedelta(seconds=chance.choice((0, 60, 1000, 100_000)))
         asked = {(user, at) for user in USERS[place.organization_id] for at in (since, since - timedelta(hours=1))}
         await self.both.ask("doubts", "purchases_known", place, asked, role="worker")
+        for seconds in (1.0, 100.0):
+            settling = timedelta(seconds=seconds)
+            await self.both.ask("doubts", "accounted_for", place, asked, settling=settling, role="worker")
         if chance.random() < 0.5:
             some = [doubt for doubt in found.doubts if chance.random() < 0.5]
-            await self.both.ask("doubts", "unresolved", some, role="worker")
+            grounds = [Grounds(doubt.id, doubt.tenant_id, "absent", b"looked") for doubt in found.doubts]
+            await self.both.ask("doubts", "unresolved", some, grounds, role="worker")
+            others = [replace(one, kind="seen", payload=bytes([chance.randrange(256)])) for one in grounds]
+            await self.both.ask("doubts", "keep_grounds", others, role="worker")
 
     async def bought_after_all(self, chance: Random) -> None:
         """A refused intent's row is listed; who asks next is offered its number, and may take it."""

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from service.kit.clock import utc_now
 from service.numbers.models import Number, Step
 from service.teli.listing import Row
 from tests.fakes.both import Both
@@ -45,3 +46,11 @@ def give_up(world: World, number: Number) -> None:
     """As an operator says of a ghost that it is gone."""
     alter(number, state="missing")
     world.count_held(number.tenant_id, -1)
+
+
+def keep_after_all(world: World, number: Number) -> None:
+    """As an operator says of one whose release is unresolved that it is still held; its steps may be in any state."""
+    for step in world.steps_of[number.id]:
+        if step.kind == "release" and step.state == "unresolved":
+            alter(step, state="failed", answer={"status": 409, "body": "held"})
+    alter(number, state="active", still_ours_at=utc_now())

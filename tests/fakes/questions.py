@@ -7,7 +7,7 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from tests.fakes.holdings import Holdings
 from tests.fakes.looks import Looks
-from tests.fakes.play import give_up
+from tests.fakes.play import give_up, keep_after_all
 from tests.fakes.scene import (
     ORGANIZATIONS,
     PHONES,
@@ -26,7 +26,20 @@ class Questions(Holdings, Looks):
         user = (organization, chance.choice(USERS[organization]))
         number = chance.choice([*self.world.numbers.values(), None])
         match chance.choice(
-            ("stop", "resume", "limit", "mode", "grant", "user", "tenant", "existing", "adopt", "orphan", "missing")
+            (
+                "stop",
+                "resume",
+                "limit",
+                "mode",
+                "grant",
+                "user",
+                "tenant",
+                "existing",
+                "adopt",
+                "orphan",
+                "missing",
+                "missing",
+            )
         ):
             case "stop":
                 scope, of = chance.choice((("global", ""), ("tenant", tenant), ("account", str(account))))
@@ -52,7 +65,12 @@ class Questions(Holdings, Looks):
                 await self.both.change(lambda world: alter(world.tenants[tenant], state=state), "tenants")
             case "existing":
                 row, phone = chance.choice(ROWS), chance.choice(PHONES)
-                await self.both.change(lambda world: _existing(world, account, row, phone), "existing_numbers")
+                owner = chance.choice((None, user[1], f"uuid-{user[1]}"))
+                created_at = chance.choice((None, "", "1772366400000", "2026-02-28T10:00:00.000001", "2026-03-01"))
+                await self.both.change(
+                    lambda world: _existing(world, account, row, phone, user_id=owner, upstream_created_at=created_at),
+                    "existing_numbers",
+                )
             case "adopt":
                 phone = chance.choice(PHONES)
                 if self.world.live(account, phone) is None:
@@ -67,13 +85,15 @@ class Questions(Holdings, Looks):
                     await self.both.change(lambda world: alter(orphan, state=decided), "orphans")
             case "missing" if number is not None and number.state == "active":
                 await self.both.change(lambda world: give_up(world, number), "numbers", "tenant_quotas")
+            case "missing" if number is not None and number.state == "releasing":
+                await self.both.change(lambda world: keep_after_all(world, number), "numbers", "steps")
 
 
-def _existing(world: World, account: UUID, row: str, phone_number: str) -> None:
+def _existing(world: World, account: UUID, row: str, phone_number: str, **values: str | None) -> None:
     if (account, row) in world.existing:
         alter(world.existing[account, row], gone_at=utc_now())
     else:
-        world.add_existing(account, row, phone_number)
+        world.add_existing(account, row, phone_number, **values)
 
 
 def _adopt(world: World, number_id: UUID, tenant: str, phone_number: str) -> None:

@@ -68,6 +68,10 @@ class SightingsInMemory(Sightings):
             alter(world.looks[key], lease_until=now + LOOK_LEASE)
         return places
 
+    async def renew(self, place: Place) -> None:
+        if (look := self._world.looks.get((place.account_id, place.organization_id))) is not None:
+            alter(look, lease_until=utc_now() + LOOK_LEASE)
+
     async def looked(self, place: Place) -> None:
         if (look := self._world.looks.get((place.account_id, place.organization_id))) is not None:
             alter(look, looked_at=utc_now(), lease_until=None)
@@ -214,9 +218,12 @@ class SightingsInMemory(Sightings):
                 alter(existing, gone_at=utc_now())
 
     def _is_older(self, number: Number, doubt: Doubt, row: Row) -> bool:
-        """Held before, under another row; or under none, where the mark is the doubt's or the user is another."""
-        marked = mark_of(row.nickname) == doubt.mark
-        if number.upstream_row_id is None and not marked and number.user_id == doubt.user_id:
+        """Held before the doubt was admitted, and under another row.
+
+        Or under none, where the mark is the doubt's or the number another user's.
+        """
+        same_owner = (number.user_id, number.organization_id) == (doubt.user_id, doubt.organization_id)
+        if number.upstream_row_id is None and same_owner and mark_of(row.nickname) != doubt.mark:
             return False
         intent = self._world.intents.get(number.intent_id) if number.intent_id else None
         since = intent.admitted_at if intent else number.acquired_at

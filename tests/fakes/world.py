@@ -22,7 +22,7 @@ from service.kit.types import new_id
 from service.numbers.models import Attempt, Evidence, Intent, Number, QueuePlace, SendSlot, Step
 from service.numbers.repository import COUNTED
 from service.quotas.models import TenantQuota
-from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Orphan, UpstreamRow
+from service.reconciliation.models import DecidedOn, ExistingNumber, ListingTaken, Look, Orphan, UpstreamRow
 from service.tenants.models import Account, Grant, Organization, Stop, Tenant, User
 
 Kept = TypeVar("Kept", bound=Base)
@@ -34,8 +34,8 @@ OPEN = frozenset(("sending", "doubtful", "unresolved"))
 configure_mappers()  # Columns cannot be read before.
 
 MODELS: tuple[type[Base], ...] = (
-    Account, AgentLink, Attempt, Evidence, ExistingNumber, Grant, IdempotencyKey, Intent, ListingTaken, Look, Number,
-    Organization, Orphan, QueuePlace, SendSlot, Step, Stop, Tenant, TenantQuota, UpstreamRow, User,
+    Account, AgentLink, Attempt, DecidedOn, Evidence, ExistingNumber, Grant, IdempotencyKey, Intent, ListingTaken, Look,
+    Number, Organization, Orphan, QueuePlace, SendSlot, Step, Stop, Tenant, TenantQuota, UpstreamRow, User,
 )  # fmt: skip
 BLANK = {model: dict.fromkeys(model.__table__.columns.keys()) for model in MODELS}
 DEFAULTS: dict[type[Base], dict[str, Any]] = {
@@ -53,6 +53,7 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
 MADE_AT: dict[type[Base], str] = {
     Account: "created_at",
     AgentLink: "updated_at",
+    DecidedOn: "at",
     ExistingNumber: "first_seen_at",
     IdempotencyKey: "created_at",
     ListingTaken: "ended_at",
@@ -125,6 +126,7 @@ class World:
         self.listings: list[ListingTaken] = []
         self.rows: dict[tuple[UUID, str], UpstreamRow] = {}
         self.looks: dict[Place, Look] = {}
+        self.decided_on: dict[tuple[UUID, str], DecidedOn] = {}
         self.revision = 1
         self.audited: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
@@ -167,6 +169,7 @@ class World:
         yield "listings", self.listings
         yield "upstream_rows", self.rows.values()
         yield "looks", self.looks.values()
+        yield "decided_on", self.decided_on.values()
 
     # -- What an administrator files -----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.observability.metrics import ALARMS
 from service.teli.heard import Heard
 from tests.conftest import OpenGateway
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
@@ -295,6 +296,37 @@ async def test_a_purchase_that_is_not_listed_yet_is_released_once_it_is(gateway:
     await gateway.teli.advance(61)
     await gateway.hurry()
     assert await state(gateway, number) == "released"
+
+
+async def test_a_purchase_that_is_never_listed_is_not_waited_for_for_ever_when_it_is_released(
+    open_gateway: OpenGateway,
+):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        await gateway.teli.switch(list_lag_seconds=3600)
+        number = await tenant.bought()
+        answer = await delete(tenant, number)
+        await gateway.hurry()
+        assert (answer.status_code, (await gateway.step("release"))["outcome"]) == (202, "not listed yet")
+        await asyncio.sleep(0.7)
+        before = ALARMS.labels("release_unresolved")._value.get()
+
+        # What cannot be had, or is short, shows nobody's absence.
+        for unfit in ("list_miscounts", "server_error"):
+            await gateway.teli.arm(unfit, 9, operation="list")
+            await gateway.hurry()
+            assert (await gateway.step("release"))["outcome"] == "no listing to be had"
+            await gateway.teli.disarm()
+        for _ in range(2):
+            await gateway.hurry()
+            assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "pending"
+        await gateway.hurry()
+
+        assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
+        assert (await gateway.step("release"))["outcome"] == "it was never listed"
+        assert (await state(gateway, number), await quota(gateway, tenant)) == ("releasing", (1, 0))
+        assert await sent(gateway) == 0
+        assert ALARMS.labels("release_unresolved")._value.get() == before + 1
 
 
 async def test_a_number_bought_anew_is_released_only_when_the_caller_says_which_is_meant(

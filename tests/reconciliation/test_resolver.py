@@ -310,3 +310,29 @@ async def test_a_purchase_still_being_sent_is_left_to_its_sender_and_its_row_is_
     assert await gateway.sql("SELECT count(*) FROM orphans") == [(0,)]
     await gateway.teli.release_holds()
     assert (await buying).status_code == 200
+
+
+async def test_a_user_that_teli_does_not_name_is_asked_for_once_an_hour(gateway: Gateway, tenant: Tenant):
+    other = await gateway.teli.user(ORGANIZATION, name="Other", email="other@example.com")
+    await gateway.teli.dashboard_buy("415", ORGANIZATION, other["unique_id"])
+    await gateway.teli.forget_requests()
+    for _ in range(3):
+        await look_again(gateway)
+    assert len(await gateway.teli.requests("user_list")) == 1
+
+    gateway.worker.resolver._strangers.clear()
+    await look_again(gateway)
+
+    assert len(await gateway.teli.requests("user_list")) == 2
+
+
+async def test_a_stranger_who_is_filed_as_a_user_is_asked_for_at_once(gateway: Gateway, tenant: Tenant):
+    other = await gateway.teli.user(ORGANIZATION, name="Other", email="other@example.com")
+    await gateway.teli.dashboard_buy("415", ORGANIZATION, other["unique_id"])
+    await look_again(gateway)
+    assert await gateway.sql("SELECT user_id FROM upstream_rows") == [(None,)]
+
+    await gateway.services.administration.put_user(AUTHOR, ORGANIZATION, other["unique_id"], {"name": "Other"})
+    await look_again(gateway)
+
+    assert await gateway.sql("SELECT user_id FROM upstream_rows") == [(other["unique_id"],)]
