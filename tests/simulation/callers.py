@@ -51,6 +51,7 @@ class Callers:
         self._area_codes = area_codes
         self._now = now
         self._requests = 0
+        self._asked: dict[tuple[str, str], tuple[Principal, Wish, Ask]] = {}
 
     async def live(self, name: str, *, wishes: int, every: float, healthy: asyncio.Event) -> None:
         """One caller's life: some purchases, each followed up with care, and now and then another deed."""
@@ -71,12 +72,14 @@ class Callers:
             nickname = chance.choice((None, None, "Sales desk"))
             wish = Wish(OrganizationId(organization), UserId(user), area_code, None if key else nickname)
             await self._buy(name, principal, wish, key, healthy)
-            if self.bought and chance.random() < 0.4:
+            if self.bought and chance.random() < 0.6:
                 await self._another_deed()
 
     async def _buy(self, name: str, principal: Principal, wish: Wish, key: str | None, healthy: asyncio.Event) -> None:
         """With a key it asks until it knows, as a careful client does; without one it asks once."""
         ask = Ask(key, fingerprint([wish.organization_id, wish.user_id, wish.area_code]))
+        if key is not None:
+            self._asked.setdefault((principal.tenant, key), (principal, wish, ask))
         for _ in range(12 if key else 1):
             heard = await self._ask(name, principal, wish, ask)
             if heard.told == "answered" and heard.status is not None and heard.status < 300:
@@ -88,6 +91,11 @@ class Callers:
             if healthy.is_set() and heard.told != "nothing":
                 return
             await asyncio.sleep(self._chance.choice((0.1, 1.0, 5.0, 30.0)))
+
+    async def ask_again(self, at_most: int) -> None:
+        """Long after, some of the keys once more, as somebody does who has lost the answer."""
+        for which in self._chance.sample(sorted(self._asked), min(at_most, len(self._asked))):
+            await self._ask("again", *self._asked[which])
 
     async def _ask(self, name: str, principal: Principal, wish: Wish, ask: Ask) -> Heard:
         self._requests += 1

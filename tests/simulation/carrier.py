@@ -90,12 +90,16 @@ class Carrier:
                 row.listed_until = min(row.listed_until, now)
 
     def stranger_buys(
-        self, organization: str | None = None, user: str | None = None, area_code: str | None = None
+        self,
+        organization: str | None = None,
+        user: str | None = None,
+        area_code: str | None = None,
+        nickname: str | None = "",
     ) -> Purchase | None:
         """Somebody buys in the dashboard: what the last create asked for, unless told. None where nothing is left."""
         like = self._last_wish or self._any_wish()
         wish = (organization or like[0], user or like[1], area_code or like[2])
-        nickname = self._chance.choice((None, "", "Front desk"))
+        nickname = nickname or self._chance.choice((None, "", "Front desk"))
         return self._sell(wish, nickname, who="stranger", serial=None, ever_listed=True)
 
     def stranger_releases(self, phone_number: str | None = None) -> Release | None:
@@ -147,7 +151,11 @@ class Carrier:
         if not self._hit(self.rates.names_held):
             return None
         held = [number for number in self._named_again() if number in self.held]
-        return self._chance.choice(held) if held else None
+        if not held:
+            return None
+        named = self._chance.choice(held)
+        self._taken.add(named)
+        return named
 
     def update_agent(self, number: str, body: Mapping[str, Any]) -> Answer:
         self.calls["update_agent"] += 1
@@ -271,7 +279,7 @@ class Carrier:
         if not stock:
             return None
         if who == "stranger" or self.nicknames not in SHOWS_MARKS:
-            # Not what somebody took from us in the dashboard: whose that is now, without a mark nobody could tell.
+            # Not what was taken from us in the dashboard, or named anew: without a mark nobody could tell whose it is.
             stock = [number for number in stock if number not in self._taken]
         if not stock:
             return None

@@ -27,7 +27,7 @@ from service.tenants.directory import Directory
 from tests.simulation.carrier import Carrier
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.network import Network
-from tests.simulation.seams import GateStore, Journal, Run, SimulatedTeli, Store, seam
+from tests.simulation.seams import DoubtsStore, GateStore, Journal, Run, SimulatedTeli, Store, seam
 
 SECRET = Secret("a secret of the simulation alone")
 ANSWER_WITHIN = 3.0
@@ -37,6 +37,10 @@ WRITE_OFF = 400.0
 MARK_KEEP = 45.0
 RESOLVE_EVERY = 4.0
 SWEEP_EVERY = 20.0
+# Those that the product does not ask to be set, in the same proportion; each longer than the calls it must outlast.
+STEP_LEASE = 30.0
+LOOK_LEASE = 30.0
+LONGEST_PAUSE = 30.0
 
 
 class Stores(Protocol):
@@ -65,16 +69,16 @@ class Machine:
 
 def start(process: Process, stores: Stores, network: Network, carrier: Carrier, journal: Journal) -> Machine:
     """A process with services of its own. What it holds in memory is lost with it."""
-    ledger, steps, numbers, sightings, doubts = (
+    ledger, steps, numbers, sightings = (
         seam(kind, Store(network, store, stores.run))
         for kind, store in (
             (Ledger, stores.ledger),
             (Steps, stores.steps),
             (Numbers, stores.numbers),
             (Sightings, stores.sightings),
-            (Doubts, stores.doubts),
         )
     )
+    doubts = seam(Doubts, DoubtsStore(network, stores.doubts, stores.run, journal))
     gate = seam(Gate, GateStore(network, stores.gate, stores.run))
     teli = SimulatedTeli(network, carrier, journal, listen=UPSTREAM_TIMEOUT)
     drain = Drain(ANSWER_WITHIN)
@@ -155,6 +159,7 @@ class Cluster:
         self._carrier = carrier
         self._journal = journal
         self._pause = pause
+        self.thawed_at = 0.0
         self.apis = [self._begin(f"api{n}", works=False) for n in range(apis)]
         self.workers = [self._begin(f"worker{n}", works=True) for n in range(workers)]
 
@@ -182,7 +187,12 @@ class Cluster:
     def freeze(self, number: int, seconds: float) -> None:
         machine = [*self.apis, *self.workers][number]
         machine.process.freeze(seconds)
+        self.thawed_at = max(self.thawed_at, self._loop.time() + seconds)
         self._network.note(f"{machine.process.name} frozen for {seconds:.1f} s")
+
+    @property
+    def names(self) -> list[str]:
+        return [one.process.name for one in (*self.apis, *self.workers)]
 
     @property
     def size(self) -> int:

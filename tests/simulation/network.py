@@ -54,9 +54,15 @@ class Network:
         self.weather = weather
         self.calls = 0
         self.faults = 0
+        self.cut_until: dict[str, float] = {}
         self._loop = loop
         self._chance = chance
         self._trace = trace
+
+    def cut(self, process: str, seconds: float) -> None:
+        """Nothing that a process asks of a store arrives for so long; Teli it reaches as ever."""
+        self.cut_until[process] = self._loop.time() + seconds
+        self.note(f"{process} cut off for {seconds:.0f} s")
 
     def fate(self) -> Fate:
         self.calls += 1
@@ -74,6 +80,8 @@ class Network:
     async def call(self, name: str, effect: Callable[[], T]) -> T:
         """Have an effect elsewhere. Raises: Broken, and what the effect raises."""
         fate = self.fate()
+        if self.cut_until and self.cut_until.get(who(), 0.0) > self._loop.time():
+            fate = "refused"
         answer: asyncio.Future[T] = self._loop.create_future()
         self.later(self.delay(fate), self._arrive, name, effect, answer, fate, who())
         return await answer

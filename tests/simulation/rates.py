@@ -5,6 +5,9 @@ from random import Random
 from typing import Self
 
 MOST = 0.35
+# What is no fault, but what a market and a store of lists are like.
+HABITS = ("recycles", "lists_late", "lists_on", "omits_rows")
+MOST_OF_A_HABIT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +43,6 @@ class Rates:
 
     @classmethod
     def drawn(cls, chance: Random) -> Self:
-        """Half of them zero, the others up to MOST."""
-        return cls(**{rate.name: chance.choice((0.0, chance.uniform(0, MOST))) for rate in fields(cls)})
+        """Half of them zero, the others up to MOST, or to MOST_OF_A_HABIT."""
+        most = {rate.name: MOST_OF_A_HABIT if rate.name in HABITS else MOST for rate in fields(cls)}
+        return cls(**{name: chance.choice((0.0, chance.uniform(0, limit))) for name, limit in most.items()})

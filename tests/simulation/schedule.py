@@ -4,22 +4,26 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
 import structlog
 
+import service.numbers.steps
+import service.reconciliation.sightings
+import tests.fakes.sightings
+import tests.fakes.steps
 from service.kit import clock
 from service.kit.types import OrganizationId, TenantId, new_id
 from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.sending import lease
-from service.numbers.steps import LEASE, Steps
+from service.numbers.steps import Steps
 from service.quotas.gate import Gate
 from service.reconciliation.doubts import Doubts
-from service.reconciliation.sightings import LOOK_LEASE, Sightings
+from service.reconciliation.sightings import Sightings
 from service.tenants.principals import Principal
 from tests.fakes.doubts import DoubtsInMemory
 from tests.fakes.gate import GateInMemory
@@ -29,10 +33,21 @@ from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
 from tests.simulation.callers import Callers
-from tests.simulation.carrier import Carrier, uuid_of
+from tests.simulation.carrier import WAYS, Carrier, uuid_of
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.machines import RESOLVE_EVERY, UPSTREAM_TIMEOUT, WINDOW, WRITE_OFF, Cluster
+from tests.simulation.machines import (
+    LONGEST_PAUSE,
+    LOOK_LEASE,
+    MARK_KEEP,
+    RESOLVE_EVERY,
+    STEP_LEASE,
+    UPSTREAM_TIMEOUT,
+    WINDOW,
+    WRITE_OFF,
+    Cluster,
+)
 from tests.simulation.network import Network, Trace, at_once
+from tests.simulation.operators import Operator
 from tests.simulation.oracle import Truths, violations
 from tests.simulation.rates import Rates
 from tests.simulation.seams import Journal, Run
@@ -40,9 +55,19 @@ from tests.simulation.weather import Weather
 
 # A Tuesday, at noon.
 BEGINS = datetime(2026, 5, 5, 12, tzinfo=UTC).timestamp()
-FAULTS_LAST = 90.0
+FAULTS_LAST = (60.0, 120.0, 180.0)
 STEPS_AT_MOST = 400_000
 PASSES = 3
+PRELUDE = 8.0
+ASKED_AGAIN = 3
+SCALED = (
+    (service.numbers.steps, "LEASE", STEP_LEASE),
+    (service.numbers.steps, "LONGEST_PAUSE", LONGEST_PAUSE),
+    (tests.fakes.steps, "LEASE", STEP_LEASE),
+    (tests.fakes.steps, "LONGEST_PAUSE", LONGEST_PAUSE),
+    (service.reconciliation.sightings, "LOOK_LEASE", timedelta(seconds=LOOK_LEASE)),
+    (tests.fakes.sightings, "LOOK_LEASE", timedelta(seconds=LOOK_LEASE)),
+)
 
 
 class VirtualTime(clock.Source):
@@ -115,26 +140,33 @@ class Report:
 
 def run(seed: int, *, backend: Backend | None = None, keep_trace: bool = False) -> Report:
     """Run the schedule of a seed to its end, and judge it."""
+    with prepared(seed, backend or InMemory(), Trace(keep=keep_trace)) as schedule:
+        return schedule.judged()
+
+
+@contextmanager
+def prepared(seed: int, backend: Backend, trace: Trace) -> Iterator["Schedule"]:
+    """The schedule of a seed, all drawn and nothing begun, in its own time."""
     chance = Random(seed)
     loop = SimulatedLoop(Random(chance.random()), start=BEGINS, steps=STEPS_AT_MOST)
     with virtual_time(VirtualTime(loop, Random(chance.random()))):
-        schedule = Schedule(seed, chance, loop, backend or InMemory(), Trace(keep=keep_trace))
-        try:
-            loop.run_until_complete(schedule.play())
-        except Exception as error:
-            schedule.broken = f"the schedule itself: {type(error).__name__}: {error}"
-        report = schedule.report()
+        yield Schedule(seed, chance, loop, backend, trace)
         loop.close()
-    return report
 
 
 @contextmanager
 def virtual_time(source: clock.Source) -> Iterator[None]:
+    """The clock of the loop, and what the product fixes in seconds to the scale of the simulation."""
     real, clock.source = clock.source, source
+    unscaled = [(module, name, getattr(module, name)) for module, name, _ in SCALED]
+    for module, name, value in SCALED:
+        setattr(module, name, value)
     try:
         yield
     finally:
         clock.source = real
+        for module, name, value in unscaled:
+            setattr(module, name, value)
 
 
 def be_silent() -> None:
@@ -153,6 +185,7 @@ class Schedule:
         self._trace = trace
         self._backend = backend
         self._pause = RESOLVE_EVERY
+        self._whole_at = 0.0
         self._healthy = asyncio.Event()
 
         organizations = ["o1", "o2"][: chance.choice((1, 1, 2))]
@@ -164,14 +197,17 @@ class Schedule:
             now=loop.time,
             directory=self._users,
             rates=self._rates,
-            stock=chance.choice((3, 8)),
+            stock=chance.choice((2, 3, 8)),
             longest_lag=WINDOW * 0.6,
             named_again=self._told,
         )
+        self._carrier.nicknames = chance.choice(WAYS)
+        self._faults_last = chance.choice(FAULTS_LAST)
         self._world = World()
         self._principals = self._people(organizations)
         backend.open(self._world)
-        self._network = Network(loop, Random(chance.random()), self._weather, trace)
+        # At first the weather is fine: what is held has been listed before anything is bought.
+        self._network = Network(loop, Random(chance.random()), Weather(), trace)
         self._journal = Journal(loop.time, Random(chance.random()))
         self._cluster = Cluster(
             loop,
@@ -186,6 +222,35 @@ class Schedule:
         self._callers = Callers(
             Random(chance.random()), self._cluster, self._principals, self._users, ["313", "415"], loop.time
         )
+        self._wishes = [chance.choice((1, 2, 4, 6)) for _ in range(chance.choice((1, 3, 5)))]
+        self._operator = Operator(
+            Random(chance.random()), self._cluster, self._journal, decides=chance.choice((0.0, 0.9, 0.9))
+        )
+
+    def drawn(self) -> dict[str, Any]:
+        """In words, for a person."""
+        return {
+            "weather": str(self._weather),
+            "rates": {one.name: round(rate, 3) for one in fields(Rates) if (rate := getattr(self._rates, one.name))},
+            "users": {one: [self._told_of(one, user) for user in users] for one, users in self._users.items()},
+            "nicknames": self._carrier.nicknames,
+            "account": [f"{account.mode} mode, {len(self._world.slots[account.id])} slots"
+                        for account in self._world.accounts.values()],
+            "tenants": {one: f"at most {quota.numbers_held}" for one, quota in self._world.quotas.items()},
+            "existing": [one.phone_number for one in self._world.existing.values()],
+            "processes": f"{len(self._cluster.apis)} APIs, {len(self._cluster.workers)} workers",
+            "wishes": self._wishes,
+        }  # fmt: skip
+
+    def _told_of(self, organization: str, user: str) -> str:
+        return f"{user}, exclusive" if self._world.is_exclusive(organization, user) else user
+
+    def judged(self) -> Report:
+        try:
+            self._loop.run_until_complete(self.play())
+        except Exception as error:
+            self.broken = f"the schedule itself: {type(error).__name__}: {error}"
+        return self.report()
 
     def _people(self, organizations: list[str]) -> list[Principal]:
         """What administrators filed, and what the account held before."""
@@ -200,7 +265,7 @@ class Schedule:
             world.add_organization(organization)
             for user in users:
                 known = uuid_of(user) if chance.random() < 0.5 else None
-                world.add_user(organization, user, exclusive=chance.random() < 0.4, upstream_uuid=known)
+                world.add_user(organization, user, exclusive=chance.random() < 0.5, upstream_uuid=known)
             for _ in range(chance.choice((0, 0, 1, 2))):
                 before = self._carrier.stranger_buys(organization, users[0], chance.choice(("313", "415")))
                 if before is not None:
@@ -234,13 +299,14 @@ class Schedule:
         return found
 
     async def play(self) -> None:
-        chance = self._chance
+        await asyncio.sleep(PRELUDE)
+        self._journal.sending = self._strike
+        self._network.weather, self._network.calls = self._weather, 0
         callers = [
-            asyncio.create_task(
-                self._callers.live(f"c{n}", wishes=chance.choice((1, 2, 4)), every=8.0, healthy=self._healthy)
-            )
-            for n in range(chance.choice((1, 3, 5)))
+            asyncio.create_task(self._callers.live(f"c{n}", wishes=wishes, every=8.0, healthy=self._healthy))
+            for n, wishes in enumerate(self._wishes)
         ]
+        operator = asyncio.create_task(self._operator.work())
         await self._be_hostile()
         self._share = self._network.faults / max(1, self._network.calls)
         self._heal()
@@ -248,34 +314,87 @@ class Schedule:
         for caller in callers:
             caller.result()
         # What was sent has ended, what was claimed has lapsed, and all is settled: from here on it is looked at.
-        await self._wait(lease(UPSTREAM_TIMEOUT) + max(LEASE, LOOK_LEASE.total_seconds()) + WINDOW)
+        # A row that vanished takes a window to be a ghost, and what else is absent is so only after that.
+        frozen = max(0.0, self._cluster.thawed_at - self._loop.time(), self._whole_at - self._loop.time())
+        await self._wait(frozen + lease(UPSTREAM_TIMEOUT) + max(STEP_LEASE, LOOK_LEASE) + 3 * WINDOW, pause=20.0)
         await self._wait(PASSES * RESOLVE_EVERY, pause=RESOLVE_EVERY)
-        self._open_before_write_off = violations(self._truths(), written_off=False)
-        await self._wait(WRITE_OFF)
+        truths = self._truths()
+        self._open_before_write_off = violations(truths, written_off=False)
+        open_still = any(one.state == "unresolved" for one in truths.world.intents.values())
+        await self._wait(WRITE_OFF if open_still else MARK_KEEP + LONGEST_PAUSE, pause=50.0)
         await self._wait(PASSES * RESOLVE_EVERY, pause=RESOLVE_EVERY)
+        await self._callers.ask_again(ASKED_AGAIN)
+        await self._wait(lease(UPSTREAM_TIMEOUT), pause=RESOLVE_EVERY)
+        if any(one.state in ("sending", "doubtful") for one in self._truths().world.intents.values()):
+            await self._wait(lease(UPSTREAM_TIMEOUT) + WINDOW + PASSES * RESOLVE_EVERY, pause=RESOLVE_EVERY)
+        operator.cancel()
 
     async def _be_hostile(self) -> None:
-        weather, chance, cluster = self._weather, self._chance, self._cluster
-        ends = self._loop.time() + FAULTS_LAST
+        weather, chance = self._weather, self._chance
+        ends = self._loop.time() + self._faults_last
         while self._loop.time() < ends:
             await asyncio.sleep(1.0)
             if chance.random() < weather.kills:
-                cluster.kill(chance.randrange(cluster.size), back_after=chance.choice((0.1, 5.0, 40.0)))
+                self._kill(self._victim())
             if chance.random() < weather.freezes:
-                cluster.freeze(chance.randrange(cluster.size), chance.choice((0.5, 5.0, 15.0, 40.0)))
+                self._freeze(self._victim())
+            if chance.random() < weather.cuts:
+                self._cut(self._victim())
             if chance.random() < weather.flushes:
                 self._backend.flush()
             if chance.random() < weather.strangers_buy:
                 self._stranger_buys()
             if chance.random() < weather.strangers_release:
-                self._carrier.stranger_releases()
+                self._stranger_releases()
+
+    def _strike(self, name: str) -> None:
+        """In the middle of what must not be done twice."""
+        if self._chance.random() < self._network.weather.strikes:
+            self._chance.choice((self._kill, self._freeze, self._cut))(self._cluster.names.index(name))
+
+    def _kill(self, number: int) -> None:
+        self._cluster.kill(number, back_after=self._chance.choice((0.1, 5.0, 40.0)))
+
+    def _freeze(self, number: int) -> None:
+        self._cluster.freeze(number, self._chance.choice((0.5, 5.0, 15.0, 40.0, 150.0)))
+
+    def _cut(self, number: int) -> None:
+        seconds = self._chance.choice((15.0, 60.0, 200.0, 200.0))
+        self._network.cut(self._cluster.names[number], seconds)
+        self._whole_at = max(self._whole_at, self._loop.time() + seconds)
+
+    def _victim(self) -> int:
+        """Any process, mostly one that waits for Teli: what matters happens then."""
+        busy = self._journal.waiting_for_teli()
+        named = [n for n, name in enumerate(self._cluster.names) if name in busy]
+        if named and self._chance.random() < 0.75:
+            return self._chance.choice(named)
+        return self._chance.randrange(self._cluster.size)
 
     def _stranger_buys(self) -> None:
-        """In the dashboard; but not for users of whom an operator vouched that nobody does."""
+        """In the dashboard; but not for users of whom an operator vouched that nobody does.
+
+        Whoever buys there may name a number as they like: also as one is named that was bought for somebody else.
+        """
         organization = self._chance.choice([*self._users])
         user = self._chance.choice(self._users[organization])
-        if not self._world.is_exclusive(organization, user):
-            self._carrier.stranger_buys(organization, user, self._chance.choice(("313", "415")))
+        if self._world.is_exclusive(organization, user):
+            return
+        others = [one.nickname for one in self._carrier.bought if one.who == "gateway" and one.user != user]
+        nickname = self._chance.choice((None, "", "Front desk", *others[-2:]))
+        self._carrier.stranger_buys(organization, user, self._chance.choice(("313", "415")), nickname)
+
+    def _stranger_releases(self) -> None:
+        """In the dashboard; but no number of ours whose row was never seen.
+
+        Sold to us anew for an exclusive user, without its mark, such a number is a doubt that ends only when a person
+        has decided the first: elimination finds its row again and again, and the ledger cannot take it.
+        """
+        seen = {one.upstream_row_id for one in self._backend.read().numbers.values()}
+        if others := [
+            number for number, one in self._carrier.held.items() if one.who == "stranger" or one.row_id in seen
+        ]:
+            self._carrier.stranger_releases(self._chance.choice(others))
 
     def _told(self) -> list[str]:
         """Numbers of which some answer has told: what else there is no answer names as if it were new."""
@@ -287,7 +406,9 @@ class Schedule:
         self._carrier.heal()
         self._healthy.set()
 
-    async def _wait(self, seconds: float, pause: float = 20.0) -> None:
+    async def _wait(self, seconds: float, *, pause: float) -> None:
+        """For so long once every worker has begun to pause no longer than that."""
+        seconds += self._pause if pause < self._pause else 0.0
         self._pause = pause
         await asyncio.sleep(seconds)
 
@@ -313,9 +434,5 @@ class Schedule:
 
 def describe(seed: int) -> dict[str, Any]:
     """What a seed draws, for a person who reads its trace."""
-    chance = Random(seed)
-    chance.random()
-    loop = SimulatedLoop(Random(0), start=BEGINS)
-    with virtual_time(VirtualTime(loop, Random(chance.random()))):
-        schedule = Schedule(seed, chance, loop, InMemory(), Trace())
-    return {"weather": str(schedule._weather), "rates": schedule._rates, "users": schedule._users}
+    with prepared(seed, InMemory(), Trace()) as schedule:
+        return schedule.drawn()

@@ -19,15 +19,20 @@ class Weather:
     # A moment, one in each second.
     kills: float = 0.0
     freezes: float = 0.0
+    cuts: float = 0.0  # One process from its stores.
+    strikes: float = (
+        0.0  # Of creates and releases that leave: their process is killed, frozen or cut off there and then.
+    )
     flushes: float = 0.0  # Redis loses everything.
     strangers_buy: float = 0.0
     strangers_release: float = 0.0
 
     @classmethod
     def drawn(cls, chance: Random) -> Self:
-        """Of calls, between a third and three fifths meet a fault; in which shares, chance says."""
-        total = chance.uniform(0.34, 0.6)
-        shares = [0.01 + chance.random() * chance.choice((0, 1, 1)) for _ in range(5)]
+        """Of calls, between a third and a half meet a fault; in which shares, chance says."""
+        total = chance.uniform(0.35, 0.5)
+        shares = [0.01 + chance.random() * often for often in (chance.choice((0, 1, 1)) for _ in range(4))]
+        shares.append(0.1 + 2 * chance.random())  # Else most of what takes several calls would never come to its end.
         scale = total / sum(shares)
         refused, lost, unanswered, late, slow = (share * scale for share in shares)
         return cls(
@@ -38,6 +43,8 @@ class Weather:
             slow=slow,
             kills=chance.choice((0.0, chance.uniform(0, 0.1))),
             freezes=chance.choice((0.0, chance.uniform(0, 0.1))),
+            cuts=chance.choice((0.0, chance.uniform(0, 0.1))),
+            strikes=chance.choice((0.0, chance.uniform(0, 0.5))),
             flushes=chance.choice((0.0, chance.uniform(0, 0.2))),
             strangers_buy=chance.choice((0.0, chance.uniform(0, 0.05))),
             strangers_release=chance.choice((0.0, chance.uniform(0, 0.02))),

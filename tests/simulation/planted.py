@@ -1,0 +1,551 @@
+"""Faults planted on purpose, each breaking one rule: the simulation is worth what it finds of these.
+
+Most are patches of the product's own code; where the rule is SQL, of its twin in memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+import service.numbers.confirm
+import service.numbers.sending
+import service.reconciliation.absence
+import service.reconciliation.judgement
+import service.reconciliation.resolver
+import tests.fakes.doubts
+import tests.fakes.ledger
+import tests.fakes.sightings
+from service.db import CommitUnknown
+from service.kit.phone import E164, pretty
+from service.numbers.changes import Changes
+from service.numbers.confirm import Confirmation
+from service.numbers.ledger import SEND_WITHIN, Admission
+from service.numbers.provisioning import Provisioning
+from service.numbers.purchases import Purchase
+from service.numbers.release import Release
+from service.numbers.sending import Sending
+from service.reconciliation.judgement import Doubt, Judgement, Lane, Presence
+from service.reconciliation.resolver import Resolver
+from service.teli.client import SendBy
+from service.teli.heard import Heard
+from service.teli.listing import Row
+from service.teli.reading import Refused, Sold
+from tests.fakes.doubts import DoubtsInMemory
+from tests.fakes.ledger import LedgerInMemory
+from tests.fakes.sightings import SightingsInMemory
+from tests.fakes.world import World, alter
+
+Patch = AbstractContextManager[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`breaks`: the rule, in one sentence. `planted()` puts the fault in place for as long as it is entered."""
+
+    name: str
+    breaks: str
+    planted: Callable[[], AbstractContextManager[None]]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(breaks: str) -> Callable[[Callable[[], Patch | Sequence[Patch]]], None]:
+    """What is decorated gives the patches of a fault that is called as it is."""
+
+    def keep(patches: Callable[[], Patch | Sequence[Patch]]) -> None:
+        @contextmanager
+        def planted() -> Iterator[None]:
+            with ExitStack() as all_of_them:
+                made = patches()
+                for one in made if isinstance(made, Sequence) else [made]:
+                    all_of_them.enter_context(one)
+                yield
+
+        name = patches.__name__
+        FAULTS[name] = Fault(name, breaks, planted)
+
+    return keep
+
+
+def instead(target: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> Patch:
+    """`make` gets what is there now, and gives what takes its place."""
+    real = getattr(target, name)
+    return patch.object(target, name, wraps(real)(make(real)))
+
+
+# -- Sending ----------------------------------------------------------------------------------------------------------
+
+
+@fault("A create of unknown outcome is never sent again.")
+def blind_retry():
+    async def send(sending: Sending, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        heard = await sending._teli.create(body, send_by=send_by)
+        return heard if heard.kind != "broken" else await sending._teli.create(body, send_by=SendBy.within(5))
+
+    return patch.object(Sending, "_send", send)
+
+
+def reading(says: Callable[[Heard], Sold | Refused | None]) -> Patch:
+    """Answers to a create are read in this way first."""
+    return instead(
+        service.numbers.sending,
+        "read_create",
+        lambda real: lambda heard, *, area_code: says(heard) or real(heard, area_code=area_code),
+    )
+
+
+@fault("A timeout is no refusal.")
+def a_timeout_is_a_refusal():
+    return reading(lambda heard: Refused("never_sent") if heard.kind == "broken" else None)
+
+
+@fault("Of the 5xx only the words of an empty stock are a refusal.")
+def a_server_error_is_a_refusal():
+    return reading(lambda heard: Refused("out_of_stock") if (heard.status or 0) >= 500 else None)
+
+
+@fault("A 2xx that says `success: false` is no sale.")
+def a_denial_is_a_sale():
+    def says(heard: Heard) -> Sold | None:
+        number = heard.object().get("phone_number") or "+13135551000"
+        denied = heard.status == 200 and heard.object().get("success") is False
+        return Sold(E164(number), pretty(E164(number)), number[2:5], None) if denied else None
+
+    return reading(says)
+
+
+@fault("Past its deadline nothing leaves, however the sender was held up.")
+def deadline_ignored():
+    return patch.object(SendBy, "passed", lambda _: False)
+
+
+@fault("Where the commit of an admission is unknown, nothing is sent.")
+def sent_though_admission_is_unknown():
+    def make(real: Any) -> Any:
+        async def admit(provisioning: Provisioning, purchase: Purchase) -> Admission:
+            try:
+                return await real(provisioning, purchase)  # type: ignore[no-any-return]
+            except CommitUnknown:
+                said = {"account_id": str(purchase.caller.account_id), "teli_tenant_id": "teli", "spare": None}
+                return Admission("admitted", said, SendBy.within(SEND_WITHIN))
+
+        return admit
+
+    return instead(Provisioning, "_admit", make)
+
+
+@fault("Whoever asks is told what is stored, not what was heard.")
+def told_as_heard():
+    def make(real: Any) -> Any:
+        async def write(sending: Sending, question: dict[str, Any]) -> dict[str, Any]:
+            settled: dict[str, Any] = await real(sending, question)
+            return {**settled, "answer": question["answer"]} if question.get("answer") else settled
+
+        return write
+
+    return instead(Sending, "_write", make)
+
+
+# -- The ledger -------------------------------------------------------------------------------------------------------
+
+
+def after_settling(then: Callable[[World, Any, str, dict[str, Any], dict[str, Any]], None]) -> Patch:
+    """`then` gets the world, the intent, its state before, what was asked, and what was said."""
+
+    def make(real: Any) -> Any:
+        async def settle(ledger: LedgerInMemory, ask: dict[str, Any]) -> dict[str, Any]:
+            from uuid import UUID
+
+            intent = ledger._world.intents.get(UUID(ask["intent_id"]))
+            before = intent.state if intent else "none"
+            said: dict[str, Any] = await real(ledger, ask)
+            then(ledger._world, intent, before, ask, said)
+            return said
+
+        return settle
+
+    return instead(LedgerInMemory, "settle", make)
+
+
+def give_back(world: World, tenant: str) -> None:
+    quota = world.quotas[tenant]
+    alter(quota, reserved=max(0, quota.reserved - 1))
+
+
+@fault("A doubt holds its quota.")
+def quota_given_back_on_doubt():
+    return after_settling(
+        lambda world, intent, _before, _ask, said: (
+            give_back(world, intent.tenant_id) if said["moved"] and said["state"] == "doubtful" else None
+        )
+    )
+
+
+@fault("Quota is given back once, by the one UPDATE that moved the intent.")
+def quota_given_back_twice():
+    return after_settling(
+        lambda world, intent, before, ask, _said: (
+            give_back(world, intent.tenant_id) if before == "refused" and ask["verdict"] == "refused" else None
+        )
+    )
+
+
+def admitting(make: Callable[[Any], Callable[[LedgerInMemory, dict[str, Any], datetime], dict[str, Any]]]) -> Patch:
+    return instead(LedgerInMemory, "_admit", make)
+
+
+@fault("The key is stored with the intent.")
+def key_not_stored():
+    def make(real: Any) -> Any:
+        def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
+            said: dict[str, Any] = real(ledger, ask, now)
+            if said["outcome"] == "admitted":
+                ledger._world.keys.pop((ask["tenant_id"], ask["key"]), None)
+            return said
+
+        return admit
+
+    return admitting(make)
+
+
+def knowing(forgets: Callable[[Any], bool]) -> Patch:
+    """Admission takes these intents of a key for none."""
+
+    def make(real: Any) -> Any:
+        def known(ledger: LedgerInMemory, tenant: str, key: str, *rest: Any) -> Any:
+            found = ledger._world.keys.get((tenant, key))
+            if found is not None and forgets(ledger._world.intents[found.intent_id]):
+                return None
+            return real(ledger, tenant, key, *rest)
+
+        return known
+
+    return instead(LedgerInMemory, "_known", make)
+
+
+@fault("At most one intent of a key is not refused: a doubt is none.")
+def doubtful_key_buys_anew():
+    return knowing(lambda intent: intent.state in ("doubtful", "unresolved"))
+
+
+@fault("What was presumed or decided stays the key's answer.")
+def presumed_refusal_reopened():
+    return patch.object(tests.fakes.ledger, "STAND", ())
+
+
+@fault("What is reserved counts like what is used.")
+def only_used_counts():
+    def make(real: Any) -> Any:
+        def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
+            quota = ledger._world.quotas[ask["tenant_id"]]
+            reserved = quota.reserved
+            alter(quota, reserved=0)
+            try:
+                return real(ledger, ask, now)  # type: ignore[no-any-return]
+            finally:
+                alter(quota, reserved=quota.reserved + reserved)
+
+        return admit
+
+    return admitting(make)
+
+
+class Crowded(dict[Any, Any]):
+    """Lanes in which there is always room."""
+
+    def __contains__(self, lane: object) -> bool:
+        return False
+
+    def __delitem__(self, lane: object) -> None:
+        self.pop(lane, None)
+
+
+@fault("A lane has one send at a time, and where two open purchases could own a row neither takes it.")
+def lanes_and_differences_shared():
+    def begin(real: Any) -> Any:
+        def init(world: World) -> None:
+            real(world)
+            world.lanes = Crowded()
+
+        return init
+
+    return [instead(World, "__init__", begin), elimination(lambda lane: replace(lane, others_open=0))]
+
+
+@fault("Before the end of its lease nobody may say that a send has ended.")
+def lapsed_before_the_lease_ended():
+    def make(real: Any) -> Any:
+        async def lapse(ledger: LedgerInMemory, *, limit: int) -> Any:
+            for intents in ledger._world.open_intents.values():
+                for intent in intents.values():
+                    if intent.state == "sending":
+                        alter(intent, lease_until=intent.lease_until - timedelta(seconds=15))
+            lapsed = await real(ledger, limit=limit)
+            for intents in ledger._world.open_intents.values():
+                for intent in intents.values():
+                    if intent.state == "sending" or intent.id in lapsed:
+                        alter(intent, lease_until=intent.lease_until + timedelta(seconds=15))
+            return lapsed
+
+        return lapse
+
+    return instead(LedgerInMemory, "lapse", make)
+
+
+@fault("What a refused intent bought after all is reused by the same tenant and user alone.")
+def orphan_of_another_reused():
+    def spare(ledger: LedgerInMemory, account_id: Any, ask: dict[str, Any]) -> dict[str, Any] | None:
+        for orphan in ledger._world.orphans_at.get(account_id, ()):
+            if orphan.state == "open" and orphan.reason == "refused_intent":
+                return {
+                    "orphan_id": str(orphan.id),
+                    "phone_number": orphan.phone_number,
+                    "row_id": orphan.row_id,
+                    "nickname": orphan.nickname,
+                }
+        return None
+
+    def to_be_had(ledger: LedgerInMemory, _intent: Any, orphan_id: Any) -> Any:
+        orphan = ledger._world.orphans.get(orphan_id)
+        return orphan if orphan is not None and orphan.state == "open" else None
+
+    return [patch.object(LedgerInMemory, "_spare", spare), patch.object(LedgerInMemory, "_to_be_had", to_be_had)]
+
+
+# -- Absence ----------------------------------------------------------------------------------------------------------
+
+
+@fault("Absence is not believed before the window after the end of the send.")
+def absent_before_the_window():
+    def make(real: Any) -> Any:
+        def proves(looks: Any, *, send_ended_at: datetime, window: timedelta) -> bool:
+            return bool(real(looks, send_ended_at=send_ended_at, window=timedelta(0)))
+
+        return proves
+
+    return instead(service.reconciliation.resolver, "proves_absence", make)
+
+
+@fault("Listings count from the end of the send, not from its beginning.")
+def absent_before_the_send_ended():
+    def make(real: Any) -> Any:
+        def found(*args: Any) -> list[Doubt]:
+            return [replace(doubt, ended_at=doubt.admitted_at) for doubt in real(*args)]
+
+        return found
+
+    return instead(tests.fakes.doubts, "open_doubts", make)
+
+
+@fault("No single listing proves absence.")
+def absent_by_one_listing():
+    return patch.object(service.reconciliation.absence, "LOOKS", 1)
+
+
+@fault("A listing whose count is not its rows proves no absence.")
+def incomplete_listings_count():
+    def make(real: Any) -> Any:
+        def read(heard: Heard) -> Any:
+            listing = real(heard)
+            return replace(listing, complete=True) if listing else None
+
+        return read
+
+    return instead(service.reconciliation.resolver, "read_listing", make)
+
+
+@fault("A listing that lacks a number which is surely held proves no absence.")
+def untrustworthy_listings_count():
+    return patch.object(service.reconciliation.judgement, "_shows_ours", lambda *_: True)
+
+
+@fault("Nothing is written off before Teli's own counts agree.")
+def written_off_without_counts():
+    async def agree(_resolver: Resolver, _place: Any, doubts: Sequence[Doubt]) -> Sequence[Doubt]:
+        return doubts
+
+    return patch.object(Resolver, "_counts_agree", agree)
+
+
+@fault("Nothing is written off while a candidate of it is undecided.")
+def written_off_with_candidates():
+    async def nobody(*_: Any) -> Set[Any]:
+        return set()
+
+    return patch.object(DoubtsInMemory, "with_candidates", nobody)
+
+
+@fault("Nothing is written off before its time.")
+def written_off_at_once():
+    def make(real: Any) -> Any:
+        def begin(resolver: Resolver, *args: Any, **named: Any) -> None:
+            real(resolver, *args, **named | {"write_off": timedelta(0)})
+
+        return begin
+
+    return instead(Resolver, "__init__", make)
+
+
+# -- Presence ---------------------------------------------------------------------------------------------------------
+
+
+def elimination(change: Callable[[Lane], Lane]) -> Patch:
+    return instead(service.reconciliation.resolver, "only_new_row", lambda real: lambda lane: real(change(lane)))
+
+
+@fault("Set difference is for lane mode only.")
+def set_difference_in_mark_mode():
+    def make(real: Any) -> Any:
+        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt]) -> Any:
+            marks = store._world.accounts[place.account_id].mode == "mark"
+            if not marks:
+                return real(store, place, doubts)
+            found = real(store, place, [replace(one, holds_lane=True) for one in doubts])
+            return {name: replace(lane, mode="lane", exclusive=True) for name, lane in found.items()}
+
+        return lanes
+
+    return instead(DoubtsInMemory, "_lanes", make)
+
+
+@fault("Set difference is for users of whom an operator vouched that nobody else buys for them.")
+def set_difference_for_anybody():
+    def make(real: Any) -> Any:
+        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt]) -> Any:
+            found = real(store, place, [replace(one, holds_lane=True) for one in doubts])
+            return {name: replace(lane, exclusive=True) for name, lane in found.items()}
+
+        return lanes
+
+    return instead(DoubtsInMemory, "_lanes", make)
+
+
+def present(more: Callable[[Any, Any, Sequence[Presence]], list[Presence]]) -> Patch:
+    def make(real: Any) -> Any:
+        def presences(seen: Any, known: Any) -> list[Presence]:
+            found: list[Presence] = real(seen, known)
+            return found + more(seen, known, found)
+
+        return presences
+
+    return instead(service.reconciliation.judgement, "_presences", make)
+
+
+def free(seen: Any, known: Any, found: Sequence[Presence]) -> list[Row]:
+    taken = {one.row.row_id for one in found} | set(known.existing) | set(known.ours)
+    return [row for row in seen.rows if row.row_id not in taken]
+
+
+@fault("A row without a mark is nobody's, whatever its area code and time.")
+def unmarked_row_adopted():
+    def more(seen: Any, known: Any, found: Sequence[Presence]) -> list[Presence]:
+        doubts = [one for one in known.doubts if one.id not in {presence.intent.id for presence in found}]
+        near = [(doubt, row) for doubt in doubts for row in free(seen, known, found)
+                if row.user_id == doubt.user_id and row.row_id not in known.rows]  # fmt: skip
+        return [Presence(*pair) for pair in near[:1]]
+
+    return present(more)
+
+
+@fault("A number seen under a new row closes the acquisition before it.")
+def older_acquisition_left_open():
+    async def leave(*_: Any) -> None:
+        return None
+
+    return patch.object(SightingsInMemory, "close_older", leave)
+
+
+def judging(change: Callable[[Any, Any, Judgement], Judgement]) -> Patch:
+    def make(real: Any) -> Any:
+        def judge(seen: Any, known: Any, *, window: timedelta) -> Judgement:
+            return change(seen, known, real(seen, known, window=window))
+
+        return judge
+
+    return instead(tests.fakes.sightings, "judge", make)
+
+
+@fault("Every row that nothing explains is an orphan, whoever bought it.")
+def strangers_not_filed():
+    return judging(
+        lambda _seen, _known, found: replace(found, orphans=[one for one in found.orphans if one.named is not None])
+    )
+
+
+@fault("A number that is listed again counts anew only if it had been given up.")
+def returning_number_counted_twice():
+    def change(seen: Any, known: Any, found: Judgement) -> Judgement:
+        back = [one.number_id for row in seen.rows if (one := known.ours.get(row.row_id)) and one.gone_at is not None]
+        return replace(found, healed=[*found.healed, *back])
+
+    return judging(change)
+
+
+# -- Confirming, changing, giving back --------------------------------------------------------------------------------
+
+
+class Trusting:
+    """A confirmation that takes every number for confirmed."""
+
+    def __init__(self, real: Confirmation) -> None:
+        self.listing = real.listing
+
+    async def confirm(self, *_: Any, **__: Any) -> bool:
+        return True
+
+
+def unconfirmed(service_of: type[Changes] | type[Release]) -> Patch:
+    def make(real: Any) -> Any:
+        def begin(it: Any, numbers: Any, steps: Any, teli: Any, confirmation: Confirmation, **named: Any) -> None:
+            real(it, numbers, steps, teli, Trusting(confirmation), **named)
+
+        return begin
+
+    return instead(service_of, "__init__", make)
+
+
+@fault("No nickname is written before the number's row was seen.")
+def nickname_pushed_unseen():
+    return unconfirmed(Changes)
+
+
+@fault("A number that is not confirmed is not given back.")
+def released_unconfirmed():
+    return unconfirmed(Release)
+
+
+@fault("A release is repeated only after its row was seen again, alone under its number.")
+def release_repeated_without_looking():
+    async def there(*_: Any) -> str:
+        return "there"
+
+    return patch.object(Release, "_look", there)
+
+
+@fault("A release of unknown outcome is not repeated before everything has settled.")
+def release_repeated_unsettled():
+    def make(real: Any) -> Any:
+        def begin(release: Release, *args: Any, **named: Any) -> None:
+            real(release, *args, **named | {"settling_window": 0.0})
+
+        return begin
+
+    return instead(Release, "__init__", make)
+
+
+@fault("A 404 is no proof of a release.")
+def not_found_is_released():
+    def make(real: Any) -> Any:
+        async def read(release: Release, step: Any, number: Any, heard: Heard, tenant: Any) -> Any:
+            if heard.status == 404:
+                heard = replace(heard, status=200, body=b'{"success":true}')
+            return await real(release, step, number, heard, tenant)
+
+        return read
+
+    return instead(Release, "_read", make)
