@@ -29,6 +29,8 @@ from service.tenants.models import Account, User
 
 # What is still being sent is for its sender to tell, who has heard more than a listing shows.
 DOUBTS = ("doubtful", "unresolved")
+# Refused by statuses that Teli does not document: they may have bought all the same.
+WATCHED = ("bad_request", "rate_limited")
 ENDED_AT = func.coalesce(Intent.send_ended_at, Intent.lease_until)
 
 
@@ -282,6 +284,17 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
             )
         )
     )
+    watched = (
+        await session.execute(
+            select(Intent.user_id, Intent.decided_at).where(
+                Intent.account_id == place.account_id,
+                Intent.organization_id == place.organization_id,
+                Intent.state == "refused",
+                Intent.decision.in_(WATCHED),
+                Intent.user_id.in_(users),
+            )
+        )
+    ).all()
     baselines = await _baselines(session, place, holders)
     appeared = await _appeared(session, place, users, [one for one in baselines.values() if one is not None])
     return {
@@ -289,12 +302,19 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
             mode=mode or "",
             exclusive=one.user_id in exclusive,
             held=one.holds_lane,
-            others_open=open_purchases[one.user_id] - 1,
+            others_open=open_purchases[one.user_id]
+            - 1
+            + sum(user == one.user_id and after(at, baselines[one.id]) for user, at in watched),
             baseline=baselines[one.id],
             appeared=[(row, at) for row, at in appeared if row.user_id == one.user_id],
         )
         for one in holders
     }
+
+
+def after(decided_at: datetime | None, baseline: datetime | None) -> bool:
+    """Whether a purchase that was refused then may own a row that was not there at the baseline."""
+    return decided_at is not None and baseline is not None and decided_at > baseline
 
 
 async def _baselines(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> dict[UUID, datetime | None]:

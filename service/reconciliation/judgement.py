@@ -154,9 +154,10 @@ class Judgement:
 class Lane:
     """What set difference needs to know of a doubt: its account and user, and what appeared for that user.
 
-    `held`: the doubt has held the lane ever since its send. `others_open`: purchases of that user that are open
-    besides it. `baseline`: when the last trustworthy listing that ended before the send began. `appeared`: rows listed
-    now that are no acquisition of ours and that nobody decided, with when each was first seen.
+    `held`: the doubt has held the lane ever since its send. `others_open`: purchases of that user besides it that are
+    open, or were refused since the baseline in a way that is watched. `baseline`: when the last trustworthy listing
+    that ended before the send began. `appeared`: rows listed now that are no acquisition of ours and that nobody
+    decided, with when each was first seen.
     """
 
     mode: str

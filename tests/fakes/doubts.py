@@ -9,7 +9,7 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from service.kit.phone import E164
 from service.reconciliation.absence import Bought, Taken, count_purchases
-from service.reconciliation.doubts import DOUBTS, Doubts, OpenDoubts
+from service.reconciliation.doubts import DOUBTS, Doubts, OpenDoubts, after
 from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
 from service.reconciliation.models import DecidedOn
@@ -51,7 +51,12 @@ class DoubtsInMemory(Doubts):
                 mode=world.accounts[place.account_id].mode,
                 exclusive=world.is_exclusive(place.organization_id, one.user_id),
                 held=one.holds_lane,
-                others_open=self._open_purchases(place.account_id, one.user_id) - 1,
+                others_open=self._open_purchases(place.account_id, one.user_id)
+                - 1
+                + sum(
+                    refused.user_id == one.user_id and after(refused.decided_at, baselines[one.id])
+                    for refused in world.refused_at.get((place.account_id, place.organization_id), ())
+                ),
                 baseline=baselines[one.id],
                 appeared=[(row, at) for row, at in appeared if row.user_id == one.user_id],
             )

@@ -100,7 +100,7 @@ class World:
     """Every table, and the indexes of what is asked often. Rows are added and moved through its methods only.
 
     `audited` and `told` count the audit's rows and the outbox's, by action and by kind.
-    `watched`: when a place's latest refusal was decided of those that are watched.
+    `watched`: when a place's latest refusal was decided of those that are watched; `refused_at`: all of them.
     """
 
     def __init__(self) -> None:
@@ -134,6 +134,7 @@ class World:
         self.open_intents: dict[Place, dict[UUID, Intent]] = defaultdict(dict)
         self.intents_by_mark: dict[tuple[UUID, str], list[Intent]] = defaultdict(list)
         self.watched: dict[Place, datetime] = {}
+        self.refused_at: dict[Place, list[Intent]] = defaultdict(list)
         self.lanes: dict[tuple[UUID, str], UUID] = {}
         self.acquisitions: dict[tuple[UUID, str], list[Number]] = defaultdict(list)
         self.numbers_at: dict[Place, list[Number]] = defaultdict(list)
@@ -236,6 +237,7 @@ class World:
         alter(intent, state=state, holds_lane=holds_lane, **values)
         if state == "refused" and intent.decision in WATCHED and intent.decided_at is not None:
             self.watched[intent.account_id, intent.organization_id] = intent.decided_at
+            self.refused_at[intent.account_id, intent.organization_id].append(intent)
 
     def free_slot(self, intent: Intent) -> None:
         slot = self.slots[intent.account_id][intent.slot - 1]

@@ -73,6 +73,7 @@ class Carrier:
         self._longest_lag = longest_lag
         self._named_again = named_again
         self._taken: set[str] = set()
+        self._answered: set[str] = set()
         self._rows: list[Row] = []
         self._records: defaultdict[str, list[Row]] = defaultdict(list)
         self._cut_at = chance.choice(CUTS)
@@ -147,10 +148,14 @@ class Carrier:
         ]
         return self._listing("phone_numbers", rows)
 
+    def _is_answered(self, number: str) -> bool:
+        """Held by a purchase whose answer named it: of another one nobody here could know."""
+        return number in self.held and self.held[number].row_id in self._answered
+
     def _named(self) -> str | None:
         if not self._hit(self.rates.names_held):
             return None
-        held = [number for number in self._named_again() if number in self.held]
+        held = [number for number in self._named_again() if self._is_answered(number)]
         if not held:
             return None
         named = self._chance.choice(held)
@@ -263,7 +268,10 @@ class Carrier:
         if not forgotten and self._hit(self.rates.sells_refused):
             return refusal_all_the_same(self._chance)
         told = sale(bought.phone_number)
-        return sale_unheard(self._chance, told) if self._hit(self.rates.sells_unheard) else told
+        if self._hit(self.rates.sells_unheard):
+            return sale_unheard(self._chance, told)
+        self._answered.add(bought.row_id)
+        return told
 
     def _sell(
         self,

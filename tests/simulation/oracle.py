@@ -16,7 +16,7 @@ import orjson
 from service.numbers.models import Intent, Number
 from service.numbers.repository import COUNTED
 from service.numbers.steps import SEND_WITHIN
-from tests.fakes.world import WATCHED, World
+from tests.fakes.world import World
 from tests.simulation.callers import Heard
 from tests.simulation.carrier import Carrier
 from tests.simulation.machines import WINDOW, WRITE_OFF
@@ -99,11 +99,7 @@ def _no_stranger_adopted(truths: Truths, _: bool) -> Iterator[str]:
             elif (
                 intent is None
                 or intent.tenant_id != number.tenant_id
-                or (
-                    intent.id != number.intent_id
-                    and not _reused(truths, intent, number)
-                    and not _left_over(truths, intent, number)
-                )
+                or (intent.id != number.intent_id and not _reused(truths, intent, number))
             ):
                 yield f"adopted: {number.phone_number} of {number.tenant_id} was bought for another intent"
         elif not any(
@@ -134,18 +130,6 @@ def _named_while_held(truths: Truths, number: Number) -> bool:
         one.phone_number == number.phone_number and one.released_at is not None and min(heard) < one.released_at
         for one in truths.world.numbers.values()
         if heard and one.id != number.id and one.released_at is not None and one.released_at <= number.acquired_at
-    )
-
-
-def _left_over(truths: Truths, bought_for: Intent, number: Number) -> bool:
-    """Teli refused in a way that it does not document, and sold; the next purchase of that user, in doubt, has it."""
-    owner = truths.world.intents.get(number.intent_id) if number.intent_id else None
-    return (
-        bought_for.state == "refused"
-        and bought_for.decision in WATCHED
-        and owner is not None
-        and owner.decision == "only_new_row"
-        and (owner.tenant_id, owner.user_id) == (bought_for.tenant_id, bought_for.user_id)
     )
 
 

@@ -397,8 +397,8 @@ class Schedule:
             self._carrier.stranger_releases(self._chance.choice(others))
 
     def _told(self) -> list[str]:
-        """Numbers of which some answer has told: what else there is no answer names as if it were new."""
-        return [phone_number for _, phone_number, _ in self._callers.bought]
+        """Numbers that the ledger holds: what else there is no answer names as if it were new."""
+        return sorted(one.phone_number for one in self._backend.read().numbers.values() if one.state != "released")
 
     def _heal(self) -> None:
         self._network.note("healed")
