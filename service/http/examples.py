@@ -191,6 +191,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "numbers_held": 120,
         "use": {"numbers_held": {"limit": 120, "used": 17, "reserved": 1}},
     },
+    "DoubtDetail": {
+        **DOUBT,
+        "decided_on": [{"at": "2026-05-04T10:31:12Z", "kind": "absent", "rows": [], "looks": []}],
+    },
     "DoubtPage": {"items": [DOUBT], "next_cursor": None, "total": ONE},
     "OrphanPage": {"items": [ORPHAN], "next_cursor": None, "total": ONE},
     "GhostPage": {"items": [GHOST], "next_cursor": None, "total": ONE},

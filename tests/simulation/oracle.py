@@ -209,11 +209,14 @@ def _absence_is_proved(truths: Truths, _: bool) -> Iterator[str]:
     apart = min(APART.total_seconds(), WINDOW / LOOKS)
     for at, doubt in truths.journal.absent:
         ended = ends.get(doubt.id, world.intents[doubt.id].lease_until.timestamp())
-        whole = [
-            look
-            for look in truths.journal.looks
-            if look.organization == doubt.organization_id and look.complete and ended <= look.at <= at
-        ]
+        whole = sorted(
+            (
+                look
+                for look in truths.journal.looks
+                if look.organization == doubt.organization_id and look.complete and ended <= look.at <= at
+            ),
+            key=lambda look: look.at,
+        )
         held = _surely_held(truths, doubt.organization_id)
         good: list[float] = []
         for look in whole:
@@ -284,6 +287,8 @@ def _final_refusals_stand(truths: Truths, _: bool) -> Iterator[str]:
 
 def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
     """At no moment did the carrier hold more for a tenant than its limit."""
+    orphans = truths.world.orphans.values()
+    second_rows = {one.row_id for one in orphans if one.reason == "second_row_of_a_mark"}
     changes: list[tuple[float, int, str]] = []
     ended = {one.purchase.row_id: one.at for one in truths.carrier.released}
     for purchase in truths.ours():
@@ -291,8 +296,8 @@ def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
         if intent is None:
             yield f"unexplained: {purchase.phone_number} was bought by us for no intent"
             continue
-        if intent.state == "refused":
-            continue  # Teli said that it sold nothing: what it sold all the same waits as an orphan.
+        if intent.state == "refused" or purchase.row_id in second_rows:
+            continue  # What Teli sold though it had refused, or the key sold anew after that, waits as an orphan.
         changes.append((purchase.at, 1, intent.tenant_id))
         if purchase.row_id in ended:
             changes.append((ended[purchase.row_id], -1, intent.tenant_id))

@@ -30,6 +30,7 @@ from service.numbers.release import Release
 from service.numbers.sending import Sending
 from service.reconciliation.judgement import Doubt, Judgement, Lane, Presence
 from service.reconciliation.resolver import Resolver
+from service.reconciliation.witness import Agreement, Witness
 from service.teli.client import SendBy
 from service.teli.heard import Heard
 from service.teli.listing import Row
@@ -359,17 +360,12 @@ def incomplete_listings_count():
     return instead(service.reconciliation.resolver, "read_listing", make)
 
 
-@fault("A listing that lacks a number which is surely held proves no absence.")
-def untrustworthy_listings_count():
-    return patch.object(service.reconciliation.judgement, "_shows_ours", lambda *_: True)
-
-
 @fault("Nothing is written off before Teli's own counts agree.")
 def written_off_without_counts():
-    async def agree(_resolver: Resolver, _place: Any, doubts: Sequence[Doubt]) -> Sequence[Doubt]:
-        return doubts
+    async def agrees(_witness: Witness, _place: Any, doubts: Sequence[Doubt], _forms: Any) -> Any:
+        return {doubt: Agreement(doubt.admitted_at, 0, 0) for doubt in doubts}
 
-    return patch.object(Resolver, "_counts_agree", agree)
+    return patch.object(Witness, "agrees", agrees)
 
 
 @fault("Nothing is written off while a candidate of it is undecided.")

@@ -19,7 +19,7 @@ def test_a_fault_that_shows_at_once_is_caught(name):
     assert first_catch(name).violation is not None
 
 
-@pytest.mark.deep
+@pytest.mark.ci
 @pytest.mark.timeout(1_800)
 def test_every_planted_fault_is_caught(said):
     catches = list(first_catches([*FAULTS]))

@@ -59,7 +59,7 @@ def test_a_description_is_of_the_schedule_that_runs():
     assert told["weather"] and told["users"] and told["tenants"]
 
 
-@pytest.mark.deep
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_thousands_of_schedules_break_no_promise(said):
     tally = run_many(range(20_000), seconds=300)
@@ -68,7 +68,7 @@ def test_thousands_of_schedules_break_no_promise(said):
     assert_promises_hold(tally)
 
 
-@pytest.mark.deep
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_two_hundred_seeds_are_the_same_everywhere(said):
     here = digests(range(200))

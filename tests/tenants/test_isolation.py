@@ -58,6 +58,11 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
         " SELECT account_id, id, :org, :user, '+13135550100', 'late_proof' FROM tenants WHERE id = :tenant",
         org=ORGANIZATION, user=USER, tenant=tenant.id,
     )  # fmt: skip
+    await gateway.sql(
+        "INSERT INTO decided_on (intent_id, tenant_id, kind, payload)"
+        " SELECT id, tenant_id, 'absent', 'x' FROM intents WHERE tenant_id = :tenant AND state = 'doubtful'",
+        tenant=tenant.id,
+    )
     return kept
 
 
@@ -168,7 +173,8 @@ async def test_without_a_tenant_the_api_role_sees_no_row_of_any(filled: Filled):
 
 async def test_with_a_tenant_the_api_role_sees_that_tenants_rows_only(filled: Filled):
     database, gateway, one = filled.gateway.services.database, filled.gateway, filled.one
-    hidden = {"api_keys"}  # Keys are an administrator's; a tenant reads none, its own neither.
+    # Keys are an administrator's, what a doubt was decided on is an operator's; a tenant reads none, its own neither.
+    hidden = {"api_keys", "decided_on"}
     for table in filled.tables:
         [[own]] = await gateway.sql(f"SELECT count(*) FROM {table} WHERE tenant_id = :id", id=one.id)
         seen = await as_role(database, f"SELECT tenant_id FROM {table}", tenant=one.id)
@@ -224,7 +230,12 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
     assert {right for _, _, right in rights} <= {"SELECT", "INSERT", "UPDATE", "DELETE"}
     assert {right for role, _, right in rights if role == "numbergate_finance"} == {"SELECT"}
     deletes = {(role, table) for role, table, right in rights if right == "DELETE"}
-    assert {table for role, table in deletes if role == "numbergate_worker"} == {"send_queue"}
+    assert {table for role, table in deletes if role == "numbergate_worker"} == {
+        "send_queue",
+        # Kept for thirty days.
+        "decided_on",
+        "listings",
+    }
     assert {table for role, table in deletes if role == "numbergate_api"} == {"grants", "send_queue", "stops"}
     assert not {(role, table) for role, table, right in rights if right == "UPDATE" and table in APPENDED_ONLY}
     everybody = await gateway.sql(
