@@ -134,6 +134,8 @@ def told(said: object) -> str:
         return f"{type(said).__name__}: {said}"[:200]
     if isinstance(said, list | tuple):
         return f"[{', '.join(map(told, said[:5]))}] of {len(said)}"[:200]
+    if isinstance(said, dict):
+        return str(sorted(f"{name!r}: {value!r}" for name, value in said.items()))[:200]
     return repr(said)[:200] if isinstance(said, PLAIN) else type(said).__name__
 
 
