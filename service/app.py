@@ -4,20 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service import __version__
 from service.http import problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
+from service.http.openapi import problems as problems_of
 from service.inventory import endpoints as inventory
 from service.numbers import endpoints as numbers
+from service.numbers import key_endpoints as keys
 from service.numbers.errors import InvalidAreaCode
 from service.observability import health
 from service.quotas import endpoints as quotas
+from service.quotas.errors import RateLimited
+from service.quotas.turns import take_turn
 from service.reconciliation import endpoints as reconciliation
 from service.tenants import endpoints as tenants
-from service.tenants.auth import authenticate
+from service.tenants import stop_endpoints as stops
 from service.wiring import Services
 
 DESCRIPTION = """
@@ -53,17 +57,22 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
-    problems.install(app, who=authenticate, own={"invalid_area_code": InvalidAreaCode})
+    problems.install(app, who=take_turn, own={"invalid_area_code": InvalidAreaCode})
+    # First, for its path looks like that of a number.
+    app.include_router(numbers.create_router)
     for router in (
         numbers.router,
         inventory.router,
         numbers.numbers_router,
         numbers.operations_router,
         tenants.router,
+        stops.router,
+        keys.router,
+        quotas.own_router,
         quotas.router,
         reconciliation.router,
-        health.router,
     ):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))
+    app.include_router(health.router)
     describe(app)
     return Edge(app, limits)

@@ -77,9 +77,7 @@ class Database:
         """
         try:
             async with self._sessions.begin() as session:
-                await session.execute(
-                    text("SELECT act_as(:tenant, :duty, :sees)"), {"tenant": tenant, "duty": duty, "sees": list(sees)}
-                )
+                await act_as(session, tenant=tenant, duty=duty, sees=sees)
                 yield session
         except Exception as error:
             if storage_trouble(error):
@@ -170,6 +168,13 @@ class Database:
             )
 
 
+async def act_as(session: AsyncSession, *, tenant: str | None, duty: str, sees: Sequence[str]) -> None:
+    """From here to its end, or until it is said anew, the transaction is for this principal."""
+    await session.execute(
+        text("SELECT act_as(:tenant, :duty, :sees)"), {"tenant": tenant, "duty": duty, "sees": list(sees)}
+    )
+
+
 def async_url(url: str) -> str:
     """The SQLAlchemy URL of an ordinary `postgresql://` one."""
     scheme, rest = url.split("://", 1)
@@ -184,6 +189,8 @@ def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: fl
         max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
+        # They hold numbers, nicknames and tenants, and the text of an error goes to the log.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={

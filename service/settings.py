@@ -1,14 +1,29 @@
 """Configuration, from the environment alone; read by the composition roots, passed on as values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PREFIX = "NUMBERGATE_"
+# How alike two names must be for one to be a slip of the other, where 1 is the same. Below it are other words.
+ALIKE = 0.85
+# How Kubernetes writes where a service is, which may be called `numbergate-metric`.
+KUBERNETES = ("tcp://", "udp://", "sctp://")
 SECRET_LENGTH = 32
 # Of what the drivers take from a URL's query: others break every connection, or change how answers are read.
 POSTGRES_PARAMETERS = ("ssl", "host", "port", "passfile", "target_session_attrs")
@@ -113,7 +128,7 @@ class FromEnvironment(BaseModel):
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises: BadConfiguration, with every fault at once and no value in it."""
         values = {name: value for name, value in environment.items() if value != ""}
-        faults: dict[str, str] = {}
+        faults = dict(cls._misspelt(values))
         for name in (str(field.alias) for field in cls.model_fields.values()):
             if (path := values.get(f"{name}_FILE")) is None:
                 continue
@@ -128,10 +143,28 @@ class FromEnvironment(BaseModel):
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False):
                 name = str(fault["loc"][0]) if fault["loc"] else ""
+                if (field := cls.model_fields.get(name)) is not None:  # A default is named by its field.
+                    name = str(field.alias)
                 faults.setdefault(name, _in_words(fault["type"], fault["msg"], fault.get("ctx", {})))
         if faults:
             raise BadConfiguration([f"{name}: {message}" if name else message for name, message in faults.items()])
         return settings
+
+    @classmethod
+    def _misspelt(cls, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Variables that are nearly one of these: the default would be taken in silence. All others are ignored.
+
+        What other commands read, and what Kubernetes sets for a service of this name, is like none of these.
+        """
+        known = [str(field.alias) for field in cls.model_fields.values()]
+        by_word = {
+            name.removeprefix(PREFIX): name for known_name in known for name in (known_name, f"{known_name}_FILE")
+        }
+        for name, value in values.items():
+            if not name.startswith(PREFIX) or name in by_word.values() or value.startswith(KUBERNETES):
+                continue
+            if near := get_close_matches(name.removeprefix(PREFIX), by_word, n=1, cutoff=ALIKE):
+                yield name, f"is no setting; {by_word[near[0]]} is: rename it, or unset it"
 
 
 IN_WORDS = {
@@ -177,24 +210,45 @@ class Settings(FromEnvironment):
 
     upstream_timeout: Seconds = Field(180, alias="NUMBERGATE_UPSTREAM_TIMEOUT")
     answer_within: Seconds = Field(20, alias="NUMBERGATE_ANSWER_WITHIN")
-    settling_window: Seconds = Field(900, alias="NUMBERGATE_SETTLING_WINDOW")
-    write_off: Seconds = Field(259_200, alias="NUMBERGATE_WRITE_OFF")
+    settling_window: Seconds = Field(900, validate_default=True, alias="NUMBERGATE_SETTLING_WINDOW")
+    write_off: Seconds = Field(259_200, validate_default=True, alias="NUMBERGATE_WRITE_OFF")
     resolve_interval: Seconds = Field(15, alias="NUMBERGATE_RESOLVE_INTERVAL")
     sweep_interval: Seconds = Field(3600, alias="NUMBERGATE_SWEEP_INTERVAL")
     mark_keep: Seconds = Field(691_200, alias="NUMBERGATE_MARK_KEEP")
     release_grace: Seconds = Field(259_200, alias="NUMBERGATE_RELEASE_GRACE")
 
+    default_price_setup: int = Field(0, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_SETUP")
+    default_price_monthly: int = Field(1_000_000, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_MONTHLY")
+
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
+    replicas: int = Field(4, ge=1, le=10_000, alias="NUMBERGATE_REPLICAS")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
     log_format: Literal["auto", "json", "pretty"] = Field("auto", alias="NUMBERGATE_LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="NUMBERGATE_LOG_LEVEL")
     key_environment: str = Field("live", pattern="^[a-z]{2,8}$", alias="NUMBERGATE_KEY_ENVIRONMENT")
 
-    @model_validator(mode="after")
-    def times_fit_together(self) -> Self:
-        if self.settling_window <= self.upstream_timeout:
+    @property
+    def default_price(self) -> int:
+        """Micro-units that a purchase is reckoned at: its setup and its first month."""
+        return self.default_price_setup + self.default_price_monthly
+
+    # Each is held to one that stands before it, so that it is told together with whatever else is wrong.
+    @field_validator("settling_window")
+    @classmethod
+    def _longer_than_a_send(cls, window: float, others: ValidationInfo) -> float:
+        if window <= others.data.get("upstream_timeout", 0):
             raise ValueError(
-                "NUMBERGATE_SETTLING_WINDOW must be longer than NUMBERGATE_UPSTREAM_TIMEOUT: "
+                "must be longer than NUMBERGATE_UPSTREAM_TIMEOUT: "
                 "nothing may be decided while a send can still be answered"
             )
-        return self
+        return window
+
+    @field_validator("write_off")
+    @classmethod
+    def _not_before_it_settled(cls, write_off: float, others: ValidationInfo) -> float:
+        if write_off < others.data.get("settling_window", 0):
+            raise ValueError(
+                "must be no shorter than NUMBERGATE_SETTLING_WINDOW: "
+                "nothing is written off before a listing could show it"
+            )
+        return write_off

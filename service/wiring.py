@@ -17,6 +17,7 @@ from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import FollowUps
+from service.numbers.key_listing import KeyListing
 from service.numbers.ledger import Ledger
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
@@ -29,7 +30,9 @@ from service.numbers.services import NumberServices
 from service.numbers.steps import Steps
 from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
+from service.quotas.drift import Drift
 from service.quotas.gate import Gate
+from service.quotas.view import QuotaView
 from service.reconciliation.decisions import Decisions
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.existing import ExistingNumbers
@@ -41,7 +44,9 @@ from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.administration import Administration
 from service.tenants.directory import Directory
+from service.tenants.listings import Listings
 from service.tenants.principals import Principals
+from service.tenants.stops import Stops
 from service.tenants.version import VersionWatch
 
 
@@ -54,9 +59,15 @@ class Services:
     version: VersionWatch
     principals: Principals
     administration: Administration
+    listings: Listings
+    stops: Stops
+    gate: Gate
     quotas: QuotaAdministration
+    quota_view: QuotaView
+    drift: Drift
     inventory: Inventory
     numbers: NumberServices
+    key_listing: KeyListing
     ledger: Ledger
     existing: ExistingNumbers
     lists: Lists
@@ -92,7 +103,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     cursors = Cursors(secret)
     version = VersionWatch(database)
     window = timedelta(seconds=settings.settling_window)
-    gate = Gate(kv, secret)
+    gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
     owned, steps = Numbers(database), Steps(database)
     confirmation = Confirmation(owned, teli, mark_keep=settings.mark_keep)
@@ -108,6 +119,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         drain=drain,
         answer_within=settings.answer_within,
         upstream_timeout=settings.upstream_timeout,
+        price=settings.default_price,
     )
     return Services(
         database=database,
@@ -117,7 +129,12 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         version=version,
         principals=Principals(database, secret, version),
         administration=Administration(database, secret, key_environment=settings.key_environment),
-        quotas=QuotaAdministration(database, gate),
+        listings=Listings(database, cursors),
+        stops=Stops(database),
+        gate=gate,
+        quotas=QuotaAdministration(database, gate, price=settings.default_price),
+        quota_view=QuotaView(database, cursors, price=settings.default_price),
+        drift=Drift(database),
         inventory=Inventory(database, cursors),
         numbers=NumberServices(
             provisioning=provisioning,
@@ -129,10 +146,11 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             gate=gate,
             answer_within=settings.answer_within,
         ),
+        key_listing=KeyListing(database, cursors),
         ledger=ledger,
         existing=ExistingNumbers(database, teli),
         lists=Lists(database, cursors, window=window),
-        decisions=Decisions(database, ledger),
+        decisions=Decisions(database, window=window, mark_keep=settings.mark_keep),
         resolver=Resolver(
             ledger,
             Sightings(database, window=window),
@@ -154,14 +172,21 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
 
 
 async def purchases_open(database: Database) -> str:
-    """open; listing, while an account's numbers are listed for the first time; or stopped, everywhere."""
+    """open; partly_stopped, for some tenants or accounts; stopped, everywhere; or listing, while an account's numbers
+    are listed for the first time.
+    """
     async with database.acting() as session:
         found = (
             await session.execute(
                 text(
                     "SELECT EXISTS (SELECT FROM stops WHERE scope = 'global') AS stopped,"
+                    " EXISTS (SELECT FROM stops) AS partly,"
                     " EXISTS (SELECT FROM accounts WHERE listed_at IS NOT NULL) AS listed"
                 )
             )
         ).one()
-    return "stopped" if found.stopped else "open" if found.listed else "listing"
+    if found.stopped:
+        return "stopped"
+    if not found.listed:
+        return "listing"
+    return "partly_stopped" if found.partly else "open"

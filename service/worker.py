@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.db import CommitUnknown
 from service.kit.errors import ServiceError
 from service.numbers.models import Intent
-from service.observability.metrics import DOUBTS_OPEN, LANE_MODE
+from service.observability.metrics import DOUBTS_OPEN, LANE_MODE, STOPS
 from service.reconciliation.existing import NotListed
 from service.settings import Settings
 from service.tenants.accounts import ensure_account
-from service.tenants.models import Account
+from service.tenants.models import Account, Stop
 from service.wiring import Services, services
 
 FOLLOW_UPS_EVERY = 0.25
@@ -38,10 +38,12 @@ async def _work(settings: Settings, found: Services, stop: asyncio.Event) -> Non
     async with asyncio.TaskGroup() as group:
         for name, job, pause in (
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
+            ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
             ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
+            ("quota counters", found.drift.run, settings.sweep_interval),
             ("pruning", found.pruning.run, PRUNED_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
@@ -82,6 +84,8 @@ async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
         for state in ("doubtful", "unresolved"):
             DOUBTS_OPEN.labels(state).set(await session.scalar(select(func.count()).where(Intent.state == state)) or 0)
+        for scope in ("global", "tenant", "account"):
+            STOPS.labels(scope).set(await session.scalar(select(func.count()).where(Stop.scope == scope)) or 0)
         for account in await session.scalars(select(Account)):
             LANE_MODE.labels(account.name).set(account.mode == "lane")
 

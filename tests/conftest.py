@@ -1,4 +1,7 @@
-"""Real parts for every test: one Postgres, one Valkey and one simulator a session, a fresh database a test."""
+"""Real parts for every test: one Postgres, one Valkey and one simulator a session, an empty database a test.
+
+What is marked `every_redis` runs on Redis 7 and on a cluster of three Valkeys too, by `./dev test --ci`.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,7 +14,7 @@ import asyncpg
 import hypothesis
 import pytest
 
-from service.db import open_database
+from service import kv as redis_client
 from service.embedded import EmbeddedPostgres, EmbeddedValkey, temporary_data_dir
 from service.kv import KeyValue
 from service.migrations import migrate
@@ -23,6 +26,8 @@ from service.wiring import assemble
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
+from tests.support.ledgers import KeptDatabases, SharedLedger
+from tests.support.redis_servers import KINDS, Redis7, RedisServers, connected, valkey_cluster
 from tests.support.simulated_time import SimulatedPostgres, simulated_postgres
 
 configure_logs(form="json", level="warning")
@@ -39,6 +44,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == "told":
                 terminalreporter.write_line(str(value))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("every_redis") and "redis_servers" in metafunc.fixturenames:
+        first, *others = KINDS
+        kinds = [first, *(pytest.param(kind, marks=pytest.mark.ci) for kind in others)]
+        metafunc.parametrize("redis_servers", kinds, indirect=True)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is waited for, however busy the machine is: for tests of what it answers, and not of its absence."""
+    for name in ("socket_timeout", "socket_connect_timeout"):
+        monkeypatch.setitem(redis_client.OPTIONS, name, 60)
+    monkeypatch.setattr(redis_client, "LONGEST", 60)
 
 
 TEMPLATE = "template_numbergate"
@@ -59,6 +79,33 @@ async def engines() -> AsyncIterator[Engines]:
 
 
 @pytest.fixture(scope="session")
+async def redis_7() -> AsyncIterator[RedisServers]:
+    with temporary_data_dir() as data:
+        async with Redis7(data) as redis:
+            yield RedisServers([redis])
+
+
+@pytest.fixture(scope="session")
+async def valkeys_as_cluster() -> AsyncIterator[RedisServers]:
+    with temporary_data_dir() as data:
+        async with valkey_cluster(data) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def redis_servers(request: pytest.FixtureRequest, engines: Engines) -> RedisServers:
+    """What the test has as its Redis: the embedded Valkey, where it does not ask for others by a mark."""
+    match getattr(request, "param", "valkey"):
+        case "redis":
+            found: RedisServers = request.getfixturevalue("redis_7")
+        case "cluster":
+            found = request.getfixturevalue("valkeys_as_cluster")
+        case _:
+            found = RedisServers([engines.valkey])
+    return found
+
+
+@pytest.fixture(scope="session")
 async def template(engines: Engines) -> str:
     """A migrated database, to be copied."""
     await execute(engines, f"CREATE DATABASE {TEMPLATE}")
@@ -75,21 +122,28 @@ async def execute(engines: Engines, statement: str) -> None:
 
 
 NAMES = count(1)
+DATABASES = KeptDatabases()
 
 
 @asynccontextmanager
 async def fresh_database(engines: Engines, template: str) -> AsyncIterator[str]:
-    """A superuser's URL of a fresh, migrated database; our processes take on their roles by themselves."""
+    """A superuser's URL of a fresh, migrated database that lives on beside others."""
     name = f"test_{next(NAMES)}"
     await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield engines.postgres.superuser_url(name)
     await execute(engines, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def shared_ledger(engines: Engines, template: str) -> SharedLedger:
+    return SharedLedger(engines.postgres, template)
+
+
 @pytest.fixture
-async def database_url(engines: Engines, template: str) -> AsyncIterator[str]:
-    async with fresh_database(engines, template) as url:
-        yield url
+async def database_url(shared_ledger: SharedLedger) -> str:
+    """A superuser's URL of a database as the migrations leave it; our processes take on their roles by themselves."""
+    await shared_ledger.empty()
+    return shared_ledger.url
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +171,7 @@ async def teli(teli_process: Simulator) -> AsyncIterator[SimulatorControl]:
 OpenGateway = Callable[..., Any]
 
 
-def gateways(engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl) -> OpenGateway:
+def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: SimulatorControl) -> OpenGateway:
     """Opens gateways on one ledger: `async with open_gateway(answer_within=1) as gateway`.
 
     Any setting can be changed by its name; `api_database_url` is another way to the ledger, for the API alone.
@@ -128,7 +182,7 @@ def gateways(engines: Engines, database_url: str, teli_process: Simulator, teli:
         settings = Settings.model_validate(
             {
                 "DATABASE_URL": database_url,
-                "REDIS_URL": engines.valkey.url,
+                "REDIS_URL": redis_url,
                 "TELI_BASE_URL": teli_process.url,
                 "TELI_API_KEY": KEY,
                 "NUMBERGATE_SECRET": SECRET,
@@ -139,11 +193,11 @@ def gateways(engines: Engines, database_url: str, teli_process: Simulator, teli:
         )
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
-            api = open_database(api_database_url or url, "numbergate_api", pool=20)
-            worker = open_database(url, "numbergate_worker", pool=5)
+            api = await stack.enter_async_context(DATABASES.opened(api_database_url or url, "numbergate_api", pool=20))
+            worker = await stack.enter_async_context(DATABASES.opened(url, "numbergate_worker", pool=5))
             kv = KeyValue.open(settings.redis_url.get_secret_value())
             client = TeliClient(settings.teli_base_url, KEY, listen=settings.upstream_timeout)
-            for close in (api.engine.dispose, worker.engine.dispose, kv.close, client.close):
+            for close in (kv.close, client.close):
                 stack.push_async_callback(close)
             await ensure_account(worker, base_url=settings.teli_base_url, teli_tenant_id=TELI_TENANT)
             gateway = Gateway(
@@ -160,11 +214,11 @@ def gateways(engines: Engines, database_url: str, teli_process: Simulator, teli:
 
 @pytest.fixture
 async def open_gateway(
-    engines: Engines, database_url: str, teli_process: Simulator, teli: SimulatorControl
+    redis_servers: RedisServers, database_url: str, teli_process: Simulator, teli: SimulatorControl
 ) -> OpenGateway:
-    await (kv := KeyValue.open(engines.valkey.url))._client.flushall()
-    await kv.close()
-    return gateways(engines, database_url, teli_process, teli)
+    async with connected(redis_servers.url) as redis:
+        await redis.flushall()
+    return gateways(redis_servers.url, database_url, teli_process, teli)
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import asyncio
 import json as jsonlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +20,7 @@ from service.cli.faults import BAD_CONFIGURATION, FAILED
 from service.cli.findings import Observed, observed, standing
 from service.cli.reads import reading
 from service.cli.upstream import LISTEN, look
+from service.cli.words import count_of
 from service.db import Database, Role, WrongRole, open_database
 from service.inventory.accounts import Standings, read_standings
 from service.kit.errors import StorageUnavailable
@@ -28,6 +31,7 @@ from service.teli.directory import read_organizations
 
 ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
 ROLES_MEND = "docs/operate.md has the statements for roles and logins"
+REDIS_MEND = "check REDIS_URL, and that the server runs; a cluster has database 0 alone, and each node is asked"
 CLOCKS_MAY_DIFFER = 1.0
 CHECK_WITHIN = 15.0
 SIGNS = {"settled": "[green]seen [/]", "open": "[yellow]open [/]", "fault": "[red]fault[/]"}
@@ -62,6 +66,8 @@ def run_doctor(*, json: bool, upstream: bool = False, organization: str | None =
 
     With `upstream` Teli is looked at more closely, by way of `user` of `organization` where they are named.
     """
+    # The report says all there is to say; what the code underneath would log comes before it, and of the same.
+    logging.getLogger("service").addHandler(logging.NullHandler())
     try:
         settings = Settings.from_environment(os.environ)
     except BadConfiguration as bad:
@@ -108,7 +114,7 @@ async def _standings(settings: Settings) -> Standings | None:
     for role in ROLES:
         with suppress(CannotBecome, Unwell, TimeoutError):
             async with asyncio.timeout(CHECK_WITHIN), _opened(settings, role) as database:
-                return await read_standings(database)
+                return await read_standings(database, window=timedelta(seconds=settings.settling_window))
     return None
 
 
@@ -197,14 +203,15 @@ async def _opened(settings: Settings, role: Role) -> AsyncIterator[Database]:
 async def _redis(settings: Settings) -> str:
     kv = KeyValue.open(settings.redis_url.get_secret_value())
     try:
-        said = await kv.version()
+        version, cluster = await kv.about()
+        await kv.ping()
     except RedisAway as error:
-        raise Unwell(f"does not answer: {error.__cause__}", "check REDIS_URL, and that the server runs") from None
+        raise Unwell(f"does not answer: {error.__cause__}", REDIS_MEND) from None
     finally:
         await kv.close()
-    if int(said.partition(".")[0]) < 7:
-        raise Unwell(f"is version {said}", "use Redis 7 or newer, or Valkey")
-    return f"speaks as Redis {said}"
+    if int(version.partition(".")[0]) < 7:
+        raise Unwell(f"is version {version}", "use Redis 7 or newer, or Valkey")
+    return f"speaks as Redis {version}{', as a cluster' if cluster else ''}"
 
 
 async def _upstream(settings: Settings) -> str:
@@ -218,4 +225,4 @@ async def _upstream(settings: Settings) -> str:
     organizations = read_organizations(heard)
     if organizations is None:
         raise Unwell(f"answered {heard.status}, and no list of organisations", "check TELI_BASE_URL")
-    return f"takes the key and lists {len(organizations)} organisations"
+    return f"takes the key and lists {count_of(len(organizations), 'organisation')}"

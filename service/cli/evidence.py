@@ -1,5 +1,6 @@
 """Doubts, orphans and ghosts in plain words: what each is, what is known of it, and what may be done."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -22,6 +23,23 @@ HEARD = {
     "absence": "no listing ever showed it",
     "operator": "an operator decided",
     "reuse": "it was given a number that an earlier purchase had bought after all",
+}
+# What a doubt came of: as it is filed, or the error by which the connection broke.
+WHY = {
+    "absent": "it was looked for over the whole window, and no listing showed it",
+    "sender_lost": "the process that sent it ended before it could tell what was answered",
+    "number_already_held": "the answer named a number that the account held already",
+    "ReadError": "the connection broke while the answer was waited for",
+    "WriteError": "the connection broke while the request was sent",
+    "RemoteProtocolError": "the connection was closed before a whole answer had come",
+    "TimeoutError": "no answer came in time",
+    "Unreadable": "the answer could not be read",
+}
+UNCLEAR_STATUS = re.compile(r"status ([0-9]{3})( with success false| without a number)?")
+UNCLEAR = {
+    None: "which does not tell whether it bought",
+    " with success false": "and said in it that it had failed, which is no proof",
+    " without a number": "and named no number",
 }
 DECIDED_ON = {
     "seen": "a listing showed a row that proves it",
@@ -49,9 +67,9 @@ def headline(kind: List, item: Item) -> str:
     if kind == "doubts":
         heard = item.get("evidence") or []
         last = _heard(heard[-1], brief=True) if heard else "nothing was heard"
-        return f"{last}; {count_of(len(item.get('candidates') or []), 'candidate')}"
+        return f"{last}; {count_of(_total(item, 'candidates'), 'candidate')}"
     if kind == "orphans":
-        return known(item.get("nickname")) if item.get("nickname") else known(item.get("reason"))
+        return known(item.get("nickname"))
     looks = int(item.get("looks") or 0)
     return known(item.get("reason")) + (f"; not in {count_of(looks, 'listing')}" if looks else "")
 
@@ -66,9 +84,8 @@ def story(kind: List, item: Item) -> Iterator[str]:
     yield from (f"  {line}" for line in _decisions(kind, item))
 
 
-def consequence(kind: List, decision: str, item: Item | None, given: dict[str, str | None]) -> str:
+def consequence(kind: List, decision: str, item: Item, given: dict[str, str | None]) -> str:
     """What a decision does, for whoever is asked whether it is meant."""
-    item = item or {}
     names = {
         "phone_number": known(given.get("phone_number")),
         "number": known(item.get("phone_number")) if item.get("phone_number") else "The number",
@@ -77,6 +94,11 @@ def consequence(kind: List, decision: str, item: Item | None, given: dict[str, s
     }
     unresolved = kind == "ghosts" and item.get("state") == "releasing"
     return (OF_A_RELEASE[decision] if unresolved else WHAT[kind, decision]).format(**names)
+
+
+def _total(item: Item, name: str) -> int:
+    """How many there are, of which the item may show the first or last few."""
+    return int(item.get(f"{name}_total") or len(item.get(name) or []))
 
 
 def _doubt(item: Item) -> Iterator[str]:
@@ -88,16 +110,18 @@ def _doubt(item: Item) -> Iterator[str]:
     if item.get("phone_number"):
         yield f"  named      {known(item['phone_number'])}, which the account held already"
     if item.get("reason"):
-        yield f"  why        {known(item['reason'])}"
+        yield f"  why        {_why(str(item['reason']))}"
     yield ""
     yield "What was heard of it"
     heard = item.get("evidence") or []
+    if (earlier := _total(item, "evidence") - len(heard)) > 0:
+        yield f"  {count_of(earlier, 'earlier piece')} of evidence, not shown"
     yield from (f"  {moment(one.get('heard_at'))}  {_heard(one)}" for one in heard)
     if not heard:
         yield "  Nothing: the sender was lost before it could tell."
     for one in item.get("decided_on") or []:
         yield ""
-        yield from _decided_on(one)
+        yield from _decided_on(one, known(item.get("user_id")))
     yield ""
     yield "Rows at Teli that it may have bought"
     candidates = item.get("candidates") or []
@@ -105,6 +129,8 @@ def _doubt(item: Item) -> Iterator[str]:
         called = f"“{known(one['nickname'])}”" if one.get("nickname") else "without a nickname"
         yield f"  {known(one.get('phone_number'))}  {called}, first seen {moment(one.get('seen_at'))}"
         yield f"    which is the orphan {one['id']}"
+    if (more := _total(item, "candidates") - len(candidates)) > 0:
+        yield f"  and {count_of(more, 'more row')}, not shown: numbergate orphans list"
     if not candidates:
         yield "  None that nothing else explains."
 
@@ -140,8 +166,8 @@ def _ghost(item: Item) -> Iterator[str]:
     yield f"  row        {known(item.get('row_id'))}"
 
 
-def _decided_on(one: Item) -> Iterator[str]:
-    """What a decision was based on; what is not kept in full is counted."""
+def _decided_on(one: Item, user: str) -> Iterator[str]:
+    """What a decision was based on; what is not kept in full is counted. `user`: whose the purchase is."""
     kind = known(one.get("kind"))
     yield f"What it was decided on, {moment(one.get('at'))}: {DECIDED_ON.get(kind, kind)}"
     looks = one.get("looks") or []
@@ -150,11 +176,26 @@ def _decided_on(one: Item) -> Iterator[str]:
     if counts := one.get("counts"):
         counted, of = known(counts.get("counted")), known(counts.get("known"))
         yield f"  Teli counts {counted} since {known(counts.get('since'))}, of which {of} are known"
-    for row in one.get("rows") or []:
+    rows = one.get("rows") or []
+    if rows and kind in ("absent", "presumed"):
+        yield f"  What that listing showed of user {user}, none of it proved to be this purchase's:"
+    elif rows:
+        yield f"  What that listing showed under its mark, under the number it named, or of user {user}:"
+    for row in rows:
         called = f"“{known(row['nickname'])}”" if row.get("nickname") else "without a nickname"
         yield f"  {known(row.get('phone_number'))}  {called}, row {known(row.get('row_id'))}"
     if left_out := int(one.get("rows_left_out") or 0):
         yield f"  and {count_of(left_out, 'row')} more"
+
+
+def _why(reason: str) -> str:
+    """Why it is a doubt, in plain words; what is not known here is shown as it is filed."""
+    if found := UNCLEAR_STATUS.fullmatch(reason):
+        return f"Teli answered {found[1]}, {UNCLEAR[found[2]]}"
+    name, _, more = reason.partition(": ")
+    if name not in WHY:
+        return known(reason)
+    return f"{WHY[name]} ({fit(more, MOST_BODY)})" if more else WHY[name]
 
 
 def _owner(item: Item) -> Iterator[str]:

@@ -43,7 +43,9 @@ class Observed:
 
 def observed(seen: Seen, standings: Standings | None) -> Iterator[Observed]:
     yield _organizations(seen, standings)
-    if seen.organization is None or seen.users is None:
+    if seen.not_named is not None:
+        yield from _not_named(seen)
+    elif seen.organization is None or seen.users is None:
         yield Observed(
             "listing", "open", "no organisation to ask about", "name one: --organization, and --user where known"
         )
@@ -75,6 +77,17 @@ def _organizations(seen: Seen, standings: Standings | None) -> Observed:
         means += f"; filed here and not among them: {', '.join(absent[:5])}: check their ids"
     facts = {"listed": len(named), "with_uuid": uuids, "filed_and_not_listed": absent}
     return Observed("organisations", "settled", f"{len(named)} listed, {uuids} of them with a UUID too", means, facts)
+
+
+def _not_named(seen: Seen) -> Iterator[Observed]:
+    organization, user = fit(seen.organization or ""), fit(seen.user or "")
+    what = f"--organization {organization}: Teli names no such organisation"
+    if seen.not_named == "--user":
+        assert seen.users is not None
+        yield _users(seen.users, organization)
+        what = f"--user {user}: Teli names no such user of {organization}"
+    means = "check the id, a unique_id: of its numbers nothing was asked, for nothing would follow from the answers"
+    yield Observed("option", "fault", what, means)
 
 
 def _users(heard: Heard, organization: str) -> Observed:
@@ -214,10 +227,17 @@ def _nicknames(rows: list[dict[str, Any]], standings: Standings | None) -> Obser
     )
     if marked:
         return Observed("nicknames", "settled", detail, "marks come back: doubts can be resolved by them", facts)
-    held = sum(one.unconfirmed for one in standings.accounts) if standings is not None else 0
-    means = "whether marks come back is settled by the first purchase; until then the account is in lane mode"
+    accounts = standings.accounts if standings is not None else ()
+    held = sum(one.unconfirmed for one in accounts)
     if held:
-        means = f"{held} numbers are not confirmed yet, and none shows its mark: Teli may not keep it"
+        means = f"{count_of(held, 'number')} not confirmed yet, and no row shows a mark: Teli may not keep it"
+    elif accounts and all(one.mode == "mark" for one in accounts):
+        means = "marks have come back before, for the account is in mark mode; NUMBERGATE_MARK_KEEP later they are off"
+        return Observed("nicknames", "settled", detail, means, facts)
+    elif any(one.mode_learned for one in accounts):
+        means = "a number of ours came back without its mark: the account stays in lane mode until one is seen again"
+    else:
+        means = "whether marks come back is settled by the first purchase; until then the account is in lane mode"
     return Observed("nicknames", "open", detail, means, facts)
 
 
@@ -302,12 +322,18 @@ def standing(account: Standing) -> list[Observed]:
         at = rfc3339(account.listed_at)
         means = "what the account held then is existing, and neither ours nor an orphan"
         listed = Observed("listed", "settled", moment(at), means, {"listed_at": at})
-    counts = {name: getattr(account, name) for name in ("held", "unconfirmed", "doubtful", "unresolved", "orphans")}
+    counts = {
+        name: getattr(account, name) for name in ("held", "unconfirmed", "doubtful", "unresolved", "orphans", "ghosts")
+    }
     detail = (
         f"{count_of(account.held, 'number')} held, {account.unconfirmed} of them not seen in a listing yet;"
         f" {count_of(account.doubtful, 'doubt')} being resolved, {account.unresolved} unresolved,"
-        f" {count_of(account.orphans, 'orphan')}"
+        f" {count_of(account.orphans, 'orphan')}, {count_of(account.ghosts, 'ghost')}"
     )
-    waiting = account.unresolved + account.orphans
-    means = "what is unresolved, and every orphan, waits for a person: docs/operate.md" if waiting else "nobody waits"
+    waiting = account.unresolved + account.orphans + account.ghosts
+    means = (
+        "what is unresolved, every orphan and every ghost waits for a person: docs/operate.md"
+        if waiting
+        else "nobody waits"
+    )
     return [mode, listed, Observed("open", "settled", detail, means, counts)]

@@ -54,6 +54,16 @@ orphans = _group("orphans", "Numbers at Teli that no purchase explains.")
 ghosts = _group("ghosts", "Numbers held here that Teli does not list, or that could not be released.")
 
 
+def _e164(text: str) -> str:
+    """As people write it, with spaces, dots, dashes and brackets. Raises: BadParameter."""
+    from service.kit.phone import NotAPhoneNumber, path_number
+
+    try:
+        return path_number(text.translate({ord(sign): None for sign in " ().-"}))
+    except NotAPhoneNumber as error:
+        raise typer.BadParameter(str(error), param_hint="--phone-number") from None
+
+
 @doubts.command("resolve")
 def resolve_doubt(
     item_id: ItemId,
@@ -69,6 +79,7 @@ def resolve_doubt(
     if (decision == "owned") != (phone_number is not None):
         told = "is required: which number was bought?" if phone_number is None else "goes with `owned` only"
         raise typer.BadParameter(told, param_hint="--phone-number")
+    phone_number = None if phone_number is None else _e164(phone_number)
     from service.cli.short_lists import run_resolve
 
     raise SystemExit(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.lists import doubts, ghosts, orphans
+from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 
 BEGAN = time.perf_counter()
 
@@ -130,6 +130,55 @@ def doctor(
     from service.cli.doctor import run_doctor
 
     raise SystemExit(run_doctor(json=json, upstream=upstream, organization=organization, user=user))
+
+
+OneTenant = Annotated[str | None, typer.Option("--tenant", help="Only for this tenant.")]
+OneAccount = Annotated[str | None, typer.Option("--account", help="Only for this upstream account, by name or id.")]
+
+
+@cli.command()
+def stop(
+    reason: Reason,
+    tenant: OneTenant = None,
+    account: OneAccount = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Stop purchases, everywhere unless told: none leaves more than a second later. All else goes on."""
+    _one_scope(tenant, account)
+    from service.cli.stops import run_order
+
+    raise SystemExit(run_order("stop", tenant=tenant, account=account, reason=reason, url=url, key=key, json=json))
+
+
+@cli.command()
+def resume(
+    reason: Reason,
+    tenant: OneTenant = None,
+    account: OneAccount = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Take a stop away; purchases go on, save where another one holds them up."""
+    _one_scope(tenant, account)
+    from service.cli.stops import run_order
+
+    raise SystemExit(run_order("resume", tenant=tenant, account=account, reason=reason, url=url, key=key, json=json))
+
+
+@cli.command()
+def stops(json: Json = False, url: Url = None, key: Key = None) -> None:
+    """What is stopped, since when, by whom and why."""
+    from service.cli.stops import run_stops
+
+    raise SystemExit(run_stops(url=url, key=key, json=json))
+
+
+def _one_scope(tenant: str | None, account: str | None) -> None:
+    if tenant is not None and account is not None:
+        raise typer.BadParameter("goes without --tenant: stop one, then the other", param_hint="--account")
 
 
 Owner = Annotated[str, typer.Argument(help="Whose key it will be.")]

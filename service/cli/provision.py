@@ -5,7 +5,7 @@ from service.db import open_database
 from service.embedded import EmbeddedPostgres
 from service.kit.crypto import Secret
 from service.migrations import ensure_database, ensure_login, migrate
-from service.quotas.administration import QuotaAdministration
+from service.quotas.administration import QuotaAdministration, of_tenant
 from service.tenants.accounts import ensure_account
 from service.tenants.administration import TENANT_SCOPES, Administration, Author
 
@@ -39,7 +39,7 @@ async def make_demo(database_url: str, secret: str, credentials: Credentials, te
         await administration.put_organization(author, ORGANIZATION, "Demo organisation")
         await administration.put_user(author, ORGANIZATION, USER, {"name": "Demo user"})
         await administration.put_tenant(author, TENANT, "Demo tenant", [ORGANIZATION])
-        await QuotaAdministration(database).put(author, TENANT, {"numbers_held": GENEROUS})
+        await QuotaAdministration(database).put(author, of_tenant(TENANT), {"numbers_held": GENEROUS})
         tenant = await administration.issue_key(author, TENANT, name="demo", scopes=TENANT_SCOPES[:4])
         staff = {
             f"{kind}_key": (await administration.issue_staff_key(author, kind, "demo")).key

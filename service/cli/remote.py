@@ -18,6 +18,13 @@ from service.settings import LOOPBACK, BadConfiguration, FromEnvironment
 PATIENCE = 60.0
 # A doubt is looked up with its evidence and candidates, so that larger pages keep the ledger busy.
 PAGE = 100
+# The members of a body that were options here, by their pointers.
+OPTIONS = {
+    "/reason": "--reason",
+    "/tenant_id": "--tenant",
+    "/user_id": "--user",
+    "/phone_number": "--phone-number",
+}
 SETTINGS = {"url": "NUMBERGATE_URL", "key": "NUMBERGATE_API_KEY"}
 
 
@@ -82,24 +89,24 @@ class Remote:
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Raises: Refused, Away."""
-        return self._ask("GET", path, params=params)
+        return self._ask("GET", path, {}, params=params)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Raises: Refused, Away."""
-        return self._ask("POST", path, json=body)
+    def post(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
+        """`options`: by what name a person gave a member of the body. Raises: Refused, Away."""
+        return self._ask("POST", path, options, json=body)
 
-    def items(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+    def items(self, path: str, *, paged: bool = True, **params: Any) -> Iterator[dict[str, Any]]:
         """A listing's items, page after page as they are wanted. Raises: Refused, Away."""
         while True:
-            page = self.get(path, limit=PAGE, **params)
+            page = self.get(path, **({"limit": PAGE} if paged else {}), **params)
             yield from page["items"]
             if page["next_cursor"] is None:
                 return
             params["cursor"] = page["next_cursor"]
 
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, options: Mapping[str, str], **request: Any) -> dict[str, Any]:
         try:
-            answer = self._http.request(method, path, **options)
+            answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
             told = f"{self.url} does not answer: {fit(str(error)) or type(error).__name__}"
             unknown = "; whether it was decided is not known, so look again" if method == "POST" else ""
@@ -111,8 +118,17 @@ class Remote:
         if answer.status_code == 200 and isinstance(body, dict):
             return body
         if isinstance(body, dict) and "code" in body and "detail" in body:
-            raise Refused(answer.status_code, str(body["code"]), fit(str(body["detail"])))
+            raise Refused(answer.status_code, str(body["code"]), fit(_by_options(body, options)))
         raise Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
+
+
+def _by_options(problem: Mapping[str, Any], options: Mapping[str, str]) -> str:
+    """What is wrong, each fault by the option that it is about."""
+    faults = problem.get("errors")
+    if not faults or not isinstance(faults, list) or not all(isinstance(one, dict) for one in faults):
+        return str(problem["detail"])
+    named = ((str(one.get("pointer") or "body"), one.get("detail")) for one in faults)
+    return "; ".join(f"{options.get(pointer, pointer)}: {detail}" for pointer, detail in named)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from uuid import UUID
 
@@ -11,10 +12,12 @@ from rich.text import Text
 
 from service.cli.evidence import SINCE, Item, List, consequence, headline, story
 from service.cli.faults import failed
-from service.cli.remote import Remote, remote
-from service.cli.words import known, moment
+from service.cli.remote import OPTIONS, Remote, remote
+from service.cli.words import fit, known, moment
 
 FIRST = 100
+# Nobody's terminal: what goes into a pipe is cut nowhere.
+UNCROPPED = 100_000
 # Columns that it takes to show an id, a number, a time and some words side by side; and whose it is, too.
 TABLE_FROM, WIDE_FROM = 90, 130
 GAP = 2
@@ -32,10 +35,14 @@ def run_list(
         )
         items = list(wanted if everything else islice(wanted, FIRST))
         more = next(wanted, None) is not None
+    if not items and organization is not None:
+        print(f"numbergate: no {kind} of organisation {fit(organization)}; check the id", file=sys.stderr)
     if json:
         print(jsonlib.dumps({"items": items, "complete": not more}))
         return 0
-    console = Console(highlight=False)
+    if not items and organization is not None:
+        return 0
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCROPPED)
     if not items:
         console.print(f"No {kind}.")
     elif console.width >= TABLE_FROM:
@@ -56,7 +63,7 @@ def run_show(kind: List, item_id: UUID, *, url: str | None, key: str | None, jso
         if item is not None and kind == "doubts":
             item = gateway.get(f"{_path(kind)}/{item_id}")
     if item is None:
-        return failed(f"no {item_id} is on the list of {kind}: it was resolved, or never was there")
+        return _not_listed(kind, item_id)
     if json:
         print(jsonlib.dumps(item))
         return 0
@@ -82,14 +89,19 @@ def run_resolve(
     body = {"decision": decision, "reason": reason, **{name: one for name, one in given.items() if one is not None}}
     with remote(url, key) as gateway:
         if not yes:
-            print(consequence(kind, decision, _find(gateway, kind, item_id), given), file=sys.stderr)
+            item = _find(gateway, kind, item_id)
+            if item is None:
+                return _not_listed(kind, item_id)
+            if missing := _missing(decision, item, given):
+                return failed("; ".join(f"{option}: is required: this orphan names none" for option in missing))
+            print(consequence(kind, decision, item, given), file=sys.stderr)
             if not _meant():
                 return failed("nothing was decided")
         decided = gateway.post(f"{_path(kind)}/{item_id}/resolve", body)
     if json:
         print(jsonlib.dumps(decided))
     else:
-        number = f", number {decided['number_id']}" if decided.get("number_id") else ""
+        number = f", number_id {decided['number_id']}" if decided.get("number_id") else ""
         print(f"{kind.removesuffix('s').capitalize()} {item_id} is decided: {known(decided['state'])}{number}.")
     return 0
 
@@ -102,10 +114,24 @@ def _find(gateway: Remote, kind: List, item_id: UUID) -> Item | None:
     return next((item for item in gateway.items(_path(kind)) if item["id"] == str(item_id)), None)
 
 
+def _not_listed(kind: List, item_id: UUID) -> int:
+    return failed(f"no {item_id} is on the list of {kind}: it was resolved, or never was there")
+
+
+def _missing(decision: str, item: Item, given: Mapping[str, str | None]) -> list[str]:
+    """The options that a decision on an orphan cannot do without; asked about only what can be done."""
+    if decision not in ("adopt", "release"):
+        return []
+    return [OPTIONS[f"/{name}"] for name in ("tenant_id", "user_id") if not (given.get(name) or item.get(name))]
+
+
 def _meant() -> bool:
     """Asked on stderr: stdout is for what a program reads. The end of the input is a no."""
     print("Decide so? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not sys.stdin.isatty():  # Nobody's return key has ended the line.
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _table(rows: list[dict[str, str]], width: int) -> Table:

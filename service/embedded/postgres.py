@@ -22,6 +22,7 @@ _FAST = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "32MB",
+    "autovacuum": "off",
 }
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL's own pid file, and what a killed server leaves behind."""
 
 import ctypes
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from service.embedded.errors import DataDirectoryInUse
 
 _SHARED_MEMORY = Path("/proc/sysvipc/shm")
 _IPC_RMID = 0
+_LETTING_GO = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,29 @@ class Postmaster:
         return cls(pid=int(lines[0]), memory=tuple(lines[6].split()), ready=lines[7].strip() == "ready")
 
     def release_memory(self) -> None:
-        """Removes its segment, which outlives a killed server until the next start, if there ever is one."""
+        """Removes its segment, which outlives a killed server until the next start, if there ever is one.
+
+        Its backends notice that it is gone, and let go of the segment, a moment later: for that it waits.
+        """
+        deadline = time.monotonic() + _LETTING_GO
+        while (attached := self._attached()) is not None:
+            if attached == 0:
+                ctypes.CDLL(None).shmctl(int(self.memory[1]), _IPC_RMID, None)
+                return
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
+
+    def _attached(self) -> int | None:
+        """How many processes use its segment; None where there is none."""
         if not _SHARED_MEMORY.exists():
-            return
+            return None
         for line in _SHARED_MEMORY.read_text().splitlines()[1:]:
             key, identifier, _, _, creator, _, attached, *_ = line.split()
-            # Ids are reused: it must be the very segment that this server made, with nobody using it.
-            if (key, identifier) == self.memory and creator == str(self.pid) and attached == "0":
-                ctypes.CDLL(None).shmctl(int(identifier), _IPC_RMID, None)
+            # Ids are reused: it must be the very segment that this server made.
+            if (key, identifier) == self.memory and creator == str(self.pid):
+                return int(attached)
+        return None
 
 
 def tidy_after_kill(cluster: Path) -> None:

@@ -28,21 +28,26 @@ class EmbeddedValkey(Engine):
     def url(self) -> str:
         return f"redis://:{self._password}@{self.host}:{self.port}/0"
 
-    async def _prepare(self) -> None:
-        self._password = keep_password(self.home / "password")
-        settings = {
+    def _program(self) -> str:
+        return valkey_server()
+
+    def _settings(self) -> dict[str, str]:
+        return {
             "bind": self.host,
             "requirepass": self._password,
             "dir": f'"{self.home}"',
             "save": '""',
             "appendonly": "yes" if self._persistent else "no",
         }
+
+    async def _prepare(self) -> None:
+        self._password = keep_password(self.home / "password")
         with create_private(self._configuration) as file:
-            file.writelines(f"{name} {value}\n".encode() for name, value in settings.items())
+            file.writelines(f"{name} {value}\n".encode() for name, value in self._settings().items())
 
     def _command(self, port: int) -> list[str]:
         title = f"{{title}} {{listen-addr}} {self.mark.text}"
-        return [valkey_server(), str(self._configuration), "--port", str(port), "--proc-title-template", title]
+        return [self._program(), str(self._configuration), "--port", str(port), "--proc-title-template", title]
 
     def _ready(self) -> bool:
         return b"Ready to accept connections" in self._log.read_bytes()

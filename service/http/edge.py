@@ -11,6 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.context import header, request_id_of
+from service.http.limits import with_limits
 from service.http.problems import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -73,7 +74,7 @@ class Edge:
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
                 message["headers"] = [
-                    *message["headers"],
+                    *with_limits(scope, message["headers"]),
                     (b"x-request-id", request_id.encode()),
                     *(pair for pair in SECURITY_HEADERS if pair[0] not in present),
                 ]

@@ -69,7 +69,9 @@ DOUBT = {
     "admitted_at": MOMENT,
     "send_ended_at": MOMENT,
     "evidence": [{"heard_at": MOMENT, "kind": "answer", "status": 500, "body": "{}", "detail": None}],
+    "evidence_total": 1,
     "candidates": [ORPHAN],
+    "candidates_total": 1,
 }
 GHOST = {
     "id": NUMBER_ID,
@@ -98,6 +100,48 @@ INVENTORIED = {
     "acquired_at": MOMENT,
     "confirmed_at": MOMENT,
     "released_at": None,
+}
+STOP = {
+    "scope": "tenant",
+    "id": "dialler",
+    "stopped": True,
+    "reason": "its key was seen in a log",
+    "actor": f"key:{OPERATION_ID}",
+    "at": MOMENT,
+}
+FILED_ORGANIZATION = {"id": ORGANIZATION, "name": "Detroit office"}
+FILED_USER = {
+    "id": USER,
+    "organization_id": ORGANIZATION,
+    "name": "Ada",
+    "email": "ada@example.com",
+    "exclusive": False,
+}
+TENANT = {"id": "dialler", "name": "Dialler", "organization_ids": [ORGANIZATION], "state": "active"}
+LISTED_KEY = {
+    "id": OPERATION_ID,
+    "kind": "service",
+    "tenant_id": "dialler",
+    "name": "production",
+    "hint": "x7Qd",
+    "scopes": ["numbers:create", "numbers:read"],
+    "state": "good",
+    "created_at": MOMENT,
+    "expires_at": None,
+    "revoked_at": None,
+    "rotated_to": None,
+}
+FILED_KEY = {
+    "tenant_id": "dialler",
+    "actor": None,
+    "scope": "create",
+    "key": "order-4711",
+    "created_at": MOMENT,
+    "expires_at": None,
+    "operation_id": OPERATION_ID,
+    "state": "succeeded",
+    "fingerprint": "9f2c0e5b7a114d38",
+    "phone_number": "+13135550142",
 }
 ONE = {"value": 1, "exact": True}
 
@@ -171,13 +215,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "problem": None,
     },
     "OrganizationPut": {"name": "Detroit office"},
-    "OrganizationOut": {"id": ORGANIZATION, "name": "Detroit office"},
+    "OrganizationOut": FILED_ORGANIZATION,
+    "OrganizationPage": {"items": [FILED_ORGANIZATION], "next_cursor": None, "total": ONE},
     "UserPut": {"name": "Ada", "email": "ada@example.com", "exclusive": False},
-    "UserOut": {
-        "id": USER, "organization_id": ORGANIZATION, "name": "Ada", "email": "ada@example.com", "exclusive": False
-    },
+    "UserOut": FILED_USER,
+    "UserPage": {"items": [FILED_USER], "next_cursor": None, "total": ONE},
     "TenantPut": {"name": "Dialler", "organization_ids": [ORGANIZATION]},
-    "TenantOut": {"id": "dialler", "name": "Dialler", "organization_ids": [ORGANIZATION]},
+    "TenantOut": TENANT,
+    "TenantPage": {"items": [TENANT], "next_cursor": None, "total": ONE},
     "KeyCreate": {
         "name": "production", "scopes": ["numbers:create", "numbers:read"], "expires_at": "2030-01-01T00:00:00Z"
     },
@@ -185,11 +230,44 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "KeyOut": {
         "id": OPERATION_ID, "key": "ngk_live_…", "name": "production", "scopes": ["numbers:read"], "expires_at": None
     },
+    "KeyPage": {"items": [LISTED_KEY], "next_cursor": None, "total": ONE},
     "QuotaPut": {"numbers_held": 120},
     "QuotaOut": {
+        "tenant_id": "dialler", "organization_id": None, "user_id": None,
+        "numbers_held": 120, "purchases_per_day": 20, "purchases_per_month": None, "releases_per_month": None,
+        "spend_per_month": 200_000_000, "requests_per_second": 5, "burst": 10, "concurrent_creates": None,
+        "doubts_open": None, "mode": "enforced", "time_zone": "America/Detroit",
+        "use": {"numbers_held": {"limit": 120, "used": 17, "reserved": 1, "resets_at": None}},
+    },
+    "CountedPage": {
+        "items": [
+            {
+                "kind": "number", "id": NUMBER_ID, "at": "2026-05-04T10:31:12Z", "state": "active",
+                "phone_number": "+13135550142", "counts_as": "used", "path": f"/v1/numbers/{NUMBER_ID}",
+            }
+        ],
+        "next_cursor": None,
+        "total": ONE,
+    },
+    "LimitsOut": {
         "tenant_id": "dialler",
-        "numbers_held": 120,
-        "use": {"numbers_held": {"limit": 120, "used": 17, "reserved": 1}},
+        "mode": "enforced",
+        "time_zone": "America/Detroit",
+        "requests_per_second": 5,
+        "burst": 10,
+        "limits": [
+            {
+                "name": "numbers_held",
+                "scope": "tenant",
+                "scope_id": "dialler",
+                "limit": 120,
+                "used": 17,
+                "reserved": 1,
+                "left": 102,
+                "resets_at": None,
+                "counted": "/v1/quotas/numbers_held/rows",
+            }
+        ],
     },
     "DoubtDetail": {
         **DOUBT,
@@ -204,6 +282,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "GhostDecision": {"decision": "missing", "reason": "released in the dashboard"},
     "Decided": {"id": OPERATION_ID, "state": "owned", "number_id": NUMBER_ID},
+    "StopOrder": {"scope": "tenant", "id": "dialler", "reason": "its key was seen in a log"},
+    "StopOut": STOP,
+    "FiledKeyPage": {"items": [FILED_KEY], "next_cursor": None, "total": ONE},
+    "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
 PARAMETERS: dict[str, str] = {
     "phone_number": "+13135550142",
@@ -214,4 +296,5 @@ PARAMETERS: dict[str, str] = {
     "tenant_id": "dialler",
     "key_id": OPERATION_ID,
     "item_id": OPERATION_ID,
+    "name": "numbers_held",
 }

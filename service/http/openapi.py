@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from service.http.examples import EXAMPLES, PARAMETERS
+from service.http.limits import DESCRIBED
 from service.http.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
@@ -43,6 +44,8 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
     },
 }
+# Told before it is known who asks.
+BEFORE_LIMITS = ("401", "405", "406", "408", "413", "431")
 EVERYWHERE: tuple[type[ServiceError], ...] = (
     InvalidRequest,
     MethodNotAllowed,
@@ -96,6 +99,25 @@ def _complete(document: dict[str, Any]) -> None:
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+        if "429" in operation["responses"]:
+            _limited(operation["responses"])
         for parameter in operation.get("parameters", []):
+            if parameter["name"] == "Idempotency-Key":
+                _replayed(operation["responses"])
             if parameter["required"] and parameter["name"] in PARAMETERS:
                 parameter["schema"]["examples"] = [PARAMETERS[parameter["name"]]]
+
+
+def _limited(responses: dict[str, Any]) -> None:
+    for answer in (answer for status, answer in responses.items() if status not in BEFORE_LIMITS):
+        answer.setdefault("headers", {}).update(
+            {name: {"description": told, "schema": {"type": "string"}} for name, told in DESCRIBED.items()}
+        )
+    told = {"description": "Seconds to wait, where waiting helps", "schema": {"type": "integer"}}
+    responses["429"]["headers"]["Retry-After"] = told
+
+
+def _replayed(responses: dict[str, Any]) -> None:
+    for status in {"200", "201"} & responses.keys():
+        told = {"description": "`true` where this was answered before", "schema": {"type": "string"}}
+        responses[status].setdefault("headers", {})["Idempotent-Replayed"] = told

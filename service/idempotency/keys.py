@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +11,9 @@ import orjson
 from service.kit.errors import ServiceError
 
 LONGEST = 255
+# How long a key lives: after the release of the number it bought, and where it bought none.
+KEPT_AFTER_RELEASE = timedelta(days=90)
+KEPT_WITHOUT_NUMBER = timedelta(days=30)
 
 
 class IdempotencyKeyRequired(ServiceError):
@@ -22,7 +26,7 @@ class IdempotencyKeyRequired(ServiceError):
 
 
 class IdempotencyKeyReused(ServiceError):
-    """The key was used before, with another body."""
+    """The key was used before, with another request."""
 
     status, code, title = 422, "idempotency_key_reused", "Idempotency key reused"
 

@@ -1,14 +1,18 @@
 """How each upstream account stands: what has been learned of it, and what is open."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 
 from service.db import Database
+from service.reconciliation.judgement import GHOST_LOOKS
+from service.reconciliation.lists import GHOSTS
 
 ACCOUNTS = text("""
-    SELECT a.name, a.mode, coalesce(a.mode_changed_at, a.created_at) AS mode_since,
+    SELECT a.id, a.name, a.mode, coalesce(a.mode_changed_at, a.created_at) AS mode_since,
            a.mode_changed_at IS NOT NULL AS mode_learned, a.listed_at,
            (SELECT count(*) FROM numbers n WHERE n.account_id = a.id AND n.state <> 'released') AS held,
            (SELECT count(*) FROM numbers n WHERE n.account_id = a.id AND n.state <> 'released'
@@ -18,6 +22,10 @@ ACCOUNTS = text("""
            (SELECT count(*) FROM orphans o WHERE o.account_id = a.id AND o.state = 'open') AS orphans
     FROM accounts a ORDER BY a.name
 """)
+GHOSTS_OF_ACCOUNTS = text(
+    f"SELECT n.account_id, count(*) AS ghosts FROM ({GHOSTS}) g"  # noqa: S608 - both are our own
+    " JOIN numbers n ON n.id = g.id GROUP BY n.account_id"
+)
 # Whoever holds a number has rows to look at; of several, whoever bought last.
 OWNER = text("""
     (SELECT organization_id, user_id FROM numbers WHERE state = 'active' ORDER BY acquired_at DESC, id DESC LIMIT 1)
@@ -41,6 +49,7 @@ class Standing:
     doubtful: int
     unresolved: int
     orphans: int
+    ghosts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,8 @@ class Standings:
     organizations: tuple[str, ...]
 
 
-async def read_standings(database: Database) -> Standings:
-    """As an administrator, who sees every tenant; in the role of the API or of the worker.
+async def read_standings(database: Database, *, window: timedelta) -> Standings:
+    """As an administrator, who sees every tenant; in the role of the API or of the worker. `window`: for settling.
 
     Raises: StorageUnavailable.
     """
@@ -61,8 +70,13 @@ async def read_standings(database: Database) -> Standings:
         accounts = (await session.execute(ACCOUNTS)).all()
         owner = (await session.execute(OWNER)).one_or_none()
         filed = (await session.execute(text("SELECT id FROM organizations ORDER BY id"))).scalars().all()
-    return Standings(tuple(map(_standing, accounts)), (owner[0], owner[1]) if owner else None, tuple(filed))
+    # What listings showed is an operator's to read, as the short list itself is.
+    async with database.acting(duty="operator", sees=("*",)) as session:
+        counted = await session.execute(GHOSTS_OF_ACCOUNTS, {"window": window, "enough": GHOST_LOOKS})
+        ghosts: dict[UUID, int] = {one.account_id: one.ghosts for one in counted}
+    standings = tuple(_standing(row, ghosts.get(row.id, 0)) for row in accounts)
+    return Standings(standings, (owner[0], owner[1]) if owner else None, tuple(filed))
 
 
-def _standing(row: Row[tuple[object, ...]]) -> Standing:
-    return Standing(**row._mapping)
+def _standing(row: Row[Any], ghosts: int) -> Standing:
+    return Standing(**{name: value for name, value in row._mapping.items() if name != "id"}, ghosts=ghosts)

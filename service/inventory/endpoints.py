@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator
 
 from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
 from service.http.routes import OwnRoute
 from service.inventory.inventory import Inventory
 from service.inventory.repository import Filters
@@ -45,8 +46,8 @@ async def list_inventory(
     tenant_id: Named = None,
     user_id: Named = None,
     state: States = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> NumberPage:
     """The numbers that the caller may see, oldest acquisition first, page by page.
 

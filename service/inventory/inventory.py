@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from service.db import Database
-from service.inventory.repository import COUNTED, Filters, InventoryRepository, Visible
-from service.kit.pagination import Cursors
+from service.inventory.repository import Filters, InventoryRepository, Visible
+from service.kit.pagination import Cursors, total
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
 
@@ -38,7 +38,7 @@ class Inventory:
         return {
             "items": [dict(row._mapping) for row in rows[:limit]],
             "next_cursor": next_cursor,
-            "total": {"value": min(counted, COUNTED), "exact": counted <= COUNTED},
+            "total": total(counted),
         }
 
 

@@ -9,10 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.kit.pagination import COUNTED
 from service.numbers.models import Number
 
-# Beyond this a total is "at least": counting on would make every page cost as much as the whole listing.
-COUNTED = 25_000
 ITEM = (
     Number.id,
     Number.phone_number,

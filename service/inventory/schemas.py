@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from service.reconciliation.schemas import Page
+from service.http.pages import Page
 
 State = Literal["active", "release_scheduled", "releasing", "released", "missing"]
 STATES: tuple[str, ...] = get_args(State)

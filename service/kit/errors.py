@@ -56,6 +56,12 @@ class NotFound(ServiceError):
         super().__init__(detail)
 
 
+class StateConflict(ServiceError):
+    """What is meant is not in a state that allows this."""
+
+    status, code, title = 409, "state_conflict", "State conflict"
+
+
 class StorageUnavailable(ServiceError):
     """Postgres does not answer. Nothing was bought by this request."""
 

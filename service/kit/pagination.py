@@ -10,6 +10,14 @@ import orjson
 from service.kit.crypto import Secret
 from service.kit.errors import Fault, InvalidRequest
 
+# Beyond this a total is "at least": counting on would make every page cost as much as the whole listing.
+COUNTED = 25_000
+
+
+def total(counted: int) -> dict[str, Any]:
+    """`total` of a listing, of which COUNTED + 1 rows are counted at most."""
+    return {"value": min(counted, COUNTED), "exact": counted <= COUNTED}
+
 
 class Cursors:
     def __init__(self, secret: Secret) -> None:

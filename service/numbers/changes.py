@@ -1,7 +1,8 @@
 """Changing a number's nickname and agents: the ledger first, then Teli, for as long as it takes.
 
 What is wanted is committed before Teli hears of it; a push makes Teli's row equal to what is wanted now. It is
-harmless to repeat, so an unknown outcome is simply tried again.
+harmless to repeat, so an unknown outcome is simply tried again. Where the number is in question nothing is sent before
+its row was seen, alone under its E.164: another's line must not get its agents, nor lose its mark.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,20 +13,24 @@ import structlog
 
 from service.agents.models import AgentLink
 from service.http.problems import problem_body
-from service.kit.errors import ServiceError
+from service.kit.errors import ServiceError, StateConflict
 from service.kit.types import TenantId
 from service.numbers.confirm import Confirmation
-from service.numbers.errors import StateConflict, UpstreamRefused
+from service.numbers.errors import UpstreamRefused
 from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
 from service.numbers.repository import CHANGEABLE, Numbers, wanted_of
-from service.numbers.steps import LOST, Done, Later, Steps
+from service.numbers.standing import own_row
+from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS
 from service.teli.client import TeliClient
 from service.teli.heard import Heard
+from service.teli.listing import Row
 
 # With the pauses between tries, some minutes.
 NOT_FOUND_TRIES = 9
+# A mark may stay on for a while; whether its number can be changed again is not asked more often.
+UNMARKED_LATER = 3600.0
 log = structlog.get_logger()
 
 
@@ -38,7 +43,7 @@ class Changes:
 
     async def push(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
         """The `push` step: send Teli what differs from what it last confirmed, of the members the step is about."""
-        number, links = await self._numbers.with_links(step.number_id, tenant)
+        number, links, in_question = await self._numbers.with_links(step.number_id, tenant)
         if number.state not in CHANGEABLE:
             return _failed(step, StateConflict(f"This number is {number.state}; Teli was not told of the change."))
         body = _difference(number, links, step.given or ())
@@ -48,11 +53,21 @@ class Changes:
             return Done("nothing differs", answer=_answer(step, number, links, None))
         # A nickname carries the mark, and must not be written over that of whoever may have the number by now.
         if (
-            "nickname" in body
+            ("nickname" in body or in_question)
             and number.confirmed_at is None
             and not await self._confirmation.confirm(number, tenant, request_id=step.request_id)
         ):
             return Later("not listed yet")
+        if in_question and (tenant is not None or number.confirmed_at is None):
+            return LOOKED_FOR_FIRST
+        if in_question:
+            match await own_row(number, self._numbers, self._confirmation):
+                case Row():
+                    pass
+                case "not to be told":
+                    return Later("no listing to be had", found=step.answer)
+                case _:
+                    return self._not_alone(step, number)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
             return LOST
@@ -74,15 +89,26 @@ class Changes:
             return Done("unknown at Teli", state="unresolved")
         return Later(f"status {heard.status}")
 
+    def _not_alone(self, step: Step, number: Number) -> Done | Later:
+        """The E.164 may be somebody else's. One listing may leave a row out; after several a person decides."""
+        looks = 1 + int((step.answer or {}).get("looks", 0))
+        if looks < NOT_FOUND_TRIES:
+            return Later("its row is not listed alone", found={"looks": looks})
+        ALARMS.labels("change_not_found").inc()
+        log.error("a change is for a number whose row is not listed alone", number=str(number.id))
+        return Done("its row is not listed alone", state="unresolved")
+
     async def unmark(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
         """The `unmark` step: take the mark off, on that very row, once no restore could need it any more."""
         number = await self._numbers.get(step.number_id, tenant)
-        if number.state not in CHANGEABLE or not number.marked:
+        if number.state == "released" or not number.marked:
             return Done("nothing to take off")
-        listing = await self._confirmation.listing(number, whole=False)
-        row = next((row for row in (listing.rows if listing else ()) if row.row_id == number.upstream_row_id), None)
-        if row is None:
-            return Later("its row is not listed")
+        if number.state not in CHANGEABLE:
+            # A release is mostly over soon, and with it this step.
+            return Later(f"it is {number.state}", after=None if number.state == "releasing" else UNMARKED_LATER)
+        row = await own_row(number, self._numbers, self._confirmation)
+        if not isinstance(row, Row):
+            return Later("its row is not listed alone", after=None if row == "not to be told" else UNMARKED_LATER)
         if mark_of(row.nickname) != number.mark:
             await self._numbers.unmarked(step, row.nickname or "", tenant)
             return Done("mark was gone")

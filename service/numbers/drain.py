@@ -34,6 +34,6 @@ class Drain:
         """Wait until one of them is done or there is no time left. None of them is cancelled."""
         while True:
             left = self.left(until)
-            done, _ = await asyncio.wait(tasks, timeout=min(left, NOTICED_WITHIN))
+            done, _ = await asyncio.wait(tasks, timeout=min(left, NOTICED_WITHIN), return_when=asyncio.FIRST_COMPLETED)
             if done or not left:
                 return

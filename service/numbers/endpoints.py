@@ -4,25 +4,27 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BeforeValidator
 
+from service.http.connection import watched
 from service.http.context import request_id_of
 from service.http.openapi import problems
 from service.http.params import Warnings
 from service.http.prefer import Patience
 from service.http.problems import MEDIA_TYPE
 from service.http.routes import OwnRoute, TeliRoute
+from service.idempotency.asking import IdempotencyKey
 from service.idempotency.keys import (
     Ask,
     IdempotencyKeyInProgress,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
     fingerprint,
-    parse_key,
 )
-from service.kit.errors import Fault, InvalidRequest, NotFound
+from service.idempotency.once import UNKEYED, Once
+from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164, path_number
 from service.kit.text import plain
 from service.kit.types import OrganizationId
@@ -32,7 +34,6 @@ from service.numbers.errors import (
     LaneBusy,
     NoNumbersAvailable,
     PurchasesStopped,
-    StateConflict,
     UnknownUser,
     UpstreamRefused,
     UpstreamUnavailable,
@@ -55,12 +56,17 @@ from service.numbers.schemas import (
     TeliListing,
 )
 from service.numbers.services import NumberServices
-from service.quotas.errors import QuotaExceeded
+from service.quotas.errors import QuotaExceeded, RateLimited, tightest_headers
+from service.quotas.turns import Entered
 from service.tenants.auth import CREDENTIALS, AgentsLink, NumbersCreate, NumbersRead, NumbersRelease
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
 router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute)
+# Creates take their turn by themselves, in the question whether they are replays.
+create_router = APIRouter(
+    prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute
+)
 numbers_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 operations_router = APIRouter(
     prefix="/v1/operations", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute
@@ -96,13 +102,6 @@ def number_named(text: str) -> UUID | E164:
 NumberNamed = Annotated[
     UUID | E164, BeforeValidator(number_named), Path(description="Its id or its E.164", examples=["+13135550142"])
 ]
-IdempotencyKey = Annotated[
-    str | None,
-    AfterValidator(parse_key),
-    Header(
-        alias="Idempotency-Key", description="The same on every retry of one request; 1 to 255 printable characters"
-    ),
-]
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": PendingOut,
@@ -127,26 +126,28 @@ def organization_of(caller: Principal, asked: str | None) -> OrganizationId:
     return OrganizationId(asked)
 
 
-def accepted(operation_id: UUID, state: str) -> Response:
+def accepted(operation_id: UUID, state: str, **more: Any) -> Response:
     body = {"success": False, "pending": True, "operation_id": str(operation_id), "state": state}
     return Response(
-        orjson.dumps(body),
+        orjson.dumps(body | more),
         status_code=202,
         media_type="application/json",
         headers={"Location": f"/v1/operations/{operation_id}", "Retry-After": "2"},
     )
 
 
-@router.post(
+@create_router.post(
     "/create",
     response_model=NumberBought,
     responses=problems(
         InvalidAreaCode, UnknownUser, IdempotencyKeyRequired, NotYourOrganization, NotYourTenant, NoNumbersAvailable,
-        IdempotencyKeyInProgress, IdempotencyKeyReused, QuotaExceeded, UpstreamRefused, UpstreamUnavailable, LaneBusy,
-        PurchasesStopped, Draining, *AUTH,
+        IdempotencyKeyInProgress, IdempotencyKeyReused, QuotaExceeded, RateLimited, UpstreamRefused,
+        UpstreamUnavailable, LaneBusy, PurchasesStopped, Draining, *AUTH,
     ) | ACCEPTED,
 )  # fmt: skip
 async def create_number(
+    entry: Entered,
+    request: Request,
     caller: NumbersCreate,
     body: NumberCreate,
     services: NumberServicesDep,
@@ -158,31 +159,43 @@ async def create_number(
     """Buy one number in an area code for a user of the caller's organisation.
 
     With an `Idempotency-Key` a retry gets the first request's answer, for the life of the number and 90 days more.
+    Without one, a request equal to one whose answer was a 202 or was never delivered takes that purchase over, within
+    ten minutes and once; its answer says `joined`. Any other buys anew.
     """
     if idempotency_key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
     if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id):
         raise NotYourTenant
     ask = Ask(idempotency_key, fingerprint(body.model_dump(exclude_unset=True)))
-    try:
-        wish = body.wish(organization_of(caller, body.organization_id), unknown)
-    except (InvalidRequest, NotYourOrganization):
-        # Grants may have changed since this key was first used: what was answered then still holds.
-        known = await services.provisioning.known(caller, ask, within=patience)
-        if known is None:
-            raise
-        return bought(known)
-    outcome = await services.provisioning.buy(caller, wish, ask, within=patience, request_id=request_id)
+    async with watched(request) as gone:
+        try:
+            wish = body.wish(organization_of(caller, body.organization_id), unknown)
+        except (InvalidRequest, NotYourOrganization):
+            # Grants may have changed since this key was first used: what was answered then still holds.
+            known = await services.provisioning.known(caller, ask, within=patience, gone=gone)
+            if known is None:
+                raise
+            return bought(known)
+        outcome = await services.provisioning.buy(
+            caller, wish, ask, entry, within=patience, gone=gone, request_id=request_id
+        )
     return bought(outcome)
 
 
 def bought(outcome: Answered | Pending) -> Response:
+    joined = {"joined": True} if outcome.joined else {}
     if isinstance(outcome, Pending):
-        return accepted(outcome.operation_id, outcome.state)
-    headers = dict(outcome.answer.headers)
-    if outcome.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return Response(outcome.answer.body, status_code=outcome.answer.status, headers=headers)
+        answer = accepted(outcome.operation_id, outcome.state, **joined)
+    else:
+        body = outcome.answer.body.encode()
+        if joined:
+            body = orjson.dumps(orjson.loads(body) | joined)
+        answer = Response(body, outcome.answer.status, outcome.answer.headers)
+        if outcome.replayed:
+            answer.headers["Idempotent-Replayed"] = "true"
+    if outcome.tightest is not None:
+        answer.headers.update(tightest_headers(outcome.tightest))
+    return answer
 
 
 @router.get("", response_model=TeliListing, responses=problems(NotYourOrganization, *AUTH))
@@ -226,7 +239,7 @@ async def list_numbers(
 @router.post(
     "/{phone_number}/update-agent",
     response_model=NumberUpdated,
-    responses=problems(NotFound, StateConflict, UpstreamRefused, *AUTH) | ACCEPTED,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, UpstreamRefused, *AUTH) | ACCEPTED,
 )
 async def update_agent(
     phone_number: PathNumber,
@@ -236,22 +249,28 @@ async def update_agent(
     patience: Patience,
     request_id: RequestId,
     unknown: Warnings,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Link agents to a number, or rename it. What is wanted is kept and sent to Teli until confirmed."""
+    """Link agents to a number, or rename it. What is wanted is kept and sent to Teli until confirmed.
+
+    With an `Idempotency-Key` a late retry gets the first answer, and undoes nothing that was changed since.
+    """
     given = body.model_fields_set & set(NumberUpdate.model_fields)
     if not given:
         fields = ", ".join(NumberUpdate.model_fields)
         raise InvalidRequest(Fault("", f"needs at least one of {fields}"))
     change = Change(frozenset(given), body.nickname, body.inbound_agent_id, body.outbound_agent_id)
-    step_id = await services.owned.want(caller, phone_number, change, request_id=request_id)
+    scope = f"POST {router.prefix}/{phone_number}/update-agent"
+    once = Once(caller.tenant, scope, idempotency_key, fingerprint(body.model_dump(exclude_unset=True)))
+    step_id = await services.owned.want(caller, phone_number, change, request_id=request_id, once=once)
     step = await services.follow_ups.run_now(caller.tenant, step_id, within=services.patience(patience))
-    return ended(step, [*body.warnings(), *unknown])
+    return ended(step, [*body.warnings(), *unknown], once)
 
 
 @router.delete(
     "/{phone_number}",
     response_model=NumberReleased,
-    responses=problems(NotFound, StateConflict, *AUTH) | ACCEPTED,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, QuotaExceeded, RateLimited, *AUTH) | ACCEPTED,
 )
 async def release_number(
     phone_number: PathNumber,
@@ -261,15 +280,24 @@ async def release_number(
     request_id: RequestId,
     unknown: Warnings,
     acquisition: Annotated[UUID | None, Query(alias="id", description="Which, where an E.164 was held twice")] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Release a number now, for good. Asking again is harmless."""
-    outcome = await services.owned.begin_release(caller, phone_number, acquisition=acquisition, request_id=request_id)
+    """Release a number now, for good. Asking again is harmless.
+
+    With an `Idempotency-Key` a late retry gets the first answer, and releases no later acquisition of that E.164.
+    """
+    meant = fingerprint({"id": None if acquisition is None else str(acquisition)})
+    once = Once(caller.tenant, f"DELETE {router.prefix}/{phone_number}", idempotency_key, meant)
+    outcome = await services.owned.begin_release(
+        caller, phone_number, acquisition=acquisition, request_id=request_id, once=once
+    )
     if isinstance(outcome, AlreadyReleased):
-        return warned(released_body(outcome.number_id, phone_number, outcome.released_at, again=True), unknown)
+        body = released_body(outcome.number_id, phone_number, outcome.released_at, again=True)
+        return warned(body, unknown, once)
     step = await services.follow_ups.run_now(caller.tenant, outcome.step_id, within=services.patience(patience))
     if step.state == "done":
         await services.gate.freed(caller.tenant)
-    return ended(step, unknown)
+    return ended(step, unknown, once)
 
 
 @numbers_router.get("/{number_id}", responses=problems(NotFound, *AUTH))
@@ -289,16 +317,17 @@ async def get_operation(
     return OperationOut(**await services.operations.get(caller, operation_id, wait=wait))
 
 
-def ended(step: Step, warnings: list[str]) -> Response:
+def ended(step: Step, warnings: list[str], once: Once) -> Response:
     """The answer that a step came to, or 202 while it has none."""
     if step.state not in ("done", "failed") or step.answer is None:
         return accepted(step.id, operation_state(step))
     if step.state == "failed":
-        return Response(step.answer["body"], status_code=step.answer["status"], media_type=MEDIA_TYPE)
-    return warned(orjson.loads(step.answer["body"]), warnings)
+        status = step.answer["status"]
+        return Response(step.answer["body"], status_code=status, media_type=MEDIA_TYPE, headers=once.headers)
+    return warned(orjson.loads(step.answer["body"]), warnings, once)
 
 
-def warned(body: dict[str, Any], warnings: list[str]) -> Response:
+def warned(body: dict[str, Any], warnings: list[str], once: Once = UNKEYED) -> Response:
     """The body, and what was ignored in the request."""
     told = {"warnings": warnings} if warnings else {}
-    return Response(orjson.dumps(body | told), media_type="application/json")
+    return Response(orjson.dumps(body | told), media_type="application/json", headers=once.headers)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from service.kit.errors import ServiceError
+from service.kit.errors import ServiceError, StateConflict
 from service.teli.errors import UpstreamUnavailable as UpstreamUnavailable
 
 
@@ -33,6 +33,15 @@ class UpstreamRefused(ServiceError):
 
     def __init__(self, said: str | None, *, nothing: str = "nothing was bought") -> None:
         super().__init__(f"Teli refused the request; {nothing}. It said: {said or 'nothing'}")
+
+
+class NothingBought(UpstreamRefused):
+    """A purchase in doubt came to nothing, as a person or the write-off decided. Its key keeps this answer."""
+
+    def __init__(self, how: str) -> None:
+        ServiceError.__init__(
+            self, f"Nothing was bought: {how}. This key keeps that answer; send a new Idempotency-Key to buy anew."
+        )
 
 
 class LaneBusy(ServiceError):
@@ -75,12 +84,6 @@ class UnknownUser(ServiceError):
             "user_id is not a user of that organisation, here or at Teli.",
             errors=[{"pointer": "/user_id", "detail": "is not a user of that organisation"}],
         )
-
-
-class StateConflict(ServiceError):
-    """The number is not in a state that allows this."""
-
-    status, code, title = 409, "state_conflict", "State conflict"
 
 
 def released_before(earlier: UUID, present: UUID) -> StateConflict:

@@ -8,17 +8,20 @@ from uuid import UUID
 import structlog
 
 from service.kit.clock import monotonic
-from service.kit.errors import StorageUnavailable
+from service.kit.errors import ServiceError, StorageUnavailable
 from service.kit.types import TenantId
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.models import Step
+from service.numbers.purchases import OperationState
 from service.numbers.release import Release
 from service.numbers.steps import Done, Later, Steps
 
 # Steps that the worker has under way.
 AT_ONCE = 32
+# Those that are over, as operations; any other is pending.
+STEP_STATES: dict[str, OperationState] = {"done": "succeeded", "failed": "failed", "unresolved": "unresolved"}
 log = structlog.get_logger()
 
 
@@ -90,6 +93,9 @@ class FollowUps:
         result: Done | Later
         try:
             result = await self._performers[step.kind](step, tenant)
+        except ServiceError as error:
+            log.warning("a step could not be done now", why=str(error), step=str(step.id), kind=step.kind)
+            result = Later(str(error))
         except Exception as error:
             log.error("a step failed unforeseen", exc_info=error, step=str(step.id), kind=step.kind)
             result = Later("failed unforeseen")
@@ -99,6 +105,5 @@ class FollowUps:
             log.warning("a step could not be closed; it is claimed again when its lease is over", step=str(step.id))
 
 
-def operation_state(step: Step) -> str:
-    states: dict[str, Any] = {"done": "succeeded", "failed": "failed", "unresolved": "unresolved"}
-    return str(states.get(step.state, "pending"))
+def operation_state(step: Step) -> OperationState:
+    return STEP_STATES.get(step.state, "pending")

@@ -18,7 +18,8 @@ from service.db import Database, storage_trouble
 from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
 from service.observability.metrics import ADMISSIONS
-from service.quotas.errors import QuotaExceeded
+from service.quotas.counting import tell_shadow
+from service.quotas.errors import refusal_of
 from service.teli.client import SendBy
 
 SEND_WITHIN = 1.0
@@ -58,8 +59,8 @@ class Ledger:
     async def admit(self, ask: dict[str, Any]) -> Admission:
         """The function `admit` of the database, asked again where somebody else was quicker.
 
-        Raises: QuotaExceeded; StorageUnavailable when nothing was written; service.db.CommitUnknown when an intent
-            may have been written.
+        Raises: QuotaExceeded; RateLimited; StorageUnavailable when nothing was written; service.db.CommitUnknown when
+            an intent may have been written.
         """
         while True:
             try:
@@ -75,19 +76,21 @@ class Ledger:
                     continue
                 if error.sqlstate == "NG001":
                     ADMISSIONS.labels("quota_exceeded").inc()
-                    raise QuotaExceeded(**orjson.loads(error.detail or "{}")) from None
+                    raise refusal_of(orjson.loads(error.detail or "{}")) from None
                 if storage_trouble(error):
                     log.warning("admission failed", sqlstate=error.sqlstate, error=str(error)[:200])
                     raise StorageUnavailable from error
                 raise
             ADMISSIONS.labels(said["outcome"]).inc()
+            tell_shadow(said.get("quota", {}).get("shadow"))
             return Admission(said["outcome"], said, send_by)
 
     async def settle(self, ask: dict[str, Any]) -> dict[str, Any]:
         """The function `settle` of the database: evidence is kept in every case, a decision where it decides.
 
-        Returns state, moved, reason, answer, as they hold now. Raises: NoSuchIntent; StorageUnavailable when nothing
-            was written; service.db.CommitUnknown; asyncpg.PostgresError when it refused, and nothing was written.
+        Returns state, moved, reason, answer, as they hold now, and where it decided, the quota's revision.
+        Raises: NoSuchIntent; StorageUnavailable when nothing was written; service.db.CommitUnknown;
+            asyncpg.PostgresError when it refused, and nothing was written.
         """
         try:
             return await self._database.call("settle", ask)
@@ -118,6 +121,16 @@ class Ledger:
                 await session.execute(text("SELECT state, answer FROM intents WHERE id = :id"), {"id": intent_id})
             ).one()
         return row.state, row.answer
+
+    async def undelivered(self, tenant: TenantId, intent_id: UUID) -> None:
+        """Whoever asked for it without a key was not told the outcome: an equal request may take it over."""
+        async with self._database.acting(tenant=tenant) as session:
+            await session.execute(
+                text(
+                    "UPDATE intents SET undelivered_at = clock_timestamp() WHERE id = :id AND fingerprint IS NOT NULL"
+                ),
+                {"id": intent_id},
+            )
 
     async def leave_queue(self, tenant: TenantId, intent_id: UUID) -> None:
         """Give up the place in the queue that an admission took."""

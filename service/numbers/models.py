@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    FetchedValue,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,7 +53,8 @@ class Intent(Base):
     """That one number is to be bought; buys at most once.
 
     `answer`: {status, headers, body}, as it was first given. `named_number`: what a doubtful answer named, where the
-    account held that number already.
+    account held that number already. `fingerprint`: of the body, where there is no key. `undelivered_at`: since when
+    an equal request may take its answer over, for the one that asked for it did not get it.
     """
 
     __tablename__ = "intents"
@@ -68,6 +80,8 @@ class Intent(Base):
     number_id: Mapped[UUID | None]
     named_number: Mapped[str | None] = mapped_column(Text)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    undelivered_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Attempt(Base):

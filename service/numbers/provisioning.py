@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -31,9 +32,9 @@ from service.numbers.ledger import Admission, Ledger
 from service.numbers.marks import make_mark
 from service.numbers.purchases import OPERATION_STATES, Answered, Pending, Purchase, Wish
 from service.numbers.sending import Sending, lease
-from service.observability.metrics import PURCHASES_IN_FLIGHT, REPLAYS
+from service.observability.metrics import JOINED, PURCHASES_IN_FLIGHT, REPLAYS
 from service.quotas.errors import QuotaExceeded
-from service.quotas.gate import Gate
+from service.quotas.gate import Entry, Gate
 from service.tenants.directory import Directory
 from service.tenants.principals import NotYourOrganization, Principal
 
@@ -54,6 +55,7 @@ class Provisioning:
         drain: Drain,
         answer_within: float,
         upstream_timeout: float,
+        price: int,
     ) -> None:
         self._ledger = ledger
         self._gate = gate
@@ -62,37 +64,55 @@ class Provisioning:
         self._secret = secret
         self._answer_within = answer_within
         self._lease = lease(upstream_timeout)
+        self._price = price
         self._admissions = Admissions(ledger, wait_at_most=answer_within)
         self._replica = new_id()
         self._under_way: dict[UUID, Purchase] = {}
         self._by_key: dict[tuple[TenantId, str], Purchase] = {}
+        self._looks: WeakValueDictionary[TenantId, asyncio.Lock] = WeakValueDictionary()
         self._drain = drain
 
     async def buy(
-        self, caller: Principal, wish: Wish, ask: Ask, *, within: float | None, request_id: str
+        self,
+        caller: Principal,
+        wish: Wish,
+        ask: Ask,
+        entry: Entry,
+        *,
+        within: float | None,
+        gone: "asyncio.Future[None]",
+        request_id: str,
     ) -> Answered | Pending:
         """Buy one number, or tell what became of the purchase this key already names.
 
-        `within`: seconds the caller wants to wait for the outcome; None is the default patience.
-        Raises: QuotaExceeded, IdempotencyKeyReused, IdempotencyKeyInProgress, LaneBusy, UnknownUser,
+        Without a key an equal request's purchase is told instead, where that one was not told; and what this one is not
+        told, since it is still pending or the caller is gone, is left for the next.
+        `entry`: what the gate knew. `within`: seconds the caller wants to wait for the outcome; None is the default
+        patience. `gone`: done once the caller is.
+        Raises: QuotaExceeded, RateLimited, IdempotencyKeyReused, IdempotencyKeyInProgress, LaneBusy, UnknownUser,
             NotYourOrganization, PurchasesStopped, UpstreamUnavailable, Draining, StorageUnavailable: in each case
             nothing was bought by this request.
         """
         until = monotonic() + (self._answer_within if within is None else within)
-        entry = await self._gate.enter(caller.tenant, ask)
         if entry.answer is not None:
             if entry.fingerprint != ask.fingerprint:
                 raise IdempotencyKeyReused
             REPLAYS.labels("redis").inc()
             return Answered(entry.answer, replayed=True)
-        if entry.full is not None and ask.key is None:
-            raise entry.full
+        if entry.refusal is not None and ask.key is None:
+            raise entry.refusal
         if self._drain.begun:
             raise Draining
 
         first = self._by_key.get((caller.tenant, ask.key)) if ask.key else None
         if first is not None and first.ask.fingerprint != ask.fingerprint:
             raise IdempotencyKeyReused
+        if entry.refusal is not None and first is None:
+            # Redis may have forgotten what it answered to this key; a refusal of then may be tried again, but not now.
+            said = await self._named(caller, ask)
+            if said is None or said["state"] == "refused":
+                raise entry.refusal
+            return await self._join(caller, ask, said, until=until, gone=gone)
         purchase = first or self._start(caller, wish, ask, request_id)
         # Who comes second may be told to come again, once the first seems to stand in a queue; who came first has asked
         # for a purchase, and is told of that.
@@ -100,24 +120,49 @@ class Provisioning:
         await asyncio.wait({purchase.admitted}, timeout=patience)
         if not purchase.admitted.done():
             raise IdempotencyKeyInProgress
-        if (admission := purchase.admitted.result()).outcome == "known":
-            return await self._join(caller, ask, admission.said, until=until)
-        return await self._outcome(purchase, until=until, replayed=first is not None)
+        admission, outcome = purchase.admitted.result(), None
+        intent_id = UUID(admission.said["intent_id"]) if admission.outcome == "known" else purchase.intent_id
+        try:
+            if admission.outcome == "known":
+                outcome = await self._join(caller, ask, admission.said, until=until, gone=gone)
+            else:
+                outcome = await self._outcome(purchase, until=until, gone=gone, replayed=first is not None)
+                outcome = replace(outcome, tightest=admission.said["quota"]["tightest"])
+        finally:
+            if ask.key is None and (not isinstance(outcome, Answered) or gone.done()):
+                await self._leave_to_the_next(caller.tenant, intent_id)
+        return outcome
 
-    async def known(self, caller: Principal, ask: Ask, *, within: float | None) -> Answered | Pending | None:
+    async def _leave_to_the_next(self, tenant: TenantId, intent_id: UUID) -> None:
+        """Best effort: where it fails, whoever asks again without a key buys."""
+        try:
+            await self._ledger.undelivered(tenant, intent_id)
+        except (StorageUnavailable, CommitUnknown):
+            log.warning("an undelivered answer could not be left to be taken over", intent=str(intent_id))
+        else:
+            await self._gate.undelivered(tenant)
+
+    async def known(
+        self, caller: Principal, ask: Ask, *, within: float | None, gone: "asyncio.Future[None]"
+    ) -> Answered | Pending | None:
         """What became of the purchase that this key names, or None where it names none.
 
         For a request that could not be admitted as it stands now, and may have been before: a grant has changed.
         Raises: IdempotencyKeyReused; StorageUnavailable.
         """
+        until = monotonic() + (self._answer_within if within is None else within)
+        said = await self._named(caller, ask)
+        return None if said is None else await self._join(caller, ask, said, until=until, gone=gone)
+
+    async def _named(self, caller: Principal, ask: Ask) -> dict[str, Any] | None:
+        """The purchase that this key names. One look of a tenant at a time: many of them must cost others nothing."""
         if ask.key is None:
             return None
-        until = monotonic() + (self._answer_within if within is None else within)
-        said = await self._ledger.named_by(caller.tenant, ask.key)
-        if said is None:
-            return None
-        said["fingerprint_equal"] = said.pop("fingerprint") == ask.fingerprint
-        return await self._join(caller, ask, said, until=until)
+        async with self._looks.setdefault(caller.tenant, asyncio.Lock()):
+            said = await self._ledger.named_by(caller.tenant, ask.key)
+        if said is not None:
+            said["fingerprint_equal"] = said.pop("fingerprint") == ask.fingerprint
+        return said
 
     async def drain(self) -> None:
         """Let purchases under way finish for a while, then stop listening and leave doubts. Nothing new is begun."""
@@ -175,7 +220,7 @@ class Provisioning:
             return None
         except Exception as error:
             purchase.admitted.set_exception(error)
-            if isinstance(error, QuotaExceeded):
+            if isinstance(error, QuotaExceeded) and error.lasts:
                 await self._gate.leave(purchase.caller.tenant, purchase.ask, quota=error)
             if not isinstance(error, ServiceError):
                 raise
@@ -209,6 +254,7 @@ class Provisioning:
             "request_id": purchase.request_id,
             "replica": str(self._replica),
             "lease_seconds": self._lease,
+            "price": self._price,
         }
         admission = await self._admissions.admit(question)
         if admission.outcome == "unknown_user":
@@ -229,10 +275,12 @@ class Provisioning:
             case outcome:
                 raise AssertionError(f"admission answered {outcome}")
 
-    async def _outcome(self, purchase: Purchase, *, until: float, replayed: bool) -> Answered | Pending:
+    async def _outcome(
+        self, purchase: Purchase, *, until: float, gone: "asyncio.Future[None]", replayed: bool
+    ) -> Answered | Pending:
         """An admitted purchase's answer, or that it is pending; never an error, for what was admitted may be bought."""
         task = purchase.task
-        await self._drain.wait({task}, until=until)
+        await self._drain.wait({task, gone}, until=until)
         if (
             task.done()
             and not task.cancelled()
@@ -242,23 +290,27 @@ class Provisioning:
             return replace(answered, replayed=replayed)
         return Pending(purchase.intent_id, "pending")
 
-    async def _join(self, caller: Principal, ask: Ask, said: dict[str, Any], *, until: float) -> Answered | Pending:
-        """Wait for a purchase that this key already names, in whichever process, as its first caller would."""
+    async def _join(
+        self, caller: Principal, ask: Ask, said: dict[str, Any], *, until: float, gone: "asyncio.Future[None]"
+    ) -> Answered | Pending:
+        """Wait for a purchase that is there already, in whichever process, as its first caller would."""
         if not said["fingerprint_equal"]:
             raise IdempotencyKeyReused
-        intent_id = UUID(said["intent_id"])
-        if said["answer"] is not None:
-            REPLAYS.labels("postgres").inc()
-            answer = Answer.of(said["answer"])
-            if answer.status < 300:  # A refusal has its minute from when it was given, not from now.
-                await self._gate.leave(caller.tenant, ask, answer=answer)
-            return Answered(answer, replayed=True)
-        state, pause = said["state"], 0.05
-        while state in ("sending", "doubtful") and (left := self._drain.left(until)) > 0:
-            await asyncio.sleep(min(pause, left))
+        intent_id, joined = UUID(said["intent_id"]), "joined" in said
+        if joined:
+            JOINED.inc()
+            log.info("an undelivered answer was taken over", intent=said["intent_id"])
+        state, answer, pause = said["state"], said["answer"], 0.05
+        if answer is not None:
+            await self._gate.leave(caller.tenant, ask, answer=Answer.of(answer))
+        while answer is None and state in ("sending", "doubtful") and (left := self._drain.left(until)) > 0:
+            await asyncio.wait({gone}, timeout=min(pause, left))
+            if gone.done():
+                break
             pause = min(pause * 1.5, 0.5)
-            state, answer_said = await self._ledger.look(caller.tenant, intent_id)
-            if answer_said is not None:
-                REPLAYS.labels("postgres").inc()
-                return Answered(Answer.of(answer_said), replayed=True)
-        return Pending(intent_id, OPERATION_STATES[state])
+            state, answer = await self._ledger.look(caller.tenant, intent_id)
+        if answer is None:
+            return Pending(intent_id, OPERATION_STATES[state], joined=joined)
+        if not joined:
+            REPLAYS.labels("postgres").inc()
+        return Answered(Answer.of(answer), replayed=not joined, joined=joined)

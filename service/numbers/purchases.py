@@ -49,10 +49,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The outcome is known, and this is its answer, byte for byte as every replay will be."""
+    """The outcome is known, and this is its answer, byte for byte as every replay will be.
+
+    `tightest`: where it was admitted just now, the limit with the fewest purchases left.
+    `joined`: it is that of an equal request, which did not get it.
+    """
 
     answer: Answer
     replayed: bool = False
+    tightest: dict[str, Any] | None = None
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Pending:
 
     operation_id: UUID
     state: OperationState
+    tightest: dict[str, Any] | None = None
+    joined: bool = False
 
 
 @dataclass(slots=True, eq=False)

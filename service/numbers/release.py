@@ -2,7 +2,9 @@
 
 Teli's DELETE names only the E.164. A late or repeated one could hit a number that was given out anew, so a DELETE is
 never repeated before the row id that was meant has been seen again, alone under its E.164, and after an unknown
-outcome not before a settling window has passed. Where that cannot be seen the release is unresolved: a person decides.
+outcome not before a settling window has passed. Nor is one sent without that look where the number is in question: it
+was given up as missing, its row is listed no more, or its E.164 stands for something else too. Where it cannot be seen
+the release is unresolved: a person decides.
 So it is of a number that was bought and never listed: nothing is sent for it.
 """
 
@@ -18,10 +20,12 @@ from service.kit.types import TenantId
 from service.numbers.confirm import Confirmation
 from service.numbers.models import Number, Step
 from service.numbers.repository import Numbers
-from service.numbers.steps import LOST, Done, Later, Steps
+from service.numbers.standing import Unfound, own_row
+from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS
 from service.teli.client import TeliClient
 from service.teli.heard import Heard
+from service.teli.listing import Row
 
 LOOKS = 3
 LONGEST_BETWEEN_LOOKS = 60.0
@@ -39,8 +43,11 @@ class Release:
         self._settling_window = settling_window
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
-        """The `release` step. The worker always looks first; only the request itself, at its one try, need not."""
-        number = await self._numbers.get(step.number_id, tenant)
+        """The `release` step. The worker always looks first; only the request itself, at its one try, need not.
+
+        In a request that must look, nothing is sent: the worker does it.
+        """
+        number, in_question = await self._numbers.with_question(step.number_id, tenant)
         if number.state == "released":
             return Done("released before", answer=answer_of(step, number, number.released_at or utc_now(), again=False))
         if step.sent_at is not None:
@@ -49,6 +56,8 @@ class Release:
                 return Later("unknown", after=left)
         if number.confirmed_at is None:
             match await self._confirmation.look(number, tenant, request_id=step.request_id):
+                case "confirmed" if in_question:
+                    return LOOKED_FOR_FIRST
                 case "confirmed":
                     pass
                 case "not to be told":
@@ -57,9 +66,10 @@ class Release:
                     if utc_now() < step.created_at + timedelta(seconds=self._settling_window):
                         return Later("not listed yet")
                     return await self._not_listed(step, number, "it was never listed", tenant)
-        elif tenant is not None and number.still_ours_at is not None:
-            # It was vouched for by a person, when the listings did not show it or its last release could not be told.
-            return Later("its row is looked for first", after=0)
+        elif tenant is not None and (in_question or step.answer is not None or number.still_ours_at is not None):
+            # It was missing, or vouched for by a person when the listings did not show it or its last release could not
+            # be told; or the ledger knows by itself that somebody else may have it.
+            return LOOKED_FOR_FIRST
         elif tenant is None:
             match await self._look(number):
                 case "there":
@@ -76,18 +86,9 @@ class Release:
         heard = await self._teli.release(number.phone_number, send_by=send_by)
         return await self._read(step, number, heard, tenant)
 
-    async def _look(self, number: Number) -> Literal["there", "gone", "given out anew", "not to be told"]:
-        """Whether the row that is meant, and no other of its E.164, is listed in its organisation."""
-        listing = await self._confirmation.listing(number, whole=True)
-        if listing is None:
-            return "not to be told"
-        rows = {row.row_id for row in listing.rows if row.phone_number == number.phone_number}
-        # A row of an acquisition before this one is only slow to vanish.
-        if rows - {number.upstream_row_id} - set(await self._numbers.earlier_rows(number)):
-            return "given out anew"
-        if number.upstream_row_id in rows:
-            return "there"
-        return "gone" if listing.complete else "not to be told"
+    async def _look(self, number: Number) -> Literal["there"] | Unfound:
+        found = await own_row(number, self._numbers, self._confirmation)
+        return "there" if isinstance(found, Row) else found
 
     async def _not_listed(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> Done | Later:
         """One listing may leave a row out; after several the row id cannot be checked, and nothing is sent any more."""

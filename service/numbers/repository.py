@@ -7,7 +7,7 @@ The seam between what confirm, changes and release decide and where it is kept; 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import structlog
@@ -19,17 +19,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.agents.models import AgentLink
 from service.audit.entries import note
 from service.db import Database
-from service.kit.clock import utc_now
-from service.kit.errors import NotFound
+from service.idempotency.keys import KEPT_AFTER_RELEASE
+from service.idempotency.models import IdempotencyKey
+from service.idempotency.once import UNKEYED, Once
+from service.kit.clock import rfc3339, utc_now
+from service.kit.errors import NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
-from service.numbers.errors import StateConflict, released_before
+from service.numbers.errors import released_before
 from service.numbers.marks import mark_of
-from service.numbers.models import Number, Step
-from service.numbers.steps import owe
+from service.numbers.models import Intent, Number, Step
+from service.numbers.steps import called_for_at, owe
 from service.observability.metrics import LANE_MODE
 from service.outbox.events import record
-from service.quotas.counting import count_held
+from service.quotas.counting import HELD, count_held, count_release
 from service.teli.listing import Row
 from service.tenants.models import Account, User
 from service.tenants.principals import Principal
@@ -38,14 +41,12 @@ from service.tenants.version import bump
 WORKER = "worker"
 DIRECTIONS = ("inbound", "outbound")
 CHANGEABLE = ("active", "release_scheduled")
-# One that is missing was given up as held when that was decided.
-COUNTED = (*CHANGEABLE, "releasing")
 LATE_RETRY = timedelta(days=7)
 log = structlog.get_logger()
 
 
 class RowTaken(Exception):
-    """The row's id belongs to another acquisition, perhaps of a tenant that may not be seen."""
+    """The row is another acquisition's, perhaps of a tenant that may not be seen, or was there before the purchase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class AlreadyReleased:
     number_id: UUID
     released_at: datetime
 
+    def as_json(self) -> dict[str, str]:
+        return {"number_id": str(self.number_id), "released_at": rfc3339(self.released_at)}
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        return cls(UUID(stored["number_id"]), datetime.fromisoformat(stored["released_at"]))
+
 
 class Numbers:
     def __init__(self, database: Database) -> None:
@@ -81,6 +89,20 @@ class Numbers:
     async def get(self, number_id: UUID, tenant: TenantId | None) -> Number:
         async with self._database.acting(tenant=tenant) as session:
             return await session.get_one(Number, number_id)
+
+    async def with_question(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, bool]:
+        """A number as it stands, and whether it is in question: somebody else may have its E.164 by now.
+
+        Its row is known to be listed no more, or the E.164 stands under another row too, in proof without a row, or in
+        the answer of a doubt.
+        """
+        async with self._database.acting(tenant=tenant) as session:
+            return await self._with_question(session, number_id)
+
+    async def _with_question(self, session: AsyncSession, number_id: UUID) -> tuple[Number, bool]:
+        asked = select(Number, func.number_in_question(Number.id)).where(Number.id == number_id)
+        number, in_question = (await session.execute(asked)).one()
+        return number, bool(in_question)
 
     # -- Confirming ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +129,8 @@ class Numbers:
     ) -> None:
         """File the row of a number, and with it whether marks come back; nothing where it was confirmed meanwhile.
 
-        `unmark_after`: seconds until its mark is to be taken off. Raises: RowTaken.
+        An orphan of that row is none any more. `unmark_after`: seconds until its mark is to be taken off.
+        Raises: RowTaken.
         """
         marked = mark_of(row.nickname) == number.mark
         found = {
@@ -128,13 +151,18 @@ class Numbers:
                 )
                 if confirmed is None:
                     return
+                if await session.scalar(select(func.anothers_row(number.intent_id, number.mark, row.row_id))):
+                    raise RowTaken
+                await session.execute(select(func.explain_orphan(number.account_id, row.row_id)))
                 if marked:
                     await owe(session, number.tenant_id, number.id, "unmark", after=unmark_after, request_id=request_id)
                 _note(
                     session, number, "confirmed", after={"row_id": row.row_id, "marked": marked}, request_id=request_id
                 )
                 await record(session, number.tenant_id, "number.confirmed", number_id=number.id, row_id=row.row_id)
-                await self._learn_mode(session, number.account_id, "mark" if marked else "lane")
+                # One that never had a mark tells nothing by having none.
+                if number.mark:
+                    await self._learn_mode(session, number.account_id, "mark" if marked else "lane")
         except IntegrityError as error:
             raise RowTaken from error
 
@@ -163,12 +191,16 @@ class Numbers:
 
     # -- Changing ------------------------------------------------------------------------------------------------------
 
-    async def want(self, caller: Principal, phone_number: E164, change: Change, *, request_id: str) -> UUID:
+    async def want(
+        self, caller: Principal, phone_number: E164, change: Change, *, request_id: str, once: Once = UNKEYED
+    ) -> UUID:
         """Commit what is wanted. Returns the push step's id, which is the operation.
 
-        Raises: NotFound; StateConflict for a number that is being released.
+        Raises: IdempotencyKeyReused; NotFound; StateConflict for a number that is being released.
         """
         async with self._database.acting(tenant=caller.tenant) as session:
+            if (named := await once.before(session)) is not None and named.step_id is not None:
+                return named.step_id
             number = await number_of(session, caller.tenant, phone_number)
             if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
@@ -198,6 +230,7 @@ class Numbers:
                 request_id=request_id,
             )
             await record(session, caller.tenant, "number.changed", number_id=number.id, **after)
+            await once.keep(session, step_id=step_id)
         return step_id
 
     async def _want_agent(self, session: AsyncSession, number: Number, direction: str, agent: str | None) -> None:
@@ -208,10 +241,13 @@ class Numbers:
             .on_conflict_do_update(index_elements=["number_id", "direction"], set_=wanted)
         )
 
-    async def with_links(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, Mapping[str, AgentLink]]:
-        """A number as it stands, and its links by direction."""
+    async def with_links(
+        self, number_id: UUID, tenant: TenantId | None
+    ) -> tuple[Number, Mapping[str, AgentLink], bool]:
+        """A number as it stands, its links by direction, and whether it is in question."""
         async with self._database.acting(tenant=tenant) as session:
-            return await session.get_one(Number, number_id), await self._links(session, number_id)
+            number, in_question = await self._with_question(session, number_id)
+            return number, await self._links(session, number_id), in_question
 
     async def _links(self, session: AsyncSession, number_id: UUID) -> Mapping[str, AgentLink]:
         found = await session.scalars(select(AgentLink).where(AgentLink.number_id == number_id))
@@ -262,48 +298,76 @@ class Numbers:
     # -- Releasing -----------------------------------------------------------------------------------------------------
 
     async def begin_release(
-        self, caller: Principal, phone_number: E164, *, acquisition: UUID | None, request_id: str
+        self,
+        caller: Principal,
+        phone_number: E164,
+        *,
+        acquisition: UUID | None,
+        request_id: str,
+        once: Once = UNKEYED,
     ) -> Releasing | AlreadyReleased:
         """Commit that this number is to be released; asking again changes nothing.
 
-        Raises: NotFound; StateConflict where an earlier acquisition may be meant.
+        Raises: IdempotencyKeyReused; NotFound; StateConflict where an earlier acquisition may be meant; QuotaExceeded.
         """
         async with self._database.acting(tenant=caller.tenant) as session:
-            held = (
-                await session.scalars(
-                    select(Number)
-                    .where(Number.tenant_id == caller.tenant, Number.phone_number == phone_number)
-                    .order_by(Number.acquired_at.desc())
-                    .with_for_update()
-                )
-            ).all()
-            number = meant(held, acquisition)
-            if number.state == "released":
-                assert number.released_at is not None
-                return AlreadyReleased(number.id, number.released_at)
-            if number.state == "releasing":
-                under_way = await session.scalars(
-                    select(Step.id)
-                    .where(Step.number_id == number.id, Step.kind == "release")
-                    .order_by(Step.created_at.desc())
-                    .limit(1)
-                )
-                return Releasing(under_way.one())
-            was = number.state
-            if was not in COUNTED:  # It is held again, if only in order to be given back.
-                await count_held(session, number.tenant_id, 1)
-            number.state = "releasing"
-            step_id = await owe(session, caller.tenant, number.id, "release", actor=caller.actor, request_id=request_id)
-            _note(
-                session,
-                number,
-                "releasing",
-                actor=caller.actor,
-                before={"state": was},
-                after={"state": "releasing"},
-                request_id=request_id,
+            if (named := await once.before(session)) is not None:
+                return Releasing(named.step_id) if named.step_id is not None else AlreadyReleased.of(named.answer)
+            outcome = await self._begin_release(session, caller, phone_number, acquisition, request_id)
+            if isinstance(outcome, Releasing):
+                await once.keep(session, step_id=outcome.step_id)
+            else:
+                await once.keep(session, answer=outcome.as_json())
+        return outcome
+
+    async def _begin_release(
+        self, session: AsyncSession, caller: Principal, phone_number: E164, acquisition: UUID | None, request_id: str
+    ) -> Releasing | AlreadyReleased:
+        held = (
+            await session.scalars(
+                select(Number)
+                .where(Number.tenant_id == caller.tenant, Number.phone_number == phone_number)
+                .order_by(Number.acquired_at.desc())
+                .with_for_update()
             )
-            await record(session, caller.tenant, "number.releasing", number_id=number.id)
+        ).all()
+        number = meant(held, acquisition)
+        if number.state == "released":
+            assert number.released_at is not None
+            return AlreadyReleased(number.id, number.released_at)
+        if number.state == "releasing":
+            under_way = await session.scalars(
+                select(Step.id)
+                .where(Step.number_id == number.id, Step.kind == "release")
+                .order_by(Step.created_at.desc())
+                .limit(1)
+            )
+            return Releasing(under_way.one())
+        was = number.state
+        number.state = "releasing"
+        step_id = await owe(
+            session,
+            caller.tenant,
+            number.id,
+            "release",
+            actor=caller.actor,
+            request_id=request_id,
+            told={"was": was} if was == "missing" else None,
+        )
+        owner = number.tenant_id, number.organization_id, number.user_id
+        if was not in HELD:  # It is held again, if only in order to be given back.
+            await count_held(session, *owner, 1)
+        await count_release(session, *owner, asked=True, at=called_for_at(step_id))
+        _note(
+            session,
+            number,
+            "releasing",
+            actor=caller.actor,
+            before={"state": was},
+            after={"state": "releasing"},
+            request_id=request_id,
+        )
+        await record(session, caller.tenant, "number.releasing", number_id=number.id)
         return Releasing(step_id)
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:
@@ -357,8 +421,10 @@ async def close_as_released(
     """File that a number, locked by the caller, is no longer held: its quota is free, the fact audited and told."""
     before = number.state
     number.state, number.released_at = "released", utc_now()
-    if before in COUNTED:
-        await count_held(session, number.tenant_id, -1)
+    if before in HELD:
+        await count_held(session, number.tenant_id, number.organization_id, number.user_id, -1)
+    if number.intent_id is not None:
+        await _let_key_expire(session, number, number.released_at + KEPT_AFTER_RELEASE)
     _note(
         session,
         number,
@@ -370,6 +436,20 @@ async def close_as_released(
     )
     await record(session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number)
     return number.released_at
+
+
+async def _let_key_expire(session: AsyncSession, number: Number, at: datetime) -> None:
+    """The key that bought this number, where there was one, has lived long enough then."""
+    named = select(Intent.idempotency_key).where(Intent.id == number.intent_id).scalar_subquery()
+    await session.execute(
+        update(IdempotencyKey)
+        .where(
+            IdempotencyKey.tenant_id == number.tenant_id,
+            IdempotencyKey.scope == "create",
+            IdempotencyKey.key == named,
+        )
+        .values(expires_at=at)
+    )
 
 
 def meant(held: Sequence[Number], acquisition: UUID | None) -> Number:

@@ -117,6 +117,9 @@ class NumberBought(BaseModel):
     state: str
     operation_id: UUID
     warnings: list[str] | None = None
+    joined: Literal[True] | None = Field(
+        None, description="Taken over, without a key, from an equal request that was not told."
+    )
 
 
 class PendingOut(BaseModel):
@@ -126,6 +129,9 @@ class PendingOut(BaseModel):
     pending: Literal[True] = True
     operation_id: UUID
     state: Literal["pending", "unresolved", "succeeded", "failed"]
+    joined: Literal[True] | None = Field(
+        None, description="Taken over, without a key, from an equal request that was not told."
+    )
 
 
 class NumberUpdated(BaseModel):
@@ -194,7 +200,10 @@ class TeliListing(BaseModel):
 
 
 class NumberOut(BaseModel):
-    """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it; `operation_id` is its purchase."""
+    """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it.
+
+    `operation_id` is its purchase; an adopted one has none.
+    """
 
     id: UUID
     phone_number: str = Field(examples=["+13135550142"])
@@ -212,7 +221,7 @@ class NumberOut(BaseModel):
     acquired_at: datetime
     confirmed_at: datetime | None
     released_at: datetime | None
-    operation_id: UUID
+    operation_id: UUID | None
 
 
 class OperationOut(BaseModel):

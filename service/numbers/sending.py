@@ -123,7 +123,7 @@ class Sending:
             purchase.caller.tenant,
             purchase.ask,
             answer=held,
-            quota="freed" if settled["state"] == "refused" else "same",
+            quota=settled.get("quota") if settled["state"] == "refused" else None,
         )
         return Answered(held) if held else None
 

@@ -7,10 +7,11 @@ a later claimant can neither end it, nor put it off, nor begin to change anythin
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -49,11 +50,17 @@ class Later:
 
 
 LOST = Later("lost to a later claimant")
+LOOKED_FOR_FIRST = Later("its row is looked for first", after=0)
 
 
 def seconds(value: float) -> Any:
     """An interval of that many seconds, by the database's clock."""
     return func.make_interval(0, 0, 0, 0, 0, 0, value)
+
+
+def called_for_at(step_id: UUID) -> ScalarSelect[datetime]:
+    """When a step was called for, to be asked within a statement."""
+    return select(Step.created_at).where(Step.id == step_id).scalar_subquery()
 
 
 async def owe(
@@ -66,10 +73,12 @@ async def owe(
     actor: str | None = None,
     request_id: str | None = None,
     given: Sequence[str] = (),
+    told: dict[str, Any] | None = None,
 ) -> UUID:
     """A new step, in the transaction of the change that calls for it. Returns its id.
 
-    `actor` and `request_id` are who called for it, for the audit log; `given` the members that a push is about.
+    `actor` and `request_id` are who called for it, for the audit log; `given` the members that a push is about; `told`
+    what the first try must know.
     """
     step_id = new_id()
     due_at = func.clock_timestamp() + seconds(after)
@@ -83,6 +92,7 @@ async def owe(
             actor=actor,
             request_id=request_id,
             given=list(given),
+            **({"answer": told} if told else {}),
         )
     )
     return step_id
@@ -91,6 +101,21 @@ async def owe(
 def still_held(step: Step) -> ColumnElement[bool]:
     """The row of this step, while nobody claimed it since."""
     return and_(Step.id == step.id, Step.state == "running", Step.tries == step.tries)
+
+
+_running = aliased(Step)
+# Built once: what SQLAlchemy makes of an alias costs more than to ask.
+_due = (
+    select(Step.id)
+    .where(
+        or_(Step.state == "waiting", (Step.state == "running") & (Step.lease_until < func.clock_timestamp())),
+        Step.due_at <= func.clock_timestamp(),
+        # One whose lease is over still comes first: it can be claimed itself.
+        ~exists().where(_running.number_id == Step.number_id, _running.state == "running", _running.id != Step.id),
+    )
+    .order_by(Step.due_at, Step.id)
+    .with_for_update(skip_locked=True)
+)
 
 
 class Steps:
@@ -106,20 +131,7 @@ class Steps:
 
         One that is named is claimed only for its first try: what failed once is the worker's, who sees every tenant.
         """
-        now = func.clock_timestamp()
-        running = aliased(Step)
-        query = (
-            select(Step.id)
-            .where(
-                or_(Step.state == "waiting", (Step.state == "running") & (Step.lease_until < now)),
-                Step.due_at <= now,
-                # One whose lease is over still comes first: it can be claimed itself.
-                ~exists().where(running.number_id == Step.number_id, running.state == "running", running.id != Step.id),
-            )
-            .order_by(Step.due_at, Step.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        query = _due.limit(limit)
         if step_id is not None:
             query = query.where(Step.id == step_id, Step.tries == 0)
         claimed: list[Step] = []
@@ -128,7 +140,7 @@ class Steps:
                 taken = (
                     update(Step)
                     .where(Step.id == found)
-                    .values(state="running", lease_until=now + seconds(LEASE), tries=Step.tries + 1)
+                    .values(state="running", lease_until=func.clock_timestamp() + seconds(LEASE), tries=Step.tries + 1)
                     .returning(Step)
                 )
                 try:

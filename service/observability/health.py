@@ -27,7 +27,9 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """`status`: ready, degraded (slower, and correct) or unready. `purchases`: open, listing, or stopped."""
+    """`status`: ready, degraded (slower, and correct) or unready. `purchases`: open, partly_stopped (for
+    some tenants or accounts), stopped, listing, or draining.
+    """
 
     status: Literal["ready", "degraded", "unready"]
     database: Literal["ok", "away"]

@@ -17,9 +17,17 @@ UPSTREAM_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60, 180),
 )
 ADMISSIONS = Counter("numbergate_admissions_total", "Answers of the admission", ["outcome"])
+QUOTA_SHADOW = Counter(
+    "numbergate_quota_shadow_refusals_total", "What limits in shadow mode would have refused", ["scope", "limit"]
+)
+RATE_LIMITED = Counter(
+    "numbergate_rate_limited_total", "Requests beyond the rate of their tenant, by who counted", ["source"]
+)
 REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
+JOINED = Counter("numbergate_joined_total", "Undelivered purchases that an equal request without a key took over")
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
 LANE_MODE = Gauge("numbergate_account_lane_mode", "1 while the account is in lane mode", ["account"])
+STOPS = Gauge("numbergate_purchases_stopped", "Stops of purchases that are in force", ["scope"])
 DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state"])
 DOUBTS_RESOLVED = Counter("numbergate_doubts_resolved_total", "Doubts by what became of them", ["state"])
 LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome"])

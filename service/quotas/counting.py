@@ -1,13 +1,52 @@
-"""Counting what a tenant holds, always in the transaction that changes it."""
+"""Counting what is held and given back, always in the transaction that changes it, in every quota it counts in."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from sqlalchemy import update
+import orjson
+import structlog
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.quotas.models import TenantQuota
+from service.observability.metrics import QUOTA_SHADOW
+from service.quotas.errors import refusal_of
+
+# States of a number that counts as held. One that is missing was given up as held when that was decided.
+HELD = ("active", "release_scheduled", "releasing")
+log = structlog.get_logger()
 
 
-async def count_held(session: AsyncSession, tenant: str, by: Literal[1, -1]) -> None:
+async def hold_quotas(session: AsyncSession) -> None:
+    """Whoever counts more than once in a transaction holds all quotas before: else two could wait for one another."""
+    await session.execute(text("LOCK TABLE quotas IN EXCLUSIVE MODE"))
+
+
+async def count_held(session: AsyncSession, tenant: str, organization: str, user: str, by: Literal[1, -1]) -> None:
     """One number more or one less; past a limit too, for what is counted here exists already."""
-    await session.execute(update(TenantQuota).where(TenantQuota.tenant_id == tenant).values(used=TenantQuota.used + by))
+    await session.execute(select(func.count_held(tenant, organization, user, by)))
+
+
+async def count_release(
+    session: AsyncSession, tenant: str, organization: str, user: str, *, asked: bool, at: ColumnElement[datetime]
+) -> None:
+    """A number is to be given back, as of `at`. `asked`: by its tenant, who is held to its limits.
+
+    Raises: QuotaExceeded.
+    """
+    try:
+        shadow = await session.scalar(select(func.count_release(tenant, organization, user, asked, at)))
+    except DBAPIError as error:
+        # SQLAlchemy's error wraps its driver's, which wraps asyncpg's.
+        cause = getattr(error.orig, "__cause__", None)
+        if getattr(cause, "sqlstate", None) != "NG001":
+            raise
+        raise refusal_of(orjson.loads(getattr(cause, "detail", None) or "{}")) from None
+    tell_shadow(shadow)
+
+
+def tell_shadow(words: list[dict[str, Any]] | None) -> None:
+    """Limits in shadow mode that would have refused: counted and reported, and nothing more."""
+    for word in words or ():
+        QUOTA_SHADOW.labels(word["scope"], word["limit_name"]).inc()
+        log.warning("a limit in shadow mode would have refused", **{f"quota_{name}": word[name] for name in word})

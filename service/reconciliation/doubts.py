@@ -31,6 +31,8 @@ from service.tenants.models import Account, User
 DOUBTS = ("doubtful", "unresolved")
 # Refused by statuses that Teli does not document: they may have bought all the same.
 WATCHED = ("bad_request", "rate_limited")
+# Refused by a decision, with no proof: they may have bought as well, and nothing says by when it would have shown.
+DECIDED = ("operator", "presumed")
 ENDED_AT = func.coalesce(Intent.send_ended_at, Intent.lease_until)
 
 
@@ -51,11 +53,15 @@ class Doubts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, place: Place) -> OpenDoubts:
-        """The doubts of a place, oldest first, with what is known of each."""
+    async def of(self, place: Place, *, settling: timedelta) -> OpenDoubts:
+        """The doubts of a place, oldest first, with what is known of each. `settling`: the settling window.
+
+        Those whose user is exclusive no more give up their lanes.
+        """
         async with self._database.acting() as session:
             doubts = await open_doubts(session, place)
-            return OpenDoubts(doubts, await _log(session, place, doubts), await _lanes(session, place, doubts))
+            lanes = await _lanes(session, place, doubts, settling)
+            return OpenDoubts(doubts, await _log(session, place, doubts), lanes)
 
     async def with_candidates(self, place: Place, doubts: Sequence[Doubt]) -> Set[UUID]:
         """Those for whose user an unexplained row appeared since they were admitted, which nobody has decided."""
@@ -80,9 +86,40 @@ class Doubts:
     async def purchases_known(
         self, place: Place, asked: Set[tuple[str, datetime]]
     ) -> Mapping[tuple[str, datetime], int]:
-        """How many purchases of each user are known from a moment on: ours, and rows that appeared."""
+        """How many purchases of each user are surely known from a moment on: ours, and rows that appeared.
+
+        Below the truth rather than above it, for one too many hides a purchase that Teli counts. What was learnt of
+        since then may have been bought before, so each counts from the first that tells of it.
+        """
+        query = text(
+            """
+            WITH asked AS (
+              SELECT * FROM unnest(CAST(:users AS text[]), CAST(:since AS timestamptz[])) AS asked(user_id, since)
+            ), told AS (
+              SELECT n.user_id, n.phone_number, n.upstream_row_id AS row_id,
+                     least(n.acquired_at, i.admitted_at, r.first_seen_at) AS told_at
+              FROM numbers n
+              LEFT JOIN intents i ON i.id = n.intent_id
+              LEFT JOIN upstream_rows r ON r.account_id = n.account_id AND r.row_id = n.upstream_row_id
+              WHERE n.account_id = :account_id AND n.organization_id = :organization_id
+                AND n.user_id = ANY (CAST(:users AS text[]))
+              UNION ALL
+              SELECT o.user_id, o.phone_number, o.row_id, least(o.created_at, i.admitted_at, r.first_seen_at)
+              FROM orphans o
+              LEFT JOIN intents i ON i.id = o.intent_id
+              LEFT JOIN upstream_rows r ON r.account_id = o.account_id AND r.row_id = o.row_id
+              WHERE o.account_id = :account_id AND o.organization_id = :organization_id
+            )
+            SELECT asked.user_id, asked.since, t.phone_number, t.row_id
+            FROM asked JOIN told t ON t.user_id = asked.user_id AND t.told_at >= asked.since
+            WHERE NOT EXISTS (SELECT FROM told e WHERE e.phone_number = t.phone_number AND e.told_at < asked.since
+                              AND (e.row_id = t.row_id OR e.row_id IS NULL OR t.row_id IS NULL))
+            """
+        )
+        known: dict[tuple[str, datetime], list[Bought]] = {pair: [] for pair in asked}
         async with self._database.acting() as session:
-            known = await _purchases(session, place, asked)
+            for user, since, phone_number, row_id in await session.execute(query, _asked(place, asked)):
+                known[user, since].append((phone_number, row_id))
         return {pair: count_purchases(found) for pair, found in known.items()}
 
     async def accounted_for(
@@ -90,8 +127,8 @@ class Doubts:
     ) -> Mapping[tuple[str, datetime], int]:
         """How many purchases of each user Teli may count from a moment on, before one is unaccounted for.
 
-        Beside those that are known: rows that were first listed since, what was bought before Numbergate and may have
-        been on one of those days, and purchases of which nobody can know yet, being sent or in doubt for less than
+        Beside those learnt of since then: rows that were first listed since, what was bought before Numbergate and may
+        have been on one of those days, and purchases of which nobody can know yet, being sent or in doubt for less than
         `settling`. Above the truth rather than below it, for it is to raise an alarm.
         """
         query = text(
@@ -263,7 +300,9 @@ async def _log(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> 
     return [Taken(*one) for one in taken]
 
 
-async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> Mapping[UUID, Lane]:
+async def _lanes(
+    session: AsyncSession, place: Place, doubts: Sequence[Doubt], settling: timedelta
+) -> Mapping[UUID, Lane]:
     holders = [one for one in doubts if one.holds_lane]
     if not holders:
         return {}
@@ -274,6 +313,11 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
             select(User.id).where(User.organization_id == place.organization_id, User.id.in_(users), User.exclusive)
         )
     )
+    freed = [one.id for one in holders if one.user_id not in exclusive]
+    if freed:
+        await session.execute(
+            update(Intent).where(Intent.id.in_(freed), Intent.state.in_(DOUBTS)).values(holds_lane=False)
+        )
     open_purchases = Counter(
         await session.scalars(
             select(Intent.user_id).where(
@@ -295,6 +339,18 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
             )
         )
     ).all()
+    decided = Counter(
+        await session.scalars(
+            select(Intent.user_id).where(
+                Intent.account_id == place.account_id,
+                Intent.organization_id == place.organization_id,
+                Intent.state == "refused",
+                Intent.decision.in_(DECIDED),
+                Intent.user_id.in_(users),
+                ~exists().where(Orphan.intent_id == Intent.id),
+            )
+        )
+    )
     baselines = await _baselines(session, place, holders)
     appeared = await _appeared(session, place, users, [one for one in baselines.values() if one is not None])
     return {
@@ -304,7 +360,8 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
             held=one.holds_lane,
             others_open=open_purchases[one.user_id]
             - 1
-            + sum(user == one.user_id and after(at, baselines[one.id]) for user, at in watched),
+            + decided[one.user_id]
+            + sum(user == one.user_id and may_own_new_rows(at, baselines[one.id], settling) for user, at in watched),
             baseline=baselines[one.id],
             appeared=[(row, at) for row, at in appeared if row.user_id == one.user_id],
         )
@@ -312,9 +369,12 @@ async def _lanes(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -
     }
 
 
-def after(decided_at: datetime | None, baseline: datetime | None) -> bool:
-    """Whether a purchase that was refused then may own a row that was not there at the baseline."""
-    return decided_at is not None and baseline is not None and decided_at > baseline
+def may_own_new_rows(refused_at: datetime | None, baseline: datetime | None, settling: timedelta) -> bool:
+    """Whether a purchase that was refused then may own a row that was not there at the baseline.
+
+    A row is listed late, and left out of a listing now and then: for the settling window.
+    """
+    return refused_at is not None and baseline is not None and refused_at + settling > baseline
 
 
 async def _baselines(session: AsyncSession, place: Place, doubts: Sequence[Doubt]) -> dict[UUID, datetime | None]:

@@ -3,14 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
 from service.http.context import request_id_of
 from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
 from service.http.routes import OwnRoute
-from service.kit.errors import Fault, InvalidRequest, NotFound
+from service.idempotency.asking import Keyed
+from service.idempotency.keys import IdempotencyKeyReused
+from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164
-from service.numbers.errors import StateConflict
 from service.reconciliation.decisions import Decisions
 from service.reconciliation.lists import Lists
 from service.reconciliation.schemas import (
@@ -46,8 +48,7 @@ def request_id(request: Request) -> str:
 ListsDep = Annotated[Lists, Depends(lists_of)]
 DecisionsDep = Annotated[Decisions, Depends(decisions_of)]
 RequestId = Annotated[str, Depends(request_id)]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(max_length=1000)]
+DECIDED = problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH)
 
 
 @router.get("/doubts", responses=problems(*AUTH))
@@ -74,26 +75,38 @@ async def list_ghosts(caller: Operator, lists: ListsDep, limit: Limit = 100, cur
     return GhostPage.model_validate(await lists.ghosts(caller, limit=limit, cursor=cursor))
 
 
-@router.post("/doubts/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+@router.post("/doubts/{item_id}/resolve", responses=DECIDED)
 async def resolve_doubt(
-    item_id: UUID, caller: OperatorDecides, body: DoubtDecision, decisions: DecisionsDep, request_id: RequestId
+    item_id: UUID,
+    caller: OperatorDecides,
+    body: DoubtDecision,
+    decisions: DecisionsDep,
+    request_id: RequestId,
+    keyed: Keyed,
 ) -> Decided:
     """Decide a doubt: it bought this number, or nothing."""
+    once = keyed.by(caller.actor)
     if body.decision == "refused":
-        return Decided(**await decisions.refuse(caller, item_id, reason=body.reason, request_id=request_id))
+        return Decided(**await decisions.refuse(caller, item_id, reason=body.reason, request_id=request_id, once=once))
     if body.phone_number is None:
         raise InvalidRequest(Fault("/phone_number", "is required: which number was bought?"))
     number = E164(body.phone_number)
-    return Decided(**await decisions.own(caller, item_id, number, reason=body.reason, request_id=request_id))
+    return Decided(**await decisions.own(caller, item_id, number, reason=body.reason, request_id=request_id, once=once))
 
 
-@router.post("/orphans/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+@router.post("/orphans/{item_id}/resolve", responses=DECIDED)
 async def resolve_orphan(
-    item_id: UUID, caller: OperatorDecides, body: OrphanDecision, decisions: DecisionsDep, request_id: RequestId
+    item_id: UUID,
+    caller: OperatorDecides,
+    body: OrphanDecision,
+    decisions: DecisionsDep,
+    request_id: RequestId,
+    keyed: Keyed,
 ) -> Decided:
     """Decide an orphan: a tenant's from now on, to be given back, or no concern of ours."""
+    once = keyed.by(caller.actor)
     if body.decision == "ignore":
-        return Decided(**await decisions.ignore(caller, item_id, reason=body.reason, request_id=request_id))
+        return Decided(**await decisions.ignore(caller, item_id, reason=body.reason, request_id=request_id, once=once))
     return Decided(
         **await decisions.adopt(
             caller,
@@ -102,15 +115,22 @@ async def resolve_orphan(
             user_id=body.user_id,
             reason=body.reason,
             request_id=request_id,
+            once=once,
             release=body.decision == "release",
         )
     )
 
 
-@router.post("/ghosts/{item_id}/resolve", responses=problems(NotFound, StateConflict, *AUTH))
+@router.post("/ghosts/{item_id}/resolve", responses=DECIDED)
 async def resolve_ghost(
-    item_id: UUID, caller: OperatorDecides, body: GhostDecision, decisions: DecisionsDep, request_id: RequestId
+    item_id: UUID,
+    caller: OperatorDecides,
+    body: GhostDecision,
+    decisions: DecisionsDep,
+    request_id: RequestId,
+    keyed: Keyed,
 ) -> Decided:
     """Decide a ghost: gone, or held all the same."""
     decide = decisions.missing if body.decision == "missing" else decisions.still_ours
-    return Decided(**await decide(caller, item_id, reason=body.reason, request_id=request_id))
+    once = keyed.by(caller.actor)
+    return Decided(**await decide(caller, item_id, reason=body.reason, request_id=request_id, once=once))

@@ -18,6 +18,8 @@ from service.teli.listing import Row
 SURELY_HELD = ("active", "release_scheduled")
 GHOSTS_AT_MOST = 10
 GHOST_LOOKS = 3
+# A row is first seen when its listing was asked for; it may have appeared until that listing was answered.
+LISTED_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Users:
+    """Each form in which a user of an organisation may be named, and its `unique_id`; `at`, by the ledger's clock."""
+
+    forms: Mapping[str, str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """One listing of a place. `rows` carry their user as `unique_id`, or None where no such user is known."""
+    """One listing of a place. `rows` carry their user as `unique_id`, or None where no such user is known.
+
+    `began_at`: when it was asked for, by the ledger's clock, as all that it is compared with.
+    """
 
     place: Place
     began_at: datetime
@@ -68,8 +81,9 @@ class Presence:
 
 
 class LastSeen(NamedTuple):
-    """A row as it was last listed; `gone_at`: when a complete listing no longer had it."""
+    """A row as it was last listed, and where; `gone_at`: when a complete listing of there no longer had it."""
 
+    organization_id: str
     user_id: str | None
     nickname: str | None
     first_seen_at: datetime
@@ -77,13 +91,17 @@ class LastSeen(NamedTuple):
 
 
 class Acquisition(NamedTuple):
-    """A number of ours that has its row. `looks_since_gone`: complete listings since `gone_at`, counted to three."""
+    """A number of ours that has its row. `looks_since_gone`: complete listings since `gone_at`, counted to three.
+
+    `vouched`: a person said since then that it is still ours.
+    """
 
     number_id: UUID
     organization_id: str
     state: str
     gone_at: datetime | None
     looks_since_gone: int
+    vouched: bool
 
 
 class Named(NamedTuple):
@@ -105,11 +123,12 @@ class Holder(NamedTuple):
 class Known:
     """What is known of a place before a listing of it is judged.
 
-    `rows`: of the place, by row id. `ours`, by row id: those listed now, wherever they are filed, and all that are
-    held in the place. `existing`, `filed`: of the rows listed now, which were there before us and which are orphans
-    already. `named`, by user and mark: for the rows that nothing explains. `holders`, by number:
-    those of ours that hold a number which some doubt's answer named. `unconfirmed`: numbers of ours in the place
-    whose row was not seen yet, with their users and marks. `sending`: users with a send under way there.
+    `rows`, by row id: those of the place, and those listed now, wherever they were listed before. `ours`, by row id:
+    those listed now, wherever they are filed, and all that are held in the place. `existing`, `filed`: of the rows
+    listed now, which were there before us and which are orphans already. `named`, by user and mark: for the rows that
+    nothing explains. `holders`, by number: those of ours that hold a number which some doubt's answer named.
+    `unconfirmed`: numbers of ours in the place whose row was not seen yet, with their users and marks. `sending`: users
+    with a send under way there, and when their oldest was admitted.
     """
 
     rows: Mapping[str, LastSeen]
@@ -120,7 +139,7 @@ class Known:
     named: Mapping[tuple[str | None, str], Named]
     holders: Mapping[str, Holder]
     unconfirmed: Collection[tuple[str, str, str]]
-    sending: Collection[str]
+    sending: Mapping[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +153,9 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that a listing changes. `changed`: rows with another user or nickname, or back again; `gone`: row ids.
+    """All that a listing changes. `changed`: rows with another user or nickname, from elsewhere or back again.
+
+    `gone`: row ids.
 
     `vanished`: rows of ours that were seen when they were confirmed, and are in no listing kept since.
     `healed`: numbers that were decided to be missing and are listed again, so held again.
@@ -151,13 +172,22 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of a listing: the doubts that it proves, and whether it holds what is surely held."""
+
+    presences: Sequence[Presence]
+    trustworthy: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """What set difference needs to know of a doubt: its account and user, and what appeared for that user.
 
-    `held`: the doubt has held the lane ever since its send. `others_open`: purchases of that user besides it that are
-    open, or were refused since the baseline in a way that is watched. `baseline`: when the last trustworthy listing
-    that ended before the send began. `appeared`: rows listed now that are no acquisition of ours and that nobody
-    decided, with when each was first seen.
+    `held`: the doubt has held the lane ever since its send. `baseline`: when the last trustworthy listing that ended
+    before the send began. `others_open`: purchases of that user besides it that are open, or were refused in a way
+    that is watched, since the baseline or less than a window before it, or by a decision, whenever, without their row
+    being seen. `appeared`: rows listed now that are no
+    acquisition of ours and that nobody decided, with when each was first seen.
     """
 
     mode: str
@@ -174,8 +204,12 @@ def judge(seen: Observation, known: Known, *, window: timedelta) -> Judgement:
     presences = _presences(seen, known)
     return Judgement(
         trustworthy=_shows_ours(seen, known, window),
-        fresh=[row for row in _once(seen.rows) if row.row_id not in known.rows],
-        changed=[row for row_id, row in last.items() if _differs(row, known.rows.get(row_id))],
+        fresh=[row for row in _once(seen.rows) if row.row_id not in known.rows and _belongs(row, seen, known)],
+        changed=[
+            row
+            for row_id, row in last.items()
+            if _differs(row, seen.place, known.rows.get(row_id)) and _belongs(row, seen, known)
+        ],
         gone=[row_id for row_id, was in known.rows.items() if was.gone_at is None and row_id not in last]
         if seen.complete
         else [],
@@ -231,8 +265,16 @@ def _once(rows: Iterable[Row]) -> Iterable[Row]:
     return told.values()
 
 
-def _differs(row: Row, was: LastSeen | None) -> bool:
-    return was is not None and (row.user_id, row.nickname, None) != (was.user_id, was.nickname, was.gone_at)
+def _differs(row: Row, place: Place, was: LastSeen | None) -> bool:
+    return (
+        was is not None and LastSeen(place.organization_id, row.user_id, row.nickname, was.first_seen_at, None) != was
+    )
+
+
+def _belongs(row: Row, seen: Observation, known: Known) -> bool:
+    """A number of ours is there or gone by the listings of its own organisation, whichever others show it too."""
+    ours = known.ours.get(row.row_id)
+    return ours is None or ours.organization_id == seen.place.organization_id
 
 
 def _vanished(seen: Observation, known: Known) -> Sequence[str]:
@@ -241,8 +283,11 @@ def _vanished(seen: Observation, known: Known) -> Sequence[str]:
 
 
 def _shows_ours(seen: Observation, known: Known, window: timedelta) -> bool:
-    """Does it show every confirmed number we hold there, save a few ghosts? One that does not may be stale."""
-    missing = ghosts(seen, known.ours).values()
+    """Does it show every confirmed number we hold there, save a few ghosts? One that does not may be stale.
+
+    Those of which a person knows that they are not listed are no ghosts any more.
+    """
+    missing = [one for one in ghosts(seen, known.ours).values() if not one.vouched]
     return len(missing) <= GHOSTS_AT_MOST and all(
         one.gone_at is not None and seen.began_at - one.gone_at >= window and one.looks_since_gone >= GHOST_LOOKS
         for one in missing
@@ -254,7 +299,7 @@ def _presences(seen: Observation, known: Known) -> list[Presence]:
     by_mark = {doubt.mark: doubt for doubt in known.doubts}
     by_number = {doubt.named_number: doubt for doubt in known.doubts if doubt.named_number}
     found: dict[UUID, Presence] = {}
-    for row in seen.rows if known.doubts else ():
+    for row in _told_alike(seen.rows) if known.doubts else ():
         if row.row_id in known.ours or row.row_id in known.existing or not is_nanp(row.phone_number):
             continue
         mark = mark_of(row.nickname)
@@ -266,6 +311,14 @@ def _presences(seen: Observation, known: Known) -> list[Presence]:
         if doubt and row.user_id == doubt.user_id and doubt.id not in found:
             found[doubt.id] = Presence(doubt, row)
     return list(found.values())
+
+
+def _told_alike(rows: Sequence[Row]) -> Iterable[Row]:
+    """Each row id once, save those listed with two marks, or two numbers: a row proves one purchase at most."""
+    told: dict[str, set[tuple[str | None, str]]] = {}
+    for row in rows:
+        told.setdefault(row.row_id, set()).add((mark_of(row.nickname), row.phone_number))
+    return [row for row in _once(rows) if len(told[row.row_id]) == 1]
 
 
 def _written_over(row: Row, mark: str, known: Known) -> bool:
@@ -294,7 +347,14 @@ def _on_its_way(row: Row, known: Known) -> bool:
     return any(
         row.phone_number == phone_number and row.user_id in (None, user) and mark_of(row.nickname) in (None, mark)
         for phone_number, user, mark in known.unconfirmed
-    ) or (bool(known.sending) and (row.user_id is None or row.user_id in known.sending))
+    ) or _may_be_sent_for(row, known)
+
+
+def _may_be_sent_for(row: Row, known: Known) -> bool:
+    """Not what was listed before any of the sends that are under way, else it would wait while a user keeps buying."""
+    sends = known.sending.values() if row.user_id is None else filter(None, [known.sending.get(row.user_id)])
+    oldest, was = min(sends, default=None), known.rows.get(row.row_id)
+    return oldest is not None and (was is None or was.first_seen_at > oldest - LISTED_WITHIN)
 
 
 def _stranger(row: Row, known: Known) -> Stranger:

@@ -6,7 +6,7 @@ Plain columns, no entities, in the same few statements whatever the number of ro
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ARRAY, Text, any_, literal, select, text
+from sqlalchemy import ARRAY, Text, any_, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.numbers.marks import mark_of
@@ -54,17 +54,17 @@ async def known_of(session: AsyncSession, seen: Observation) -> Known:
     )
 
 
-async def _sending(session: AsyncSession, place: Place) -> Collection[str]:
-    found = await session.scalars(
-        select(Intent.user_id)
+async def _sending(session: AsyncSession, place: Place) -> Mapping[str, datetime]:
+    found = await session.execute(
+        select(Intent.user_id, func.min(Intent.admitted_at).label("oldest"))
         .where(
             Intent.account_id == place.account_id,
             Intent.organization_id == place.organization_id,
             Intent.state == "sending",
         )
-        .distinct()
+        .group_by(Intent.user_id)
     )
-    return set(found)
+    return {row.user_id: row.oldest for row in found}
 
 
 async def _unconfirmed(session: AsyncSession, place: Place) -> Collection[tuple[str, str, str]]:
@@ -82,7 +82,8 @@ async def _ours(session: AsyncSession, seen: Observation, listed: Sequence[str])
     found = await session.execute(
         text(
             """
-            SELECT n.upstream_row_id, n.id, n.organization_id, n.state, r.gone_at
+            SELECT n.upstream_row_id, n.id, n.organization_id, n.state, r.gone_at,
+                   coalesce(n.still_ours_at >= r.gone_at, false) AS vouched
             FROM numbers n LEFT JOIN upstream_rows r ON r.account_id = n.account_id AND r.row_id = n.upstream_row_id
             WHERE n.account_id = :account_id AND (
               n.upstream_row_id = ANY (CAST(:listed AS text[]))
@@ -93,8 +94,13 @@ async def _ours(session: AsyncSession, seen: Observation, listed: Sequence[str])
         ),
         {**named(seen.place), "listed": listed, "held": list(SURELY_HELD)},
     )
-    ours = {row.upstream_row_id: Acquisition(row.id, row.organization_id, row.state, row.gone_at, 0) for row in found}
-    gone = {row_id: one.gone_at for row_id, one in ghosts(seen, ours).items() if one.gone_at is not None}
+    ours = {
+        row.upstream_row_id: Acquisition(row.id, row.organization_id, row.state, row.gone_at, 0, row.vouched)
+        for row in found
+    }
+    gone = {
+        row_id: one.gone_at for row_id, one in ghosts(seen, ours).items() if one.gone_at is not None and not one.vouched
+    }
     if len(gone) <= GHOSTS_AT_MOST:
         looks = await _looks_since(session, seen.place, set(gone.values()))
         ours |= {row_id: ours[row_id]._replace(looks_since_gone=looks[at]) for row_id, at in gone.items()}
@@ -147,24 +153,30 @@ async def _listed_in(
 
 
 async def _rows(session: AsyncSession, place: Place, listed: Sequence[str]) -> Mapping[str, LastSeen]:
-    """What is gone and stays so changes nothing, and is not asked for."""
+    """Of the place, and what is listed now. What is gone and stays so changes nothing, and is not asked for."""
     found = await session.execute(
         text(
             """
-            SELECT row_id, user_id, nickname, first_seen_at, gone_at FROM upstream_rows
-            WHERE account_id = :account_id AND organization_id = :organization_id
-              AND (gone_at IS NULL OR row_id = ANY (CAST(:listed AS text[])))
+            SELECT row_id, organization_id, user_id, nickname, first_seen_at, gone_at FROM upstream_rows
+            WHERE account_id = :account_id
+              AND (organization_id = :organization_id AND gone_at IS NULL OR row_id = ANY (CAST(:listed AS text[])))
             """
         ),
         {**named(place), "listed": listed},
     )
-    return {row.row_id: LastSeen(row.user_id, row.nickname, row.first_seen_at, row.gone_at) for row in found}
+    return {
+        row.row_id: LastSeen(row.organization_id, row.user_id, row.nickname, row.first_seen_at, row.gone_at)
+        for row in found
+    }
 
 
 async def _named_by_marks(
     session: AsyncSession, place: Place, strange: Sequence[Row]
 ) -> Mapping[tuple[str | None, str], Named]:
-    """The intents that the marks of these rows name: a key's that is not refused, else its last refused one."""
+    """The intents that the marks of these rows name: a key's that is not refused, else its last refused one.
+
+    One that has forgotten its key, which may buy anew since, comes after all that have theirs.
+    """
     marks = {mark for row in strange if (mark := mark_of(row.nickname))}
     if not marks:
         return {}
@@ -174,7 +186,7 @@ async def _named_by_marks(
             SELECT DISTINCT ON (user_id, mark) user_id, mark, id, tenant_id, state FROM intents
             WHERE account_id = :account_id AND organization_id = :organization_id
               AND mark = ANY (CAST(:marks AS text[]))
-            ORDER BY user_id, mark, state = 'refused', admitted_at DESC
+            ORDER BY user_id, mark, idempotency_key IS NULL, state = 'refused', admitted_at DESC
             """
         ),
         {**named(place), "marks": list(marks)},

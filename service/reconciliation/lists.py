@@ -1,12 +1,15 @@
 """The operator's short lists: what nothing but a person can decide, each with its evidence."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text, tuple_
+from sqlalchemy import ARRAY, Select, Uuid, any_, func, literal, select, text, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from service.db import Database
 from service.kit.clock import rfc3339
@@ -19,6 +22,11 @@ from service.reconciliation.models import DecidedOn, Orphan
 from service.tenants.principals import Principal
 
 OPEN = ("doubtful", "unresolved")
+# Of each doubt, how many candidates and how many pieces of evidence are shown: on the list, and alone.
+MOST_LISTED, MOST_SHOWN = 20, 100
+# Those that are shown, and how many there are.
+Some = tuple[Sequence[Any], int]
+NONE: Some = ((), 0)
 # `gone_at` is since when; `looks` counts the complete listings that have not shown the number since it was last seen.
 GHOSTS = """
     SELECT * FROM (
@@ -45,6 +53,16 @@ GHOSTS = """
       ) found JOIN numbers n ON n.id = found.id
     ) listed WHERE looks >= looks_needed
 """
+LISTED_GHOSTS = f"FROM ({GHOSTS}) g"
+
+
+async def is_ghost(session: AsyncSession, number_id: UUID, *, window: timedelta) -> bool:
+    """Whether this number is on the list of ghosts now."""
+    found: bool | None = await session.scalar(
+        text(f"SELECT count(*) > 0 {LISTED_GHOSTS} WHERE g.id = :id"),
+        {"window": window, "enough": GHOST_LOOKS, "id": number_id},
+    )
+    return bool(found)
 
 
 class Lists:
@@ -63,10 +81,7 @@ class Lists:
         async with self._database.acting(duty="operator", sees=caller.sees) as session:
             total = await session.scalar(select(func.count()).where(Intent.state.in_(OPEN)))
             found = (await session.scalars(statement.limit(limit + 1))).all()
-            items = [
-                _doubt(intent, await self._heard(session, intent), await self._candidates(session, intent))
-                for intent in found[:limit]
-            ]
+            items = await _doubts(session, found[:limit], most=MOST_LISTED)
         return self._page("doubts", items, total, [(one.admitted_at, one.id) for one in found], limit)
 
     async def orphans(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -91,10 +106,9 @@ class Lists:
         values = {"window": self._window, "enough": GHOST_LOOKS, "limit": limit + 1}
         if after:
             values |= {"moment": after[0], "id": after[1]}
-        listed = f"FROM ({GHOSTS}) g"
         async with self._database.acting(duty="operator", sees=caller.sees) as session:
-            total = await session.scalar(text(f"SELECT count(*) {listed}"), values)
-            page = text(f"SELECT * {listed} {beyond} ORDER BY g.gone_at, g.id LIMIT :limit")
+            total = await session.scalar(text(f"SELECT count(*) {LISTED_GHOSTS}"), values)
+            page = text(f"SELECT * {LISTED_GHOSTS} {beyond} ORDER BY g.gone_at, g.id LIMIT :limit")
             found = (await session.execute(page, values)).all()
         items = [{**row._mapping, "gone_at": rfc3339(row.gone_at)} for row in found[:limit]]
         return self._page("ghosts", items, total, [(row.gone_at, row.id) for row in found], limit)
@@ -108,7 +122,7 @@ class Lists:
             intent = await session.get(Intent, intent_id)
             if intent is None:
                 raise NotFound
-            item = _doubt(intent, await self._heard(session, intent), await self._candidates(session, intent))
+            [item] = await _doubts(session, [intent], most=MOST_SHOWN)
             decided_on = await session.scalars(
                 select(DecidedOn).where(DecidedOn.intent_id == intent_id).order_by(DecidedOn.at, DecidedOn.kind)
             )
@@ -116,21 +130,6 @@ class Lists:
                 {"at": rfc3339(one.at), "kind": one.kind, **unpacked(one.payload)} for one in decided_on
             ]
         return item
-
-    async def _heard(self, session: AsyncSession, intent: Intent) -> Sequence[Evidence]:
-        found = await session.scalars(select(Evidence).where(Evidence.intent_id == intent.id).order_by(Evidence.id))
-        return found.all()
-
-    async def _candidates(self, session: AsyncSession, intent: Intent) -> Sequence[Orphan]:
-        found = await session.scalars(
-            select(Orphan).where(
-                Orphan.account_id == intent.account_id,
-                Orphan.organization_id == intent.organization_id,
-                Orphan.state == "open",
-                Orphan.created_at > intent.admitted_at,
-            )
-        )
-        return [one for one in found if one.user_id in (None, intent.user_id)]
 
     def _position(self, name: str, cursor: str) -> tuple[datetime, UUID]:
         moment, item_id = self._cursors.open({"list": name}, cursor)
@@ -151,7 +150,74 @@ class Lists:
         return {"items": items, "next_cursor": next_cursor, "total": {"value": total, "exact": True}}
 
 
-def _doubt(intent: Intent, heard: Sequence[Evidence], candidates: Sequence[Orphan]) -> dict[str, Any]:
+async def _doubts(session: AsyncSession, intents: Sequence[Intent], *, most: int) -> list[dict[str, Any]]:
+    """As shown, in the same few statements however many they are."""
+    heard, candidates = await _heard(session, intents, most), await _candidates(session, intents, most)
+    return [_doubt(one, heard.get(one.id, NONE), candidates[one.id]) for one in intents]
+
+
+async def _heard(session: AsyncSession, intents: Sequence[Intent], most: int) -> Mapping[UUID, Some]:
+    """The last that was heard of each, oldest first."""
+    of_one = (
+        select(Evidence, func.count().over().label("total"))
+        .where(Evidence.intent_id == Intent.id)
+        .order_by(Evidence.id.desc())
+        .limit(most)
+        .correlate(Intent)
+        .lateral()
+    )
+    evidence = aliased(Evidence, of_one)
+    found = await session.execute(
+        select(evidence, of_one.c.total)
+        .select_from(Intent)
+        .join(of_one, true())
+        .where(Intent.id.in_([intent.id for intent in intents]))
+        .order_by(evidence.id)
+    )
+    heard: dict[UUID, tuple[list[Evidence], int]] = {}
+    for one, total in found:
+        heard.setdefault(one.intent_id, ([], total))[0].append(one)
+    return heard
+
+
+async def _candidates(session: AsyncSession, intents: Sequence[Intent], most: int) -> Mapping[UUID, Some]:
+    """The first rows that nothing explains and that appeared after each was admitted."""
+    appeared = await _appeared(session, {intent.organization_id for intent in intents})
+    ids: dict[UUID, tuple[list[UUID], int]] = {}
+    for intent in intents:
+        of_users = [
+            appeared.get((intent.account_id, intent.organization_id, one), []) for one in (intent.user_id, None)
+        ]
+        after = [(rows, bisect_right(rows, intent.admitted_at, key=itemgetter(0))) for rows in of_users]
+        first = sorted(row for rows, start in after for row in rows[start : start + most])[:most]
+        ids[intent.id] = [row_id for _, row_id in first], sum(len(rows) - start for rows, start in after)
+    wanted = {one for shown, _ in ids.values() for one in shown}
+    found = await session.scalars(select(Orphan).where(Orphan.id == any_(literal(list(wanted), ARRAY(Uuid)))))
+    orphans = {one.id: one for one in found}
+    return {intent_id: ([orphans[one] for one in shown], total) for intent_id, (shown, total) in ids.items()}
+
+
+async def _appeared(
+    session: AsyncSession, organizations: Collection[str]
+) -> Mapping[tuple[UUID, str | None, str | None], list[tuple[datetime, UUID]]]:
+    """When each open orphan appeared, and its id, by account, organisation and user; oldest first.
+
+    Little of each and read once: a search for every doubt would read them all over again for every one.
+    """
+    found = await session.execute(
+        select(Orphan.account_id, Orphan.organization_id, Orphan.user_id, Orphan.created_at, Orphan.id)
+        .where(Orphan.state == "open", Orphan.organization_id.in_(organizations))
+        .order_by(Orphan.created_at, Orphan.id)
+    )
+    appeared: dict[tuple[UUID, str | None, str | None], list[tuple[datetime, UUID]]] = {}
+    for account, organization, user, at, orphan_id in found:
+        appeared.setdefault((account, organization, user), []).append((at, orphan_id))
+    return appeared
+
+
+def _doubt(intent: Intent, heard: Some, candidates: Some) -> dict[str, Any]:
+    evidence, evidence_total = heard
+    orphans, orphans_total = candidates
     return {
         "id": intent.id,
         "phone_number": intent.named_number,
@@ -173,9 +239,11 @@ def _doubt(intent: Intent, heard: Sequence[Evidence], candidates: Sequence[Orpha
                 "body": one.body,
                 "detail": one.detail,
             }
-            for one in heard
+            for one in evidence
         ],
-        "candidates": [_orphan(one) for one in candidates],
+        "evidence_total": evidence_total,
+        "candidates": [_orphan(one) for one in orphans],
+        "candidates_total": orphans_total,
     }
 
 

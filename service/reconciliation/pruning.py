@@ -1,4 +1,4 @@
-"""What is kept for thirty days and no longer: what doubts were decided on, and the log of listings."""
+"""What is kept for a while and no longer: what doubts were decided on, the log of listings, and idempotency keys."""
 
 from sqlalchemy import CursorResult, text
 
@@ -23,6 +23,30 @@ LISTINGS = """
     )
 """
 
+# A key that has bought may buy anew once it is forgotten: no open intent may have it any more. What its mark names from
+# then on is the purchase that came last.
+KEYS = """
+    WITH old AS (
+      SELECT tenant_id, scope, key, intent_id FROM idempotency_keys WHERE expires_at < clock_timestamp()
+      ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED
+    ), forgotten AS (
+      UPDATE intents i SET idempotency_key = NULL FROM old WHERE i.id = old.intent_id
+    )
+    DELETE FROM idempotency_keys k USING old WHERE (k.tenant_id, k.scope, k.key) = (old.tenant_id, old.scope, old.key)
+"""
+# Of a refused intent whose key has tried again since, only the intent forgets it.
+REFUSED_KEYS = """
+    WITH old AS (
+      SELECT id, tenant_id, idempotency_key FROM intents
+      WHERE state = 'refused' AND idempotency_key IS NOT NULL AND decided_at < clock_timestamp() - interval '30 days'
+      ORDER BY decided_at LIMIT :batch FOR UPDATE SKIP LOCKED
+    ), forgotten AS (
+      DELETE FROM idempotency_keys k USING old
+      WHERE k.tenant_id = old.tenant_id AND k.scope = 'create' AND k.key = old.idempotency_key AND k.intent_id = old.id
+    )
+    UPDATE intents i SET idempotency_key = NULL FROM old WHERE i.id = old.id
+"""
+
 
 class Pruning:
     def __init__(self, database: Database) -> None:
@@ -30,7 +54,7 @@ class Pruning:
 
     async def run(self) -> None:
         """Delete what is older, a batch to a transaction, so that nobody waits for long."""
-        for statement in (GROUNDS, LISTINGS):
+        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS):
             while await self._delete(statement) == BATCH:
                 continue
 

@@ -7,7 +7,7 @@ is believed only after several listings, and even then the doubt stays on the op
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from service.kit.clock import monotonic, rfc3339, utc_now
 from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import sale
-from service.numbers.errors import UpstreamRefused
+from service.numbers.errors import NothingBought
 from service.numbers.ledger import Ledger
 from service.observability.metrics import DOUBTS_RESOLVED, LISTINGS
 from service.reconciliation.absence import Taken, proves_absence
@@ -94,28 +94,33 @@ class Resolver:
 
     async def _look(self, place: Place) -> Mapping[str, str]:
         """Returns the forms in which the users of the place may be named."""
-        forms = await self._sightings.user_forms(place.organization_id)
-        observation = await self._observe(place, forms) if forms else None
+        asked_at = monotonic()
+        users = await self._sightings.users_of(place.organization_id)
+        began_at = _by_the_ledgers_clock(users.at, took=monotonic() - asked_at)
+        observation = await self._observe(place, users.forms, began_at) if users.forms else None
         if observation is None:
             LISTINGS.labels("unreadable").inc()
             log.warning("an organisation could not be listed", organization=place.organization_id)
-            return forms
+            return users.forms
         LISTINGS.labels("complete" if observation.complete else "incomplete").inc()
         considered = Considered(observation)
-        presences = await self._sightings.keep(observation)
-        if presences:
-            await self._doubts.keep_grounds([considered.grounds(one.intent, "seen") for one in presences])
-        for presence in presences:
+        kept = await self._sightings.keep(observation)
+        if kept.presences:
+            await self._doubts.keep_grounds([considered.grounds(one.intent, "seen") for one in kept.presences])
+        for presence in kept.presences:
             await self._owned(presence, "seen")
-        await self._decide(observation, considered, forms)
+        overdue = await self._decide(observation, considered)
+        # As for absence: what a listing lacks proves something only where it lacks nothing else.
+        if overdue and observation.complete and kept.trustworthy:
+            await self._write_off_where_nothing_speaks_for_it(place, overdue, considered, users.forms)
         if observation.complete:
             await self._witness.tell(place)
-        return forms
+        return users.forms
 
-    async def _decide(self, seen: Observation, considered: Considered, forms: Mapping[str, str]) -> None:
-        """All doubts of a place, by what is known of them together."""
+    async def _decide(self, seen: Observation, considered: Considered) -> Sequence[Doubt]:
+        """All doubts of a place, by what is known of them together. Returns those that are due to be written off."""
         place, looked_at = seen.place, seen.began_at
-        found = await self._doubts.of(place)
+        found = await self._doubts.of(place, settling=self._window)
         self._witness.watch(place, found.doubts)
         absent: list[Doubt] = []
         overdue: list[Doubt] = []
@@ -132,8 +137,7 @@ class Resolver:
                 absent.append(doubt)
         if absent:
             await self._unresolved(absent, considered, found.log)
-        if overdue:
-            await self._write_off_where_nothing_speaks_for_it(place, overdue, considered, forms)
+        return overdue
 
     async def _unresolved(self, doubts: Sequence[Doubt], considered: Considered, looks: Sequence[Taken]) -> None:
         grounds = [considered.grounds(doubt, "absent", looks=looks) for doubt in doubts]
@@ -158,7 +162,7 @@ class Resolver:
             await self._presumed(doubt)
 
     async def _presumed(self, doubt: Doubt) -> None:
-        error = UpstreamRefused("nothing, and the number was never seen; it is presumed not to have been bought")
+        error = NothingBought("no number was ever seen that this purchase may have brought, so it is presumed")
         body = problem_body(error, doubt.request_id).decode()
         answer = Answer(error.status, {"content-type": MEDIA_TYPE}, body)
         settled = await self._ledger.settle(
@@ -176,8 +180,7 @@ class Resolver:
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt written off", intent=str(doubt.id), state=settled["state"])
 
-    async def _observe(self, place: Place, forms: Mapping[str, str]) -> Observation | None:
-        began_at = utc_now()
+    async def _observe(self, place: Place, forms: Mapping[str, str], began_at: datetime) -> Observation | None:
         some_user = next(iter(forms.values()))
         listing = read_listing(await self._teli.list_numbers(place.organization_id, some_user, whole=True))
         if listing is None:
@@ -199,7 +202,7 @@ class Resolver:
         organization = place.organization_id
         users = read_users(await self._teli.users(organization)) or []
         await self._sightings.learn_users(organization, {user.unique_id: user.uuid for user in users if user.uuid})
-        forms = await self._sightings.user_forms(organization)
+        forms = (await self._sightings.users_of(organization)).forms
         if users:  # An organisation without users is one that Teli does not know, perhaps only now.
             unknown = frozenset(strange.difference(forms))
             self._strangers[organization] = Strangers(monotonic() + UNKNOWN_FOR, unknown, frozenset(forms))
@@ -216,8 +219,16 @@ class Resolver:
         settled = await self._ledger.settle(_question(presence, reason, number_id, sold, answer))
         if settled["state"] == "owned":
             await self._sightings.explained(intent.account_id, row.row_id)
+        if not settled["moved"]:
+            return
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt resolved", intent=str(intent.id), state=settled["state"], reason=reason, row=row.row_id)
+
+
+def _by_the_ledgers_clock(told: datetime, *, took: float) -> datetime:
+    """Now, where the ledger told its time during the last `took` seconds: by our own clock, if that may be right."""
+    now = utc_now()
+    return now if told <= now <= told + timedelta(seconds=took) else told
 
 
 def _counts(agreement: Agreement) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The operator's lists and decisions, as sent and answered."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, StringConstraints
 
+from service.http.pages import Page
 from service.kit.phone import NotAPhoneNumber, parse_e164
 from service.kit.text import plain
 
-Item = TypeVar("Item")
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
-Reason = Annotated[PlainText, Field(min_length=3, max_length=1000, examples=["seen in the dashboard"])]
+Spoken = StringConstraints(strict=True, strip_whitespace=True, min_length=3, max_length=1000)
+Reason = Annotated[str, Spoken, AfterValidator(plain), Field(examples=["seen in the dashboard"])]
 
 
 def _e164(text: str) -> str:
@@ -18,17 +19,6 @@ def _e164(text: str) -> str:
         return parse_e164(text)
     except NotAPhoneNumber as error:
         raise ValueError(str(error)) from None
-
-
-class Total(BaseModel):
-    value: int
-    exact: bool
-
-
-class Page(BaseModel, Generic[Item]):
-    items: list[Item]
-    next_cursor: str | None
-    total: Total
 
 
 class OrphanOut(BaseModel):
@@ -49,7 +39,10 @@ class OrphanOut(BaseModel):
 
 
 class DoubtOut(BaseModel):
-    """A purchase whose outcome is not proved: all that was heard of it, and the rows it may have bought."""
+    """A purchase whose outcome is not proved: what was heard of it, and the rows it may have bought.
+
+    Of many, the last that was heard and the first of the rows; `evidence_total` and `candidates_total` count all.
+    """
 
     id: UUID
     phone_number: str | None
@@ -64,7 +57,9 @@ class DoubtOut(BaseModel):
     admitted_at: str
     send_ended_at: str | None
     evidence: list[dict[str, Any]]
+    evidence_total: int
     candidates: list[OrphanOut]
+    candidates_total: int
 
 
 class DoubtDetail(DoubtOut):

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,17 +20,18 @@ from service.kit.types import new_id
 from service.numbers.marks import mark_of
 from service.numbers.models import Intent, Number
 from service.numbers.repository import close_as_released
+from service.observability.metrics import ALARMS
 from service.outbox.events import record
-from service.quotas.counting import count_held
+from service.quotas.counting import count_held, hold_quotas
 from service.reconciliation.doubts import named
-from service.reconciliation.judgement import Judgement, Observation, Place, Presence, Stranger, judge
+from service.reconciliation.judgement import Judgement, Kept, Observation, Place, Presence, Stranger, Users, judge
 from service.reconciliation.known import known_of
 from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Orphan
 from service.teli.listing import Row
-from service.tenants.models import User
 
 # Longer than a listing together with a look at the users; it is renewed between further calls to Teli.
 LOOK_LEASE = timedelta(minutes=2)
+log = structlog.get_logger()
 
 
 class Sightings:
@@ -96,13 +98,15 @@ class Sightings:
                 .values(looked_at=func.clock_timestamp(), lease_until=None)
             )
 
-    async def user_forms(self, organization: str) -> dict[str, str]:
-        """Each form in which a user of the organisation may be named, and its `unique_id`."""
+    async def users_of(self, organization: str) -> Users:
+        query = text(
+            "SELECT u.id, u.upstream_uuid, clock_timestamp() AS at"
+            " FROM (SELECT) now LEFT JOIN users u ON u.organization_id = :organization ORDER BY u.id"
+        )
         async with self._database.acting() as session:
-            users = await session.execute(
-                select(User.id, User.upstream_uuid).where(User.organization_id == organization).order_by(User.id)
-            )
-        return {form: user.id for user in users for form in (user.id, user.upstream_uuid) if form}
+            users = (await session.execute(query, {"organization": organization})).all()
+        forms = {form: user.id for user in users for form in (user.id, user.upstream_uuid) if form}
+        return Users(forms, min(user.at for user in users))
 
     async def learn_users(self, organization: str, uuids: dict[str, str]) -> None:
         """File the UUIDs of users that are known by their `unique_id`."""
@@ -117,12 +121,12 @@ class Sightings:
                 {"organization": organization, "ids": list(uuids), "uuids": list(uuids.values())},
             )
 
-    async def keep(self, seen: Observation) -> Sequence[Presence]:
-        """Keep a listing with all that it changes, and tell the doubts that it proves."""
+    async def keep(self, seen: Observation) -> Kept:
+        """Keep a listing with all that it changes."""
         async with self._database.acting() as session:
             judgement = judge(seen, await known_of(session, seen), window=self._window)
             await _write(session, seen, judgement)
-        return judgement.presences
+        return Kept(judgement.presences, judgement.trustworthy)
 
     async def close_older(self, presence: Presence) -> None:
         """The number is there under a row id that is new: whoever held it before under another has lost it.
@@ -222,12 +226,15 @@ async def _add_vanished(session: AsyncSession, seen: Observation, rows: Sequence
     await session.execute(
         text(
             """
-            INSERT INTO upstream_rows
+            INSERT INTO upstream_rows AS u
               (account_id, organization_id, row_id, user_id, phone_number, nickname, first_seen_at, gone_at)
             SELECT n.account_id, n.organization_id, n.upstream_row_id, n.user_id, n.phone_number, n.upstream_nickname,
                    coalesce(n.confirmed_at, n.acquired_at), :at
             FROM numbers n WHERE n.account_id = :account_id AND n.upstream_row_id = ANY (CAST(:rows AS text[]))
-            ON CONFLICT DO NOTHING
+            -- What was listed elsewhere is missed where it is held.
+            ON CONFLICT (account_id, row_id) DO UPDATE
+              SET organization_id = excluded.organization_id, gone_at = excluded.gone_at
+              WHERE u.organization_id <> excluded.organization_id
             """
         ),
         {"account_id": seen.place.account_id, "at": seen.began_at, "rows": list(rows)},
@@ -238,10 +245,11 @@ async def _change(session: AsyncSession, place: Place, rows: Sequence[Row]) -> N
     await session.execute(
         text(
             """
-            UPDATE upstream_rows u SET user_id = r.user_id, nickname = r.nickname, gone_at = NULL
+            UPDATE upstream_rows u
+            SET organization_id = :organization_id, user_id = r.user_id, nickname = r.nickname, gone_at = NULL
             FROM unnest(CAST(:ids AS text[]), CAST(:users AS text[]), CAST(:names AS text[]))
                    AS r(row_id, user_id, nickname)
-            WHERE u.account_id = :account_id AND u.organization_id = :organization_id AND u.row_id = r.row_id
+            WHERE u.account_id = :account_id AND u.row_id = r.row_id
             """
         ),
         {name: value for name, value in (named(place) | _columns(rows)).items() if name != "numbers"},
@@ -254,11 +262,11 @@ async def _heal(session: AsyncSession, numbers: Sequence[UUID]) -> None:
         update(Number)
         .where(Number.id.in_(numbers), Number.state == "missing")
         .values(state="active")
-        .returning(Number.id, Number.tenant_id)
+        .returning(Number.id, Number.tenant_id, Number.organization_id, Number.user_id)
     )
-    # Quotas are locked in one order, whatever the order of the rows.
-    for number_id, tenant in sorted(healed, key=lambda one: (one.tenant_id, one.id)):
-        await count_held(session, tenant, 1)
+    await hold_quotas(session)
+    for number_id, tenant, organization, user in healed:
+        await count_held(session, tenant, organization, user, 1)
         note(
             session,
             actor="worker",
@@ -271,7 +279,35 @@ async def _heal(session: AsyncSession, numbers: Sequence[UUID]) -> None:
         await record(session, tenant, "number.seen_again", number_id=number_id)
 
 
+async def _complete(session: AsyncSession, place: Place, strangers: Sequence[Stranger]) -> None:
+    """The row of a sale that an answer told of late is that orphan's, not another one."""
+    await session.execute(
+        text(
+            """
+            UPDATE orphans o SET row_id = r.row_id, nickname = r.nickname, user_id = r.user_id, reason = r.reason
+            FROM unnest(CAST(:ids AS text[]), CAST(:users AS text[]), CAST(:numbers AS text[]), CAST(:names AS text[]),
+                        CAST(:intents AS uuid[]), CAST(:reasons AS text[]))
+                   AS r(row_id, user_id, phone_number, nickname, intent_id, reason)
+            WHERE o.account_id = :account_id AND o.phone_number = r.phone_number AND o.state = 'open'
+              AND o.row_id IS NULL AND o.intent_id = r.intent_id
+            """
+        ),
+        {
+            "account_id": place.account_id,
+            **_columns([one.row for one in strangers]),
+            "intents": [one.named.intent_id if one.named else None for one in strangers],
+            "reasons": [one.reason for one in strangers],
+        },
+    )
+
+
 async def _file(session: AsyncSession, place: Place, strangers: Sequence[Stranger]) -> None:
+    if named_ones := [one for one in strangers if one.named is not None]:
+        await _complete(session, place, named_ones)
+    for one in strangers:
+        if one.reason == "refused_intent" and one.named is not None:
+            ALARMS.labels("late_proof").inc()
+            log.error("a purchase came to light that was refused", intent=str(one.named.intent_id), row=one.row.row_id)
     await session.execute(
         text(
             """

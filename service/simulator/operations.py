@@ -1,5 +1,6 @@
 """Every method and path that Teli's pages document, with the fields they name."""
 
+import re
 from dataclasses import dataclass
 
 from service.simulator.steps import Step
@@ -21,6 +22,11 @@ class Operation:
     steps: tuple[Step, ...] = _PLAIN
     body: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """All names under which a request says something: in its path, its body, its query."""
+        return self.body | self.query | frozenset(re.findall(r"{(\w+)}", self.path))
 
 
 def _fields(names: str) -> frozenset[str]:

@@ -1,8 +1,11 @@
 """The process: two sockets, one line on stdout when ready, and a quick end on SIGTERM or SIGINT."""
 
 import asyncio
+import os
 import signal
-from contextlib import AsyncExitStack
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import orjson
 from aiohttp import web
@@ -19,10 +22,14 @@ from service.simulator.waiting import Holds
 _LAST_WORDS_SECONDS = 0.5
 
 
+class CannotStart(Exception):
+    """What an option names cannot be had; the text says which and why."""
+
+
 def run(options: Options) -> int:
     """Serve until SIGTERM or SIGINT; answers the exit code, 0.
 
-    Prints one line of JSON when ready, with `url` and `control_url`.
+    Prints one line of JSON when ready, with `url` and `control_url`. Raises CannotStart.
     """
     asyncio.run(_serve(options))
     return 0
@@ -34,15 +41,18 @@ async def _serve(options: Options) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
 
     async with AsyncExitStack() as stack:
-        world = World(options)
+        with _wanted(f"--state {options.state}"):
+            world = World(options)
         stack.callback(world.close)
         holds, faults = Holds(), Faults(world)
         teli = Teli(world, faults, holds)
 
         listener = Listener(await _started(stack, teli.app()), teli, options.port)
-        await listener.open()
+        with _wanted(f"--port {options.port}"):
+            await listener.open()
         control = Control(world, faults, holds, teli, listener)
-        control_socket = bound(options.control_port)
+        with _wanted(f"--control-port {options.control_port}"):
+            control_socket = bound(options.control_port)
         await web.SockSite(await _started(stack, control.app()), control_socket).start()
 
         ready = {
@@ -51,6 +61,17 @@ async def _serve(options: Options) -> None:
         }
         print(orjson.dumps(ready).decode(), flush=True)
         await ended.wait()
+
+
+@contextmanager
+def _wanted(what: str) -> Iterator[None]:
+    """Raises CannotStart where it cannot be had."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CannotStart(f"{what}: {error}") from None
+    except OSError as error:
+        raise CannotStart(f"{what}: {os.strerror(error.errno or 0)}") from None
 
 
 async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.teli.heard import Heard
+from service.teli.listing import read_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _rows(heard: Heard, member: str) -> list[tuple[str, dict[str, Any]]] | None:
     listed = body.get(member)
     if body.get("success") is False or not isinstance(listed, list):
         return None
-    if str(body.get("count", len(listed))) != str(len(listed)):
+    if "count" in body and read_count(body["count"]) != len(listed):
         return None  # Some are missing, and a listing that is short proves nobody's absence.
     return list(_named(listed))
 

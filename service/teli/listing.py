@@ -5,6 +5,8 @@ from typing import Any
 
 from service.teli.heard import Heard
 
+MOST_DIGITS = 18
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -41,9 +43,13 @@ def read_listing(heard: Heard) -> Listing | None:
     if body.get("success") is False or not isinstance(listed, list):
         return None
     rows = tuple(row for row in map(_row, listed) if row is not None)
-    count = body.get("count")
-    told = int(count) if isinstance(count, int | str) and str(count).isdecimal() else None
-    return Listing(rows, complete=told == len(listed) == len(rows))
+    return Listing(rows, complete=read_count(body.get("count")) == len(listed) == len(rows))
+
+
+def read_count(told: Any) -> int | None:
+    """A count as Teli tells it, as a number or as text; None where it is none."""
+    text = str(told) if isinstance(told, int | str) else ""
+    return int(text) if len(text) <= MOST_DIGITS and text.isdecimal() else None
 
 
 def _row(listed: Any) -> Row | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from sqlalchemy import delete, select, text
@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
+from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
-from service.kit.errors import Fault, InvalidRequest, NotFound
+from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.types import new_id
 from service.tenants.keys import key_hash, make_key
 from service.tenants.models import Account, ApiKey, Grant, Organization, Tenant, User
@@ -35,26 +36,37 @@ STAFF_SCOPES = {
     "finance": ("billing:read", "billing:write"),
     "operator": ("operator:read", "operator:write", "numbers:read", "inventory:org"),
 }
+TenantState = Literal["active", "suspended", "closed"]
 KEY_SCOPES = (*TENANT_SCOPES, "billing:read", "billing:write", "operator:read", "operator:write", "admin:*")
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who changes something, for the audit log."""
+    """Who changes something, for the audit log; and whether it was asked for before."""
 
     actor: str
     request_id: str | None = None
+    once: Once = UNKEYED
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """`key` is shown this once and kept nowhere."""
+    """`key` is shown this once and kept nowhere: it is empty where the request was answered before."""
 
     id: UUID
     key: str
     name: str
     scopes: tuple[str, ...]
     expires_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"id": self.id, "name": self.name, "scopes": self.scopes, "expires_at": self.expires_at}
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        ends = stored["expires_at"]
+        expires_at = None if ends is None else datetime.fromisoformat(ends)
+        return cls(UUID(stored["id"]), "", stored["name"], tuple(stored["scopes"]), expires_at)
 
 
 class Administration:
@@ -81,6 +93,8 @@ class Administration:
         self, author: Author, organization_id: str, user_id: str, changes: dict[str, Any]
     ) -> dict[str, Any]:
         """Create or change `name`, `email`, `exclusive`; what is absent stays as it is.
+
+        Of a user that is exclusive no more, a doubt gives up its lane when the worker looks at it next.
 
         Raises: NotFound where there is no such organisation.
         """
@@ -114,11 +128,17 @@ class Administration:
         }
 
     async def put_tenant(
-        self, author: Author, tenant_id: str, name: str | None, organization_ids: Sequence[str] | None
+        self,
+        author: Author,
+        tenant_id: str,
+        name: str | None,
+        organization_ids: Sequence[str] | None,
+        state: TenantState | None = None,
     ) -> dict[str, Any]:
         """Create or change a tenant and, where given, exactly the organisations it may buy for.
 
-        Raises: InvalidRequest for an unknown organisation, or a new tenant without a name or before any account.
+        Raises: InvalidRequest for an unknown organisation, or before there is any account; StateConflict for a tenant
+            that was closed.
         """
         async with self._database.acting(duty="admin") as session:
             tenant = await session.get(Tenant, tenant_id)
@@ -129,11 +149,13 @@ class Administration:
                 raise InvalidRequest(
                     *(Fault("/organization_ids", f"{one[:64]} is not an organisation; put it first") for one in unknown)
                 )
-            was = {"name": tenant.name, "organization_ids": held} if tenant else None
+            was = {"name": tenant.name, "organization_ids": held, "state": tenant.state} if tenant else None
             if tenant is None:
-                await self._make_tenant(session, tenant_id, name or tenant_id)
-            elif name is not None:
-                tenant.name = name
+                tenant = await self._make_tenant(session, tenant_id, name or tenant_id)
+            elif tenant.state == "closed" and state != "closed":
+                raise StateConflict("This tenant was closed, and stays so. Put another one.", state="closed")
+            tenant.name = name or tenant.name
+            tenant.state = state or tenant.state
             await session.execute(
                 delete(Grant).where(Grant.tenant_id == tenant_id, Grant.organization_id.not_in(wanted))
             )
@@ -141,8 +163,7 @@ class Administration:
                 await session.execute(
                     insert(Grant).values(tenant_id=tenant_id, organization_id=organization_id).on_conflict_do_nothing()
                 )
-            named = name or (tenant.name if tenant else tenant_id)
-            becomes = {"name": named, "organization_ids": wanted}
+            becomes = {"name": tenant.name, "organization_ids": wanted, "state": tenant.state}
             self._note(session, author, "tenant.put", ("tenant", tenant_id), was, becomes)
             await bump(session)
         return {"id": tenant_id, **becomes}
@@ -152,9 +173,11 @@ class Administration:
     ) -> IssuedKey:
         """A new key of a tenant. With `inventory:org` it sees the organisations granted now as a whole.
 
-        Raises: NotFound where there is no such tenant.
+        Raises: IdempotencyKeyReused; NotFound where there is no such tenant.
         """
         async with self._database.acting(duty="admin") as session:
+            if (named := await author.once.before(session)) is not None:
+                return IssuedKey.of(named.answer)
             if await session.get(Tenant, tenant_id) is None:
                 raise NotFound("There is no such tenant; put it first.")
             sees = await self._granted(session, tenant_id) if "inventory:org" in scopes else []
@@ -163,6 +186,7 @@ class Administration:
             )
             told = {"name": name, "scopes": list(scopes), "tenant_id": tenant_id}
             self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
+            await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued
 
@@ -197,12 +221,20 @@ class Administration:
     async def rotate_key(self, author: Author, key_id: UUID, *, overlap: float) -> IssuedKey:
         """A new key with the old one's rights; the old one ends after `overlap` seconds.
 
-        Raises: NotFound, also for a key that was revoked.
+        Raises: IdempotencyKeyReused; NotFound, also for a key that was revoked; StateConflict for one that was rotated
+            before, whose end is no longer the one that it was given.
         """
         async with self._database.acting(duty="admin") as session:
-            old = await session.get(ApiKey, key_id)
+            if (named := await author.once.before(session)) is not None:
+                return IssuedKey.of(named.answer)
+            old = await session.get(ApiKey, key_id, with_for_update=True)
             if old is None or old.revoked_at is not None:
                 raise NotFound
+            if old.rotated_to is not None:
+                raise StateConflict(
+                    f"This key was rotated: {old.rotated_to} took its place. Rotate that one, or issue a new key.",
+                    rotated_to=str(old.rotated_to),
+                )
             issued = self._add_key(
                 session,
                 kind=old.kind,
@@ -212,9 +244,11 @@ class Administration:
                 sees=old.sees,
                 expires_at=old.expires_at,
             )
+            old.rotated_to = issued.id
             ends = utc_now() + timedelta(seconds=overlap)
             old.expires_at = min(old.expires_at or ends, ends)
             self._note(session, author, "key.rotated", ("key", str(key_id)), None, {"successor": str(issued.id)})
+            await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued
 
@@ -251,7 +285,7 @@ class Administration:
         )
         return list(found)
 
-    async def _make_tenant(self, session: AsyncSession, tenant_id: str, name: str) -> None:
+    async def _make_tenant(self, session: AsyncSession, tenant_id: str, name: str) -> Tenant:
         account_id = (await session.scalars(select(Account.id).order_by(Account.created_at).limit(1))).one_or_none()
         if account_id is None:
             raise InvalidRequest(Fault("", "there is no upstream account yet; start the worker first"))
@@ -259,9 +293,11 @@ class Administration:
             tag = make_tag(self._secret, tenant_id, attempt)
             if (await session.scalars(select(Tenant.id).where(Tenant.tag == tag))).one_or_none() is None:
                 break
-        session.add(Tenant(id=tenant_id, name=name, tag=tag, account_id=account_id))
+        tenant = Tenant(id=tenant_id, name=name, tag=tag, account_id=account_id, state="active")
+        session.add(tenant)
         await session.flush()
-        await session.execute(text("INSERT INTO tenant_quotas (tenant_id) VALUES (:id)"), {"id": tenant_id})
+        await session.execute(text("INSERT INTO quotas (tenant_id) VALUES (:id)"), {"id": tenant_id})
+        return tenant
 
     def _note(
         self,

@@ -35,19 +35,26 @@ def key_of(request: Request) -> str:
 
 
 async def authenticate(request: Request) -> Principal:
-    """Raises: MissingKey, InvalidKey, ExpiredKey, RevokedKey."""
+    """Who asks; found out once a request.
+
+    Raises: MissingKey, InvalidKey, ExpiredKey, RevokedKey.
+    """
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None:
+        return known
     principals: Principals = request.app.state.services.principals
-    principal = await principals.of(key_of(request))
+    principal = request.state.principal = await principals.of(key_of(request))
     structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, key=str(principal.key_id))
     return principal
 
 
-def holding(scope: str) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency that lets a caller through who holds `scope`."""
+def holding(scope: str, *or_else: str) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency that lets a caller through who holds `scope`, or one of the others."""
 
     async def check(request: Request) -> Principal:
         principal = await authenticate(request)
-        principal.need(scope)
+        if not any(map(principal.may, or_else)):
+            principal.need(scope)
         return principal
 
     return check
@@ -59,6 +66,9 @@ NumbersCreate = Annotated[Principal, Depends(holding("numbers:create"))]
 NumbersRead = Annotated[Principal, Depends(holding("numbers:read"))]
 NumbersRelease = Annotated[Principal, Depends(holding("numbers:release"))]
 AgentsLink = Annotated[Principal, Depends(holding("agents:link"))]
+AdminReads = Annotated[Principal, Depends(holding("admin:read"))]
 Admin = Annotated[Principal, Depends(holding("admin:write"))]
 Operator = Annotated[Principal, Depends(holding("operator:read"))]
+KeysRead = Annotated[Principal, Depends(holding("operator:read", "admin:read"))]
+MayStop = Annotated[Principal, Depends(holding("operator:write", "admin:write"))]
 OperatorDecides = Annotated[Principal, Depends(holding("operator:write"))]

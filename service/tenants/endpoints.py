@@ -1,28 +1,37 @@
 """Provisioning of callers, over REST."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from service.http.context import request_id_of
 from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
 from service.http.routes import OwnRoute
-from service.kit.errors import NotFound
+from service.idempotency.asking import Keyed
+from service.idempotency.keys import IdempotencyKeyReused
+from service.kit.errors import NotFound, StateConflict
 from service.tenants.administration import Administration, Author, IssuedKey
-from service.tenants.auth import CREDENTIALS, Admin
+from service.tenants.auth import CREDENTIALS, Admin, AdminReads
 from service.tenants.keys import ExpiredKey, InvalidKey, MissingKey, RevokedKey
+from service.tenants.listings import KeyKind, KeyState, Listings
 from service.tenants.principals import NotYourTenant, ScopeMissing
 from service.tenants.schemas import (
     TENANT_ID_PATTERN,
     KeyCreate,
     KeyOut,
+    KeyPage,
     KeyRotate,
     OrganizationOut,
+    OrganizationPage,
     OrganizationPut,
     TenantOut,
+    TenantPage,
     TenantPut,
     UserOut,
+    UserPage,
     UserPut,
 )
 
@@ -41,12 +50,31 @@ def administration(request: Request) -> Administration:
     return found
 
 
+def listings(request: Request) -> Listings:
+    found: Listings = request.app.state.services.listings
+    return found
+
+
 def author(request: Request, caller: Admin) -> Author:
     return Author(caller.actor, request_id_of(request.scope))
 
 
+def author_once(author: Annotated[Author, Depends(author)], keyed: Keyed) -> Author:
+    return replace(author, once=keyed.by(author.actor))
+
+
+ListingsDep = Annotated[Listings, Depends(listings)]
 AdministrationDep = Annotated[Administration, Depends(administration)]
 AuthorDep = Annotated[Author, Depends(author)]
+AuthorOnce = Annotated[Author, Depends(author_once)]
+
+
+@router.get("/organizations", responses=problems(*AUTH))
+async def list_organizations(
+    _: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None
+) -> OrganizationPage:
+    """Organisations, by id."""
+    return OrganizationPage.model_validate(await listings.organizations(limit=limit, cursor=cursor))
 
 
 @router.put("/organizations/{organization_id}", responses=problems(*AUTH))
@@ -55,6 +83,14 @@ async def put_organization(
 ) -> OrganizationOut:
     """File an organisation under Teli's id, or rename it."""
     return OrganizationOut(**await administration.put_organization(author, organization_id, body.name))
+
+
+@router.get("/organizations/{organization_id}/users", responses=problems(*AUTH))
+async def list_users(
+    organization_id: OrganizationPath, _: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None
+) -> UserPage:
+    """Users of an organisation that are filed, by id: none where there is no such organisation."""
+    return UserPage.model_validate(await listings.users(organization_id, limit=limit, cursor=cursor))
 
 
 @router.put("/organizations/{organization_id}/users/{user_id}", responses=problems(NotFound, *AUTH))
@@ -70,24 +106,54 @@ async def put_user(
     return UserOut(**await administration.put_user(author, organization_id, user_id, changes))
 
 
-@router.put("/tenants/{tenant_id}", responses=problems(*AUTH))
+@router.get("/tenants", responses=problems(*AUTH))
+async def list_tenants(_: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None) -> TenantPage:
+    """Tenants, by id."""
+    return TenantPage.model_validate(await listings.tenants(limit=limit, cursor=cursor))
+
+
+@router.get("/tenants/{tenant_id}", responses=problems(NotFound, *AUTH))
+async def get_tenant(tenant_id: TenantPath, _: AdminReads, listings: ListingsDep) -> TenantOut:
+    """One tenant."""
+    return TenantOut(**await listings.tenant(tenant_id))
+
+
+@router.put("/tenants/{tenant_id}", responses=problems(StateConflict, *AUTH))
 async def put_tenant(
     tenant_id: TenantPath, author: AuthorDep, body: TenantPut, administration: AdministrationDep
 ) -> TenantOut:
-    """Create or change a tenant; `organization_ids`, where given, become exactly those it may buy for."""
-    return TenantOut(**await administration.put_tenant(author, tenant_id, body.name, body.organization_ids))
+    """Create or change a tenant; `organization_ids`, where given, become exactly those it may buy for.
+
+    Its numbers stay where they are, whatever its `state`.
+    """
+    return TenantOut(**await administration.put_tenant(author, tenant_id, body.name, body.organization_ids, body.state))
 
 
-@router.post("/tenants/{tenant_id}/keys", status_code=201, responses=problems(NotFound, *AUTH))
+@router.post("/tenants/{tenant_id}/keys", status_code=201, responses=problems(NotFound, IdempotencyKeyReused, *AUTH))
 async def create_key(
-    tenant_id: TenantPath, author: AuthorDep, body: KeyCreate, administration: AdministrationDep
+    tenant_id: TenantPath, author: AuthorOnce, body: KeyCreate, administration: AdministrationDep
 ) -> KeyOut:
-    """Issue a key. It is shown in this answer and never again."""
+    """Issue a key. It is shown in this answer and never again: a replay has null in its place."""
     return _shown(
         await administration.issue_key(
             author, tenant_id, name=body.name, scopes=body.scopes, expires_at=body.expires_at
         )
     )
+
+
+@router.get("/keys", responses=problems(*AUTH))
+async def list_keys(
+    _: AdminReads,
+    listings: ListingsDep,
+    tenant_id: Annotated[str | None, Query(pattern=TENANT_ID_PATTERN)] = None,
+    kind: KeyKind | None = None,
+    state: KeyState | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> KeyPage:
+    """API keys, newest first, those too that are good no more. No key is shown, only its last four characters."""
+    found = await listings.keys(tenant_id=tenant_id, kind=kind, state=state, limit=limit, cursor=cursor)
+    return KeyPage.model_validate(found)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=problems(NotFound, *AUTH))
@@ -97,12 +163,15 @@ async def revoke_key(key_id: UUID, author: AuthorDep, administration: Administra
     return Response(status_code=204)
 
 
-@router.post("/keys/{key_id}/rotate", status_code=201, responses=problems(NotFound, *AUTH))
-async def rotate_key(key_id: UUID, author: AuthorDep, body: KeyRotate, administration: AdministrationDep) -> KeyOut:
+@router.post(
+    "/keys/{key_id}/rotate",
+    status_code=201,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH),
+)
+async def rotate_key(key_id: UUID, author: AuthorOnce, body: KeyRotate, administration: AdministrationDep) -> KeyOut:
     """Issue a successor with the same rights; the old key works for `overlap_seconds` more."""
     return _shown(await administration.rotate_key(author, key_id, overlap=body.overlap_seconds))
 
 
 def _shown(issued: IssuedKey) -> KeyOut:
-    fields: dict[str, Any] = {name: getattr(issued, name) for name in ("id", "key", "name", "expires_at")}
-    return KeyOut(**fields, scopes=list(issued.scopes))
+    return KeyOut(**issued.as_json(), key=issued.key or None)

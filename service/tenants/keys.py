@@ -77,7 +77,7 @@ def check_form(key: str) -> None:
     """Raises: InvalidKey for what cannot be one of our keys, without a look into any store."""
     found = KEY.fullmatch(key)
     if found is None:
-        raise InvalidKey("This is not a Numbergate key: those look like ngk_live_… and have 38 characters after that.")
+        raise InvalidKey("This is not a Numbergate key: those are ngk_, an environment, _ and 38 letters and digits.")
     if not secrets.compare_digest(checksum(found[1]), found[2]):
         raise InvalidKey("This key's checksum is wrong: it was mistyped or cut short.")
 

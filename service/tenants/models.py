@@ -80,7 +80,10 @@ class Grant(Base):
 
 
 class ApiKey(Base):
-    """`hash` is keyed (HMAC-SHA256); `hint` is the key's last four characters; `sees` the organisations seen whole."""
+    """`hash` is keyed (HMAC-SHA256); `hint` is the key's last four characters; `sees` the organisations seen whole.
+
+    `rotated_to` is the key that took its place.
+    """
 
     __tablename__ = "api_keys"
 
@@ -95,6 +98,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     expires_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
+    rotated_to: Mapped[UUID | None]
 
 
 class Stop(Base):

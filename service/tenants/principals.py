@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from math import ceil
+from typing import Literal, Self
 from uuid import UUID
 
 from sqlalchemy import text
@@ -26,6 +27,7 @@ from service.tenants.version import VersionWatch
 Duty = Literal["service", "admin", "finance", "operator"]
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
+WHO = text("SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true")
 
 
 class ScopeMissing(ServiceError):
@@ -56,8 +58,30 @@ class NotYourTenant(ServiceError):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests a tenant may make: on the average in a second, and at once; none where `burst` is 0.
+
+    `shadow`: what is beyond it is counted and reported, and let through.
+    """
+
+    per_second: float
+    burst: int
+    shadow: bool = False
+
+    @classmethod
+    def of(cls, per_second: float | None, burst: int | None, mode: str | None) -> Self | None:
+        """Of limits as they are set; None where nothing is held to them."""
+        if per_second is None or mode == "off":
+            return None
+        at_once = ceil(per_second) if burst is None or per_second == 0 else burst
+        return cls(per_second, at_once, shadow=mode == "shadow")
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """`organization_ids`: granted to its tenant. `sees`: seen whole, across tenants; ("*",) is all."""
+    """`organization_ids`: granted to its tenant. `sees`: seen whole, across tenants; ("*",) is all. `rate`: of all
+    requests of its tenant together.
+    """
 
     key_id: UUID
     kind: Duty
@@ -70,6 +94,7 @@ class Principal:
     scopes: frozenset[str]
     idempotency_required: bool
     expires_at: datetime | None
+    rate: Rate | None = None
 
     @property
     def actor(self) -> str:
@@ -124,9 +149,7 @@ class Principals:
 
     async def _look_up(self, wanted: bytes) -> Principal:
         async with self._database.acting() as session:
-            found = (
-                await session.execute(text("SELECT * FROM principal_for(:wanted)"), {"wanted": wanted})
-            ).one_or_none()
+            found = (await session.execute(WHO, {"wanted": wanted})).one_or_none()
         if found is None or (found.tenant_state == "closed"):
             raise InvalidKey("There is no such key.")
         if found.revoked_at is not None:
@@ -144,6 +167,7 @@ class Principals:
             scopes=frozenset(found.scopes),
             idempotency_required=found.idempotency_required,
             expires_at=found.expires_at,
+            rate=Rate.of(found.requests_per_second, found.burst, found.mode),
         )
 
 

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from service.http.pages import Page
 from service.kit.clock import utc_now
 from service.kit.text import plain
-from service.tenants.administration import KEY_SCOPES, TENANT_SCOPES
+from service.tenants.administration import KEY_SCOPES, TENANT_SCOPES, TenantState
+from service.tenants.listings import KeyKind, KeyState
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
 Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
@@ -33,6 +35,9 @@ def _ahead(moment: datetime) -> datetime:
     if not timedelta(0) < left <= LONGEST_LIFE:
         raise ValueError("must lie ahead, by a hundred years at most")
     return moment
+
+
+STATES = "suspended: buys nothing new, all else goes on; closed, for good: its keys are no keys any more"
 
 
 class Strict(BaseModel):
@@ -65,12 +70,26 @@ class UserOut(BaseModel):
 class TenantPut(Strict):
     name: Name | None = None
     organization_ids: Annotated[list[ExternalId], Field(max_length=1000)] | None = None
+    state: TenantState | None = Field(None, description=STATES)
 
 
 class TenantOut(BaseModel):
     id: str
     name: str
     organization_ids: list[str]
+    state: TenantState = Field(description=STATES)
+
+
+class TenantPage(Page[TenantOut]):
+    """Tenants, by id."""
+
+
+class OrganizationPage(Page[OrganizationOut]):
+    """Organisations, by id."""
+
+
+class UserPage(Page[UserOut]):
+    """Users of an organisation, by id."""
 
 
 class KeyCreate(Strict):
@@ -86,10 +105,30 @@ class KeyRotate(Strict):
 
 
 class KeyOut(BaseModel):
-    """The `key` is shown this once."""
+    """The `key` is shown this once: in a replay it is null."""
 
     id: UUID
-    key: str
+    key: str | None
     name: str
     scopes: list[str]
     expires_at: datetime | None
+
+
+class ListedKey(BaseModel):
+    """`hint` is the key's last four characters; `rotated_to` the id of the key that took its place."""
+
+    id: UUID
+    kind: KeyKind
+    tenant_id: str | None
+    name: str
+    hint: str
+    scopes: list[str]
+    state: KeyState
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    rotated_to: UUID | None
+
+
+class KeyPage(Page[ListedKey]):
+    """API keys, newest first."""

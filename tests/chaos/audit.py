@@ -12,11 +12,16 @@ from tests.numbers.ledger import check
 OPEN_INTENTS = """
     SELECT id, state FROM intents WHERE tenant_id = ANY($1) AND state NOT IN ('owned', 'refused')
 """
-OPEN_STEPS = "SELECT id, state FROM steps WHERE tenant_id = ANY($1) AND state IN ('waiting', 'running')"
+# The mark of a number whose release waits for a person waits with it.
+OPEN_STEPS = """
+    SELECT s.id, s.state FROM steps s WHERE s.tenant_id = ANY($1) AND s.state IN ('waiting', 'running')
+      AND NOT (s.kind = 'unmark' AND EXISTS (
+        SELECT FROM steps r WHERE r.number_id = s.number_id AND r.kind = 'release' AND r.state = 'unresolved'))
+"""
 # The places of a dead replica lapse after three seconds.
 QUEUED = "SELECT intent_id, queue FROM send_queue WHERE alive_until > clock_timestamp()"
 OVER_QUOTA = """
-    SELECT tenant_id, used, reserved FROM tenant_quotas WHERE tenant_id = ANY($1) AND used + reserved > numbers_held
+    SELECT tenant_id, used, reserved FROM quotas WHERE tenant_id = ANY($1) AND used + reserved > numbers_held
 """
 # Where the write-off comes after seconds, a machine that stands still may be slower; then the number is an orphan.
 PRESUMED_WRONGLY = """

@@ -31,11 +31,15 @@ QUESTIONS = {
 }
 # What the workload does not pass, by method, and why. Whatever it should pass and does not is a fault of the tests.
 NOT_PASSED = {
+    "Gate.count": "only of a tenant that has a rate; nothing of a purchase comes after it",
+    "Gate.undelivered": "only for callers without a key, and all of the workload's have one",
     "Ledger.keep_lost": "only where Postgres lost a commit: a fail-over to a copy that lagged",
+    "Ledger.undelivered": "only for callers without a key, and all of the workload's have one",
+    "Numbers.earlier_rows": "only where another row of the number's E.164 is listed",
     "Numbers.release_unresolved": "only for what a person must decide: a release that Teli answers by 404",
     "Sightings.explained": "only for an exclusive user of an account whose nicknames are dropped",
     "TeliClient.close": "only after all work, at an orderly end",
-    "TeliClient.organizations": "only before an account's first purchase; killed there by a test of its own",
+    "TeliClient.organizations": "only before a first purchase and once a sweep; killed there by a test of its own",
 }
 
 

@@ -1,7 +1,7 @@
-"""A ledger of its own with an API and a worker that can be killed, and an organisation of its own at Teli."""
+"""A ledger of its own with an API and a worker that can be killed, and a tenant and organisation of its own at Teli."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,6 +13,7 @@ import httpx
 
 from service.db import open_database
 from service.kv import KeyValue
+from service.quotas.administration import of_tenant
 from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.accounts import ensure_account
@@ -21,8 +22,8 @@ from service.wiring import Services, assemble
 from tests.chaos.child import Child, Role
 from tests.conftest import SECRET, Engines, execute
 from tests.simulator.control import SimulatorControl
-from tests.simulator.program import KEY, Simulator
-from tests.support.gateway import TELI_TENANT, Tenant
+from tests.simulator.program import Simulator
+from tests.support.gateway import Tenant
 
 NAMES = count(1)
 AUTHOR = Author("test")
@@ -39,14 +40,19 @@ TIMES = {
 
 @dataclass
 class Stage:
-    """`lost` and `nobody` are users for whom faults are armed: an answer is lost, a request is lost."""
+    """`others` are further APIs.
+
+    `lost` and `nobody` are users for whom faults are armed: an answer is lost, a request is lost.
+    """
 
     services: Services
     ledger: asyncpg.Connection
     teli: SimulatorControl
     api: Child
     worker: Child
+    teli_tenant: str
     organization: str
+    others: list[Child]
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     user: str = field(default_factory=lambda: f"user-{uuid4().hex[:12]}")
     lost: str = field(default_factory=lambda: f"lost-{uuid4().hex[:12]}")
@@ -58,7 +64,7 @@ class Stage:
     async def people(self) -> None:
         """The organisation and its users, at Teli and here."""
         administration = self.services.administration
-        await self.teli.organization(TELI_TENANT, unique_id=self.organization)
+        await self.teli.organization(self.teli_tenant, unique_id=self.organization)
         await administration.put_organization(AUTHOR, self.organization, "Test")
         for user in (self.user, self.lost, self.nobody):
             await self.teli.user(self.organization, unique_id=user)
@@ -79,7 +85,7 @@ class Stage:
     async def tenant(self, http: httpx.AsyncClient, *, quota: int) -> Tenant:
         tenant_id = f"tenant-{uuid4().hex[:12]}"
         await self.services.administration.put_tenant(AUTHOR, tenant_id, "Test", [self.organization])
-        await self.services.quotas.put(AUTHOR, tenant_id, {"numbers_held": quota})
+        await self.services.quotas.put(AUTHOR, of_tenant(tenant_id), {"numbers_held": quota})
         issued = await self.services.administration.issue_key(AUTHOR, tenant_id, name="test", scopes=TENANT_SCOPES)
         return Tenant(http, tenant_id, issued.key)
 
@@ -90,43 +96,58 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    engines: Engines, template: str, simulator: Simulator, *, worker_dies_at: tuple[str, ...] = ()
+    engines: Engines,
+    template: str,
+    simulator: Simulator,
+    *,
+    worker_dies_at: tuple[str, ...] = (),
+    apis: int = 1,
+    redis_url: str | None = None,
+    times: Mapping[str, str] = TIMES,
 ) -> AsyncIterator[Stage]:
-    """Open, with both processes serving."""
+    """Open, with its processes serving; on a Redis of its own, where one is named."""
     name = f"chaos_{next(NAMES)}"
     await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = engines.postgres.superuser_url(name)
+    # Else each would file what the others have at Teli, for a sweep goes over all that the key shows.
+    teli_tenant, key = f"teli-{uuid4().hex[:12]}", f"key-{uuid4().hex}"
     environment = {
-        "REDIS_URL": engines.valkey.url,
+        "REDIS_URL": redis_url or engines.valkey.url,
         "TELI_BASE_URL": simulator.url,
-        "TELI_API_KEY": KEY,
+        "TELI_API_KEY": key,
         "NUMBERGATE_SECRET": SECRET,
-        "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
+        "NUMBERGATE_TELI_TENANT_ID": teli_tenant,
         "NUMBERGATE_DATABASE_POOL": "8",
         "NUMBERGATE_LOG_LEVEL": "error",
         "NUMBERGATE_LOG_FORMAT": "json",
-        **TIMES,
+        **times,
     }
     async with AsyncExitStack() as stack:
         stack.push_async_callback(execute, engines, f"DROP DATABASE {name} WITH (FORCE)")
         settings = Settings.model_validate({**environment, "DATABASE_URL": url})
         database = open_database(url, "numbergate_api", pool=2)
-        kv = KeyValue.open(engines.valkey.url)
-        client = TeliClient(simulator.url, KEY, listen=1)
+        kv = KeyValue.open(environment["REDIS_URL"])
+        client = TeliClient(simulator.url, key, listen=1)
         ledger = await asyncpg.connect(url)
         teli = await stack.enter_async_context(SimulatorControl(simulator.control_url))
         for close in (database.engine.dispose, kv.close, client.close, ledger.close):
             stack.push_async_callback(close)
-        await ensure_account(database, base_url=simulator.url, teli_tenant_id=TELI_TENANT)
+        await teli.tenant(teli_tenant, key)
+        await ensure_account(database, base_url=simulator.url, teli_tenant_id=teli_tenant)
         api, worker = Child("api", environment, url), Child("worker", environment, url)
         services = assemble(settings, database, kv, client)
-        opened = Stage(services, ledger, teli, api, worker, f"organization-{uuid4().hex[:12]}")
+        others = [Child("api", environment, url) for _ in range(apis - 1)]
+        opened = Stage(services, ledger, teli, api, worker, teli_tenant, f"organization-{uuid4().hex[:12]}", others)
         await opened.people()
         stack.push_async_callback(api.close)
         stack.push_async_callback(worker.close)
         await api.open()
         await worker.open(*worker_dies_at)
-        await api.until_ready()
+        for other in others:
+            stack.push_async_callback(other.close)
+            await other.open()
+        for one in (api, *others):
+            await one.until_ready()
         if not worker_dies_at:
             await opened.until_listed()
         yield opened

@@ -21,10 +21,10 @@ from tests.chaos.tour import Passings, tour
 from tests.conftest import Engines
 from tests.simulator.program import Simulator
 
-pytestmark = [pytest.mark.processes, pytest.mark.deep]
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 DEEP = hypothesis.settings.get_current_profile_name() != "default"
-KILLS = 60 if DEEP else 3
+KILLS = 45 if DEEP else 3
 KILLS_IN_FULL = 100
 AT_ONCE = 3 if DEEP else 2
 SEED = int(os.environ.get("CHAOS_SEED") or (SystemRandom().randrange(1_000_000) if DEEP else 1))

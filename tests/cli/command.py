@@ -12,7 +12,10 @@ from typing import Any
 
 from tests.embedded.machine import alive, descendants
 
+from .forks import Forks
+
 COMMAND = (sys.executable, "-P", "-m", "service")
+FORKS = Forks()
 OURS = ("NUMBERGATE_", "TELI_", "DATABASE_URL", "REDIS_URL")
 
 
@@ -23,9 +26,7 @@ def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
 
 def numbergate(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], env=environment(settings), capture_output=True, text=True, timeout=90
-    )
+    return FORKS.run([str(argument) for argument in arguments], environment(settings))
 
 
 class Running:

@@ -1,14 +1,17 @@
 """One stack for all tests that only use it, started by the command itself."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.cli.credentials import Credentials
+from tests.http.serving import served
+from tests.support.gateway import Gateway
 
 from .command import Running
+from .desk import Desk
 
 
 class Stack:
@@ -35,3 +38,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield Stack(running.line(), folder / "data")
     finally:
         running.end()
+
+
+@pytest.fixture
+async def desk(gateway: Gateway) -> AsyncIterator[Desk]:
+    async with served(gateway) as port:
+        yield Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": gateway.operator.key})

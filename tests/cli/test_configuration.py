@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from service.cli.remote import RemoteSettings
 from service.db import open_database
 from service.kit.errors import StorageUnavailable
 from service.kv import KeyValue
-from service.settings import BadConfiguration, Settings
+from service.settings import BadConfiguration, MigrationSettings, Settings
 
 from .command import numbergate
 
@@ -152,7 +153,57 @@ async def test_white_space_around_the_upstream_key_is_taken_off():
 async def test_times_that_contradict_each_other_are_told():
     [fault] = faults(NUMBERGATE_SETTLING_WINDOW="10", NUMBERGATE_UPSTREAM_TIMEOUT="10")
 
-    assert "NUMBERGATE_SETTLING_WINDOW must be longer than NUMBERGATE_UPSTREAM_TIMEOUT" in fault
+    assert fault.startswith("NUMBERGATE_SETTLING_WINDOW: must be longer than NUMBERGATE_UPSTREAM_TIMEOUT: ")
+    [fault] = faults(NUMBERGATE_UPSTREAM_TIMEOUT="900")
+    assert fault.startswith("NUMBERGATE_SETTLING_WINDOW: "), "the default is held to it too"
+    [fault] = faults(NUMBERGATE_SETTLING_WINDOW="600", NUMBERGATE_WRITE_OFF="599")
+    assert fault.startswith("NUMBERGATE_WRITE_OFF: must be no shorter than NUMBERGATE_SETTLING_WINDOW: ")
+
+
+async def test_times_that_contradict_each_other_are_told_together_with_the_other_faults():
+    told = faults(REDIS_URL=None, NUMBERGATE_UPSTREAM_TIMEOUT="1000", NUMBERGATE_LOG_LEVEL="loud")
+
+    assert [fault.split(":")[0] for fault in told] == [
+        "REDIS_URL",
+        "NUMBERGATE_SETTLING_WINDOW",
+        "NUMBERGATE_LOG_LEVEL",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NUMBERGATE_SETTLE_WINDOW", "NUMBERGATE_SETTLING_WINDOW"),
+        ("NUMBERGATE_WRITEOFF", "NUMBERGATE_WRITE_OFF"),
+        ("NUMBERGATE_METRIC_PORT", "NUMBERGATE_METRICS_PORT"),
+        ("NUMBERGATE_SECRT_FILE", "NUMBERGATE_SECRET_FILE"),
+        ("NUMBERGATE_DATABASE_URL", "DATABASE_URL"),
+    ],
+)
+async def test_a_misspelt_one_is_told_with_the_one_that_was_meant(name: str, meant: str):
+    assert faults(**{name: "https://hidden"}) == [f"{name}: is no setting; {meant} is: rename it, or unset it"]
+    assert Settings.from_environment(GOOD | {name: ""}) == Settings.from_environment(GOOD)
+
+
+async def test_variables_of_other_commands_of_kubernetes_and_of_strangers_are_ignored():
+    others = [str(field.alias) for field in RemoteSettings.model_fields.values()]
+    kubernetes = ["PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_80_TCP_ADDR", "PORT_80_TCP_PORT"]
+    api = [f"API_{name}" for name in kubernetes]
+
+    ignored = dict.fromkeys(
+        [
+            *others,
+            *(f"{name}_FILE" for name in others),
+            *(f"NUMBERGATE_{name}" for name in (*kubernetes, *api, "IMAGE", "VERSION", "LOG_FILE", "HOST")),
+        ],
+        "something",
+    ) | {"NUMBERGATE_METRIC_PORT": "tcp://10.0.0.1:80"}
+    assert Settings.from_environment(GOOD | ignored) == Settings.from_environment(GOOD)
+
+    mine = {"NUMBERGATE_API_KEY": "hidden"}
+    theirs = {str(field.alias): GOOD.get(str(field.alias), "1000") for field in Settings.model_fields.values()}
+    assert RemoteSettings.from_environment(mine | theirs) == RemoteSettings.from_environment(mine)
+    assert MigrationSettings.from_environment(theirs | mine)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -8,7 +8,7 @@ import pytest
 
 from .command import numbergate
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 
 async def test_once_with_json_ends_with_one_line_of_what_was_bought_and_leaves_nothing(tmp_path: Path):

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.simulator.control import SimulatorControl
+from tests.support.redis_servers import RedisServers
 
 from .command import numbergate
 from .conftest import Stack
@@ -24,6 +25,7 @@ async def test_a_healthy_deployment_gets_a_line_for_each_check_and_0(stack: Stac
 
         assert {request["method"] for request in await teli.requests()} == {"GET"}
     assert ended.returncode == 0, ended.stdout
+    assert "lists 1 organisation\n" in ended.stdout
     checks = [line.split()[:2] for line in ended.stdout.splitlines()]
     assert checks == [
         ["ok", check] for check in ("configuration", "database", "migrations", "clock", "redis", "upstream")
@@ -45,6 +47,20 @@ async def test_every_fault_is_told_with_its_mend_and_1(stack: Stack):
         "upstream": False,
     }
     assert all(check["mend"] for check in told["checks"] if not check["ok"])
+    assert ended.stderr == "", "the report says it all"
+
+
+async def test_a_cluster_is_told_and_that_it_has_one_database(stack: Stack, valkeys_as_cluster: RedisServers):
+    url = valkeys_as_cluster.url
+
+    one, other = (numbergate("doctor", **stack.settings | {"REDIS_URL": named}) for named in (url, f"{url[:-1]}3"))
+
+    assert one.returncode == 0, one.stdout
+    assert "speaks as Redis 7.2.4, as a cluster\n" in one.stdout
+    assert other.returncode == 1
+    [fault] = [line for line in other.stdout.splitlines() if line.startswith("fault")]
+    assert fault.split()[1] == "redis"
+    assert "a cluster has database 0 alone" in fault
 
 
 async def test_a_refused_login_and_a_refused_key_are_named(stack: Stack):

@@ -13,7 +13,7 @@ import pytest
 from .command import environment
 from .conftest import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 EXAMPLES = Path(__file__).parent / "examples"
 RUN_BY = {"create.sh": "sh", "create.py": sys.executable, "create.js": "node"}

@@ -1,5 +1,6 @@
 """What the pages say is so: their commands run, their tables are complete, their links lead somewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -23,24 +24,32 @@ KNOWN = ("./dev demo\n", "./dev up\n", "./dev test\n")
 TASKS = (
     "README.md",
     "docs/first-hour.md",
+    "docs/tenants.md",
     "docs/keys.md",
     "docs/purchases.md",
+    "docs/idempotency.md",
+    "docs/quotas.md",
     "docs/operate.md",
     "docs/configuration.md",
 )
 
 
 @pytest.mark.processes
+@pytest.mark.ci
 @pytest.mark.parametrize("page", TASKS)
 def test_the_commands_of_a_page_run_one_after_another(page: str, stack: Stack, tmp_path: Path):
     script = "".join(block for block in blocks(page, "sh") if block not in KNOWN)
-    (tmp_path / "numbergate").write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m service "$@"\n')
-    (tmp_path / "numbergate").chmod(0o755)
+    for name in ("numbergate", "dev"):
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m service "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "up.json").write_text(json.dumps(stack.ready))
     settings = stack.settings | {
         "PATH": f"{tmp_path}:{environment()['PATH']}",
         "BASE_URL": stack.ready["base_url"],
         "API_KEY": stack.ready["tenant_key"],
+        "ORGANIZATION_ID": stack.ready["organization_id"],
         "ADMIN_KEY": stack.ready["admin_key"],
+        "DATA": str(stack.data),
     }
 
     ended = subprocess.run(

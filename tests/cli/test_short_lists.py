@@ -1,59 +1,22 @@
 """`numbergate doubts`, `orphans` and `ghosts`, run as an operator runs them, against a gateway that serves."""
 
-import asyncio
 import json
 import re
-import subprocess
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from service.cli.evidence import story
 from tests.conftest import OpenGateway
 from tests.http.serving import served
+from tests.reconciliation.test_doubts import many
 from tests.reconciliation.test_resolver import doubt, look_again, until_unresolved
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
-from .command import COMMAND, environment, numbergate
+from .desk import Desk
 
 LISTS = ("doubts", "orphans", "ghosts")
-Ended = subprocess.CompletedProcess[str]
-
-
-@dataclass
-class Desk:
-    """An operator's terminal, `columns` wide."""
-
-    settings: dict[str, str]
-
-    async def run(self, *arguments: str, columns: int = 120, **settings: str) -> Ended:
-        # In a thread: the gateway serves from this process.
-        return await asyncio.to_thread(numbergate, *arguments, **{**self.settings, "COLUMNS": str(columns), **settings})
-
-    async def done(self, *arguments: str, **kwargs: int) -> str:
-        ended = await self.run(*arguments, **kwargs)
-        assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr + ended.stdout
-        return ended.stdout
-
-    async def answering(self, said: str, *arguments: str) -> Ended:
-        """What becomes of a command whose question is answered so."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [*COMMAND, *arguments],
-            env=environment(self.settings),
-            input=said,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-
-@pytest.fixture
-async def desk(gateway: Gateway) -> AsyncIterator[Desk]:
-    async with served(gateway) as port:
-        yield Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": gateway.operator.key})
 
 
 async def stranger(gateway: Gateway, nickname: str | None = "Reception") -> dict[str, str]:
@@ -115,6 +78,17 @@ async def test_a_doubt_is_listed_shown_in_plain_words_and_decided(desk: Desk, ga
     assert await gateway.sql(kept, id=operation) == [("seen in the dashboard",)]
 
 
+async def test_of_a_doubt_with_much_to_show_the_rest_is_counted(desk: Desk, gateway: Gateway, tenant: Tenant):
+    await many(gateway, tenant, doubts=1, orphans=120, pieces=101)
+
+    assert "120 candidates" in await desk.done("doubts", "list", columns=240)
+    [item] = json.loads(await desk.done("doubts", "list", "--json"))["items"]
+    shown = (await desk.done("doubts", "show", item["id"])).splitlines()
+
+    assert "  1 earlier piece of evidence, not shown" in shown
+    assert "  and 20 more rows, not shown: numbergate orphans list" in shown
+
+
 async def test_what_was_resolved_meanwhile_is_told_with_how_and_1(desk: Desk, gateway: Gateway, tenant: Tenant):
     operation = await doubt(gateway, tenant, step="answering")
     await gateway.worker.resolver.run()
@@ -134,8 +108,8 @@ async def test_what_the_gateway_refuses_is_told_in_its_words_and_1(desk: Desk, g
     resolve = ("orphans", "resolve", orphan["id"], "adopt", "--yes")
 
     for arguments, settings, words in (
-        ((*resolve, "--reason", "bought by hand"), {}, "/tenant_id: is required: this orphan names none"),
-        ((*resolve, "--reason", "no"), {}, "reason"),
+        ((*resolve, "--reason", "bought by hand"), {}, "--tenant: is required: this orphan names none"),
+        ((*resolve, "--reason", "no"), {}, "numbergate: --reason: "),
         ((*resolve, "--reason", "by hand"), {"NUMBERGATE_API_KEY": gateway.admin.key}, "lacks the scope"),
         (("doubts", "list"), {"NUMBERGATE_API_KEY": "ngk_live_nonsense"}, "key"),
         (("doubts", "resolve", str(uuid4()), "refused", "--yes", "--reason", "because"), {}, "There is no such thing"),
@@ -156,6 +130,8 @@ async def test_what_is_wrong_in_the_command_is_2_and_asks_no_gateway(desk: Desk,
         ("doubts", "resolve", some, "adopt", "--reason", "because"),
         ("doubts", "resolve", some, "owned", "--reason", "because", "--yes"),
         ("doubts", "resolve", some, "refused", "--phone-number", "+13135550142", "--reason", "because", "--yes"),
+        ("doubts", "resolve", some, "owned", "--phone-number", "3135550142", "--reason", "because"),
+        ("doubts", "resolve", some, "owned", "--phone-number", "+44 20 7946 0958", "--reason", "because", "--yes"),
         ("orphans", "resolve", some, "ignore", "--tenant", "t", "--reason", "because", "--yes"),
         ("ghosts", "resolve", some, "missing", "--yes"),
         ("ghosts", "show", "13"),
@@ -267,7 +243,9 @@ async def test_a_doubt_shows_what_it_was_decided_on(open_gateway: OpenGateway):
 
         assert ": no listing showed it, over the whole window" in shown
         assert re.search(r"  [0-9]+ looks, from 20\S+ \S+ UTC to 20", shown)
-        assert "Front desk”, row " in shown
+        label, row = shown.split(": no listing showed it, over the whole window\n")[1].splitlines()[1:3]
+        assert label == f"  What that listing showed of user {USER}, none of it proved to be this purchase's:"
+        assert "Front desk”, row " in row
 
 
 async def test_without_yes_it_says_what_will_be_and_asks(desk: Desk, gateway: Gateway, tenant: Tenant):
@@ -288,11 +266,95 @@ async def test_without_yes_it_says_what_will_be_and_asks(desk: Desk, gateway: Ga
     assert await gateway.sql("SELECT state FROM orphans") == [("adopted",)]
 
 
+async def test_what_cannot_be_decided_so_is_told_before_it_is_asked(desk: Desk, gateway: Gateway, tenant: Tenant):
+    orphan, some = await stranger(gateway), str(uuid4())
+    why = ("--reason", "bought by hand")
+
+    for arguments, told in (
+        (("orphans", "resolve", orphan["id"], "adopt"), "--tenant: is required: this orphan names none"),
+        (("orphans", "resolve", orphan["id"], "release", "--user", USER), "--tenant: is required: this orphan"),
+        (("orphans", "resolve", some, "ignore"), f"no {some} is on the list of orphans: it was resolved, or never"),
+        (("doubts", "resolve", some, "refused"), f"no {some} is on the list of doubts: "),
+    ):
+        ended = await desk.answering("y\n", *arguments, *why)
+        assert (ended.returncode, ended.stdout) == (1, ""), arguments
+        assert ended.stderr.startswith(f"numbergate: {told}")
+        assert "Decide so?" not in ended.stderr
+    assert await gateway.sql("SELECT state FROM orphans") == [("open",)]
+
+
+async def test_a_number_is_taken_as_people_write_it(desk: Desk, gateway: Gateway, tenant: Tenant):
+    operation = await doubt(gateway, tenant, step="received")
+
+    ended = await desk.answering(
+        "y\n",
+        "doubts",
+        "resolve",
+        operation,
+        "owned",
+        "--phone-number",
+        "+1 (313) 555-0142",
+        "--reason",
+        "on the invoice",
+    )
+
+    assert "The purchase is taken to have bought +13135550142" in ended.stderr
+    assert ended.stderr.endswith("[y/N] \n"), "nobody pressed return, and the result is on a line of its own"
+    [[number_id, phone_number]] = await gateway.sql("SELECT CAST(id AS text), phone_number FROM numbers")
+    assert phone_number == "+13135550142"
+    assert ended.stdout == f"Doubt {operation} is decided: owned, number_id {number_id}.\n"
+
+
+async def test_into_a_pipe_a_list_is_not_cropped(desk: Desk, gateway: Gateway):
+    nickname = "A nickname that is far too long for any terminal of ordinary width " * 3
+    orphan = await stranger(gateway, nickname)
+    nameless = await stranger(gateway, None)
+
+    shown = await desk.done("orphans", "list", columns=60)
+
+    [first, second] = shown.splitlines()[1:]
+    assert "…" not in shown
+    assert all(words in first for words in (orphan["id"], nickname.strip(), ORGANIZATION))
+    assert nameless["id"] in second
+    assert "unexplained" not in second, "where nicknames stand, a dash stands for none"
+
+
+async def test_an_organisation_that_has_none_is_told_for_its_id_may_be_wrong(desk: Desk, gateway: Gateway):
+    await stranger(gateway)
+
+    for form, stdout in (((), ""), (("--json",), '{"items": [], "complete": true}\n')):
+        ended = await desk.run("orphans", "list", "--organization", "org-9", *form)
+        assert (ended.returncode, ended.stdout) == (0, stdout)
+        assert ended.stderr == "numbergate: no orphans of organisation org-9; check the id\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ReadError", "the connection broke while the answer was waited for"),
+        ("RemoteProtocolError: Server disconnected", "before a whole answer had come (Server disconnected)"),
+        ("TimeoutError", "no answer came in time"),
+        ("absent", "no listing showed it"),
+        ("sender_lost", "the process that sent it ended"),
+        ("status 502", "Teli answered 502, which does not tell whether it bought"),
+        ("status 200 with success false", "Teli answered 200, and said in it that it had failed"),
+        ("status 204 without a number", "Teli answered 204, and named no number"),
+        ("something else", "something else"),
+    ],
+)
+def test_why_it_is_a_doubt_is_told_in_plain_words(reason: str, words: str):
+    [line] = [one for one in story("doubts", {"id": "d", "state": "doubtful", "reason": reason}) if "  why  " in one]
+
+    assert words in line
+    assert reason == words or reason not in line
+
+
 async def test_a_list_fits_the_terminal_and_its_ids_stay_whole(desk: Desk, gateway: Gateway):
     orphan = await stranger(gateway, "A nickname that is far too long for any terminal of ordinary width " * 3)
 
     for columns in (60, 80, 100, 160):
-        shown = await desk.done("orphans", "list", columns=columns)
+        shown = await desk.at_a_terminal("orphans", "list", columns=columns)
+        assert "…" in shown
         assert max(len(line) for line in shown.splitlines()) <= columns
         assert orphan["id"] in shown
         assert orphan["phone_number"] in shown

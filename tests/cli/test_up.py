@@ -15,7 +15,7 @@ from tests.simulator.program import KEY, Simulator
 from .command import Running, numbergate
 from .conftest import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 ORGANIZATION = "1762896364768x389173798861431550"
 USER = "1762896366429x599348279945132448"

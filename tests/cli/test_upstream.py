@@ -91,7 +91,9 @@ async def test_a_teli_as_documented_is_told_question_by_question(gateway: Gatewa
     assert found["only writes"]["state"] == "open"
     assert found["mode"]["facts"]["mode"] == "mark"
     assert found["listed"]["facts"]["listed_at"].endswith("Z")
-    assert found["open"]["facts"] == {"held": 2, "unconfirmed": 0, "doubtful": 0, "unresolved": 0, "orphans": 0}
+    assert found["open"]["facts"] == {
+        "held": 2, "unconfirmed": 0, "doubtful": 0, "unresolved": 0, "orphans": 0, "ghosts": 0
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("form", "shown"), [("uuid", "UUID"), ("unique_id", "unique_id")])
@@ -215,6 +217,57 @@ async def test_an_account_without_a_number_and_a_named_organisation_without_one_
         "open", f"no user of {made['unique_id']} to ask about"
     )  # fmt: skip
     assert {one["query"].get("user_id") for one in found["requests"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--organization", "org-9"), "--organization org-9: Teli names no such organisation"),
+        (
+            ("--organization", ORGANIZATION, "--user", "user-9"),
+            f"--user user-9: Teli names no such user of {ORGANIZATION}",
+        ),
+    ],
+)
+async def test_an_option_that_teli_does_not_name_is_a_fault_and_nothing_is_concluded_from_it(
+    gateway: Gateway, tenant: Tenant, examine: Examine, options: tuple[str, ...], told: str
+):
+    await held(gateway, tenant)
+
+    found = await examine(*options)
+
+    assert (found["code"], found["option"]["state"], found["option"]["seen"]) == (1, "fault", told)
+    assert not found.keys() & {"listing", "is_admin", "rows", "nicknames", "analytics"}
+    assert not [one for one in found["requests"] if one["operation"] in ("list", "analytics_users")]
+
+
+async def test_in_mark_mode_no_mark_among_the_rows_is_not_told_as_lane_mode(
+    gateway: Gateway, tenant: Tenant, examine: Examine
+):
+    await held(gateway, tenant, count=1)
+    [[number]] = await gateway.sql("SELECT phone_number FROM numbers")
+    await gateway.teli.dashboard_rename(number, "Sales")
+
+    found = await examine()
+
+    assert found["mode"]["facts"]["mode"] == "mark"
+    assert (found["nicknames"]["state"], found["nicknames"]["facts"]["with_mark"]) == ("settled", 0)
+    assert "the account is in mark mode" in found["nicknames"]["means"]
+    assert "lane" not in found["nicknames"]["means"]
+
+
+async def test_ghosts_are_counted_among_what_waits_for_a_person(gateway: Gateway, tenant: Tenant, examine: Examine):
+    await held(gateway, tenant, count=1)
+    number = (await tenant.bought())["phone_number"]
+    await gateway.follow_up()
+    await gateway.teli.arm("server_error", operation="release", status=404, error="Phone number not found")
+    await tenant.send("DELETE", f"{NUMBERS}/{number}")
+
+    found = (await examine())["open"]
+
+    assert (found["facts"]["ghosts"], found["facts"]["orphans"]) == (1, 0)
+    assert "0 orphans, 1 ghost" in found["seen"]
+    assert "every ghost waits for a person" in found["means"]
 
 
 async def test_with_an_empty_ledger_an_organisation_that_holds_a_number_is_looked_for(

@@ -14,7 +14,7 @@ from tests.simulator.program import Simulator
 async def one_stage(engines: Engines, template: str, teli_process: Simulator) -> AsyncIterator[Stage]:
     async with fresh_database(engines, template) as url, SimulatorControl(teli_process.control_url) as teli:
         await teli.reset()
-        async with stage(gateways(engines, url, teli_process, teli)) as ready:
+        async with stage(gateways(engines.valkey.url, url, teli_process, teli)) as ready:
             yield ready
 
 

@@ -55,13 +55,13 @@ async def _nothing_is_lost(scene: Scene) -> None:
 
 async def _quota_is_exact(scene: Scene) -> None:
     """Used is what is held, reserved is what may be."""
-    kept = await scene.gateway.sql("SELECT tenant_id, used, reserved FROM tenant_quotas ORDER BY 1")
+    kept = await scene.gateway.sql("SELECT tenant_id, used, reserved FROM quotas ORDER BY 1")
     counted = await scene.gateway.sql(
         "SELECT q.tenant_id,"
         " (SELECT count(*) FROM numbers n WHERE n.tenant_id = q.tenant_id AND n.state NOT IN ('released', 'missing')),"
         " (SELECT count(*) FROM intents i WHERE i.tenant_id = q.tenant_id"
         "  AND i.state IN ('sending', 'doubtful', 'unresolved'))"
-        " FROM tenant_quotas q ORDER BY 1"
+        " FROM quotas q ORDER BY 1"
     )
     assert kept == counted, "the quota is not what is held and what may be"
 

@@ -40,7 +40,7 @@ async def test_a_number_that_nobody_knows_of_is_found_until_the_worker_has_looke
 async def test_a_number_that_the_ledger_has_lost_is_found(scene: Scene):
     await bought(scene)
     await scene.gateway.sql("UPDATE numbers SET state = 'released'")
-    await scene.gateway.sql("UPDATE tenant_quotas SET used = 0")
+    await scene.gateway.sql("UPDATE quotas SET used = 0")
 
     with pytest.raises(AssertionError, match="nobody knows"):
         await assert_kept(scene)
@@ -49,7 +49,7 @@ async def test_a_number_that_the_ledger_has_lost_is_found(scene: Scene):
 @pytest.mark.parametrize("wrong", ["used = used + 1", "reserved = reserved + 1"])
 async def test_a_quota_that_is_off_is_found(scene: Scene, wrong: str):
     await bought(scene)
-    await scene.gateway.sql(f"UPDATE tenant_quotas SET {wrong}")
+    await scene.gateway.sql(f"UPDATE quotas SET {wrong}")
 
     with pytest.raises(AssertionError, match="quota"):
         await assert_kept(scene)

@@ -36,7 +36,7 @@ async def ledger(scene: Scene) -> str:
     )
     numbers = await scene.gateway.sql("SELECT state, confirmed_at IS NULL FROM numbers ORDER BY acquired_at, id")
     orphans = await scene.gateway.sql("SELECT state FROM orphans ORDER BY state")
-    used, reserved = (await scene.gateway.sql("SELECT sum(used), sum(reserved) FROM tenant_quotas"))[0]
+    used, reserved = (await scene.gateway.sql("SELECT sum(used), sum(reserved) FROM quotas"))[0]
     said = [
         *_counted(f"intent {state}" for _, state in intents),
         *_counted(f"{'release' if kind == 'release' else 'change'} {state}" for _, kind, state in steps),

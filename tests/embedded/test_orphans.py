@@ -10,7 +10,7 @@ from .machine import alive, all_end, shared_memory_made_by
 from .programs import program
 from .queries import redis, sql
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.ci]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -14,6 +14,7 @@ from .programs import program
 from .queries import redis, sql
 
 pytestmark = [
+    pytest.mark.ci,
     pytest.mark.asyncio,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become every kind of user; the others run as it is"),
 ]

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import DateTime
+from sqlalchemy import Date, DateTime
+from sqlalchemy.types import TypeEngine
 
 from service.db import Base
 from service.kit import clock
@@ -20,8 +21,13 @@ BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # More ids than one question draws.
 DRAWS = 1 << 16
 BY_NAME: dict[str, type[Base]] = {model.__tablename__: model for model in MODELS}
-MOMENTS = {
-    model: [column.key for column in model.__table__.columns if isinstance(column.type, DateTime)] for model in MODELS
+READERS: dict[type[TypeEngine[Any]], Callable[[str], Any]] = {
+    DateTime: datetime.fromisoformat,
+    Date: date.fromisoformat,
+}
+TIMES = {
+    model: {column.key: read for column in model.__table__.columns if (read := READERS.get(type(column.type)))}
+    for model in MODELS
 }
 KEYS = {model: [column.key for column in model.__table__.primary_key] for model in MODELS}
 # Counters of the database: they show in what order rows were made, and have holes where something was undone.
@@ -91,7 +97,7 @@ class Both:
     async def _copy(self, tables: Iterable[str]) -> None:
         wanted = set(tables)
         await self._postgres.load(
-            {name: [_as_json(row) for row in rows] for name, rows in self.world.tables() if name in wanted}
+            {name: [as_json(row) for row in rows] for name, rows in self.world.tables() if name in wanted}
         )
 
     async def change(self, what: Callable[[World], None], *tables: str) -> None:
@@ -204,22 +210,22 @@ def columns_of_model(model: type[Base]) -> list[str]:
     return list(model.__table__.columns.keys())
 
 
-def _as_json(row: Base) -> dict[str, Any]:
+def as_json(row: Base) -> dict[str, Any]:
     return {name: f"\\x{value.hex()}" if isinstance(value, bytes) else value for name, value in columns_of(row).items()}
 
 
 def _from_json(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     model = BY_NAME[name]
-    moments = MOMENTS[model]
+    times = TIMES[model]
 
     def read(row: dict[str, Any]) -> dict[str, Any]:
-        for column in moments:
+        for column, of_text in times.items():
             if row[column] is not None:
-                row[column] = datetime.fromisoformat(row[column])
+                row[column] = of_text(row[column])
         if "given" in row:
             row["given"] = _in_order("given", row["given"])
         for column in BYTES & row.keys():
-            row[column] = bytes.fromhex(row[column][2:])
+            row[column] = row[column] and bytes.fromhex(row[column][2:])
         return row
 
     return read

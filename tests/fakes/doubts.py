@@ -1,6 +1,7 @@
 """Questions about doubts, in memory."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import cast
@@ -9,21 +10,24 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from service.kit.phone import E164
 from service.reconciliation.absence import Bought, Taken, count_purchases
-from service.reconciliation.doubts import DOUBTS, Doubts, OpenDoubts, after
+from service.reconciliation.doubts import DECIDED, DOUBTS, Doubts, OpenDoubts, may_own_new_rows
 from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
 from service.reconciliation.models import DecidedOn
 from service.teli.listing import Row
 from tests.fakes.world import World, made
 
+# User, number, row, and the first moment that tells of it.
+Told = tuple[str | None, str, str | None, datetime]
+
 
 class DoubtsInMemory(Doubts):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def of(self, place: Place) -> OpenDoubts:
+    async def of(self, place: Place, *, settling: timedelta) -> OpenDoubts:
         doubts = open_doubts(self._world, place)
-        return OpenDoubts(doubts, self._log(place, doubts), self._lanes(place, doubts))
+        return OpenDoubts(doubts, self._log(place, doubts), self._lanes(place, doubts, settling))
 
     def _log(self, place: Place, doubts: Sequence[Doubt]) -> Sequence[Taken]:
         ends = [one.ended_at for one in doubts if one.state == "doubtful"]
@@ -37,15 +41,27 @@ class DoubtsInMemory(Doubts):
         ]
         return sorted(taken, key=lambda one: one.began_at)
 
-    def _lanes(self, place: Place, doubts: Sequence[Doubt]) -> Mapping[UUID, Lane]:
+    def _lanes(self, place: Place, doubts: Sequence[Doubt], settling: timedelta) -> Mapping[UUID, Lane]:
         holders = [one for one in doubts if one.holds_lane]
         if not holders:
             return {}
         world = self._world
         users = {one.user_id for one in holders}
+        for one in holders:
+            intent = world.intents[one.id]
+            if intent.holds_lane and not world.is_exclusive(place.organization_id, one.user_id):
+                world.move(intent, intent.state, holds_lane=False)
         baselines = {one.id: self._baseline(place, one.admitted_at) for one in holders}
         known = [at for at in baselines.values() if at is not None]
         appeared = self._appeared(place, users, min(known)) if known else []
+        decided = Counter(
+            intent.user_id
+            for intent in world.intents.values()
+            if (intent.account_id, intent.organization_id) == (place.account_id, place.organization_id)
+            and intent.state == "refused"
+            and intent.decision in DECIDED
+            and not world.orphans_of_intent.get(intent.id)
+        )
         return {
             one.id: Lane(
                 mode=world.accounts[place.account_id].mode,
@@ -53,8 +69,9 @@ class DoubtsInMemory(Doubts):
                 held=one.holds_lane,
                 others_open=self._open_purchases(place.account_id, one.user_id)
                 - 1
+                + decided[one.user_id]
                 + sum(
-                    refused.user_id == one.user_id and after(refused.decided_at, baselines[one.id])
+                    refused.user_id == one.user_id and may_own_new_rows(refused.decided_at, baselines[one.id], settling)
                     for refused in world.refused_at.get((place.account_id, place.organization_id), ())
                 ),
                 baseline=baselines[one.id],
@@ -125,7 +142,26 @@ class DoubtsInMemory(Doubts):
     async def purchases_known(
         self, place: Place, asked: Set[tuple[str, datetime]]
     ) -> Mapping[tuple[str, datetime], int]:
-        return {pair: count_purchases(self._purchases(place, *pair)) for pair in asked}
+        told = self._told(place, {user for user, _ in asked})
+        return {(user, since): count_purchases(_surely_since(told, user, since)) for user, since in asked}
+
+    def _told(self, place: Place, users: Set[str]) -> list[Told]:
+        """Each number and orphan with the first moment that tells of it."""
+        world, told = self._world, list[Told]()
+        for one in world.numbers_at.get((place.account_id, place.organization_id), ()):
+            if one.user_id in users:
+                moments = [one.acquired_at, *self._moments(place, one.intent_id, one.upstream_row_id)]
+                told.append((one.user_id, one.phone_number, one.upstream_row_id, min(moments)))
+        for orphan in world.orphans_at.get(place.account_id, ()):
+            if orphan.organization_id == place.organization_id:
+                moments = [orphan.created_at, *self._moments(place, orphan.intent_id, orphan.row_id)]
+                told.append((orphan.user_id, orphan.phone_number, orphan.row_id, min(moments)))
+        return told
+
+    def _moments(self, place: Place, intent_id: UUID | None, row_id: str | None) -> list[datetime]:
+        intent = self._world.intents.get(intent_id) if intent_id else None
+        row = self._world.rows.get((place.account_id, row_id)) if row_id else None
+        return [*([intent.admitted_at] if intent else []), *([row.first_seen_at] if row else [])]
 
     def _purchases(self, place: Place, user: str, since: datetime) -> list[Bought]:
         world, organization = self._world, place.organization_id
@@ -198,6 +234,17 @@ class DoubtsInMemory(Doubts):
                 moved.add(doubt.id)
         await self.keep_grounds([one for one in grounds if one.intent_id in moved])
         return moved
+
+
+def _surely_since(told: Sequence[Told], user: str, since: datetime) -> list[Bought]:
+    """Those of which nothing tells that it was bought before."""
+    earlier = [(phone_number, row_id) for _, phone_number, row_id, at in told if at < since]
+    return [
+        (phone_number, row_id)
+        for owner, phone_number, row_id, at in told
+        if owner == user and at >= since
+        and not any(phone == phone_number and (row == row_id or None in (row, row_id)) for phone, row in earlier)
+    ]  # fmt: skip
 
 
 def _earlier(created_at: str | None, since: datetime) -> bool:

@@ -2,11 +2,13 @@
 
 from random import Random
 
+from service.idempotency.once import Once
 from service.kit.phone import E164
 from service.kit.types import TenantId
 from service.numbers.models import Number, Step
 from service.numbers.repository import Change
 from service.numbers.steps import Done, Later
+from service.quotas.errors import QuotaExceeded
 from service.teli.listing import Row
 from tests.fakes.play import give_up
 from tests.fakes.purchases import Purchases
@@ -27,11 +29,13 @@ class Holdings(Purchases):
         number = chance.choice(held)
         tenant = TenantId(number.tenant_id)
         if chance.random() < 0.2:
-            await self.both.change(lambda world: give_up(world, number), "numbers", "tenant_quotas")
+            await self.both.change(lambda world: give_up(world, number), "numbers", "quotas")
         begun = await self.both.ask(
             "numbers", "begin_release", principal(tenant), E164(number.phone_number), acquisition=number.id,
             request_id="r",
         )  # fmt: skip
+        if isinstance(begun, QuotaExceeded):
+            return
         real, twin = await self.both.ask_both("steps", "claim", step_id=begun.step_id, tenant=tenant)
         self.claimed += zip(real, twin, strict=True)
         if twin and chance.random() < 0.9:
@@ -103,6 +107,11 @@ class Holdings(Purchases):
             number_id = chance.choice([*self.world.numbers, self.new_uuid()])
             await self.both.ask("numbers", chance.choice(("get", "with_links")), number_id, tenant)
 
+    async def in_question(self, chance: Random) -> None:
+        for number in list(self.world.numbers.values()):
+            tenant, role = chance.choice(((None, "worker"), (TenantId(number.tenant_id), "api")))
+            await self.both.ask("numbers", "with_question", number.id, tenant, role=role)
+
     async def users(self, chance: Random) -> None:
         if (found := await self._number(chance)) is not None:
             number, tenant, role = found
@@ -141,8 +150,19 @@ class Holdings(Purchases):
         given = frozenset(chance.sample(members, chance.choice((1, 2, 3))))
         change = Change(given, **{name: chance.choice((None, "a", "b")) for name in given})
         await self.both.ask(
-            "numbers", "want", principal(tenant), E164(self._phone(chance, tenant)), change, request_id="r"
+            "numbers",
+            "want",
+            principal(tenant),
+            E164(self._phone(chance, tenant)),
+            change,
+            request_id="r",
+            once=self._once(chance, tenant),
         )
+
+    def _once(self, chance: Random, tenant: str) -> Once:
+        """Often without a key; else with one that may have been used, for the same or another request."""
+        key = chance.choice((None, "k", "l"))
+        return Once(tenant, chance.choice(("POST /a", "DELETE /b")), key, chance.choice((b"\1", b"\1", b"\2")))
 
     def _phone(self, chance: Random, tenant: str) -> str:
         """Mostly one that the tenant has, or had."""
@@ -154,7 +174,7 @@ class Holdings(Purchases):
         if not self.claimed:
             return
         held, tenant, role = self._held(chance)
-        (number, links), (twin, _) = await self.both.ask_both(
+        (number, links, _), (twin, *_) = await self.both.ask_both(
             "numbers", "with_links", held[0].number_id, tenant, role=role
         )
         body = {name: chance.choice(("", "a", "b")) for name in ("nickname", "inbound_agent_id", "outbound_agent_id")}
@@ -180,6 +200,7 @@ class Holdings(Purchases):
             E164(self._phone(chance, tenant)),
             acquisition=chance.choice((None, None, *of_tenant)),
             request_id="r",
+            once=self._once(chance, tenant),
         )
 
     async def released(self, chance: Random) -> None:

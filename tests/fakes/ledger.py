@@ -14,16 +14,18 @@ from service.kit.clock import utc_now
 from service.kit.types import TenantId
 from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoSuchIntent
 from service.numbers.models import Attempt, Evidence, Intent, QueuePlace, SendSlot
-from service.quotas.errors import QuotaExceeded
 from service.reconciliation.models import Orphan
 from service.teli.client import SendBy
+from tests.fakes import quotas
 from tests.fakes.world import OPEN, World, alter, made
 
 ALIVE = timedelta(seconds=3)
 RENEWED_BELOW = timedelta(seconds=2)
 PLACES_KEPT = timedelta(minutes=1)
 REFUSALS_REPEATED = timedelta(seconds=60)
+TAKEN_OVER_WITHIN = timedelta(minutes=10)
 STAND = ("presumed", "operator")
+NEVER_TAKEN_OVER = ("unresolved",)
 EVENTS = {"owned": "number.acquired", "refused": "number.refused", "doubtful": "number.doubtful"}
 
 
@@ -38,7 +40,9 @@ class LedgerInMemory(Ledger):
 
     def _admit(self, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
         world, tenant_id, key = self._world, ask["tenant_id"], ask["key"]
-        if key is not None and (known := self._known(tenant_id, key, bytes.fromhex(ask["fingerprint"]), now)):
+        fingerprint = bytes.fromhex(ask["fingerprint"])
+        known = self._known(tenant_id, key, fingerprint, now) if key else self._missed(tenant_id, fingerprint, now)
+        if known is not None:
             return known
         tenant = world.tenants.get(tenant_id)
         account = world.accounts[tenant.account_id] if tenant else None
@@ -71,35 +75,33 @@ class LedgerInMemory(Ledger):
             return self._wait(account.id, "", intent_id, ask, now)
         if intent_id in world.intents:
             raise _violated("intents_pkey")
-        quota = world.quotas.get(tenant_id)
-        if quota is None or (quota.numbers_held is not None and quota.used + quota.reserved >= quota.numbers_held):
-            raise QuotaExceeded(limit=quota.numbers_held, used=quota.used, reserved=quota.reserved)  # type: ignore[union-attr]
+        quota = quotas.reserve(world, ask, now)
 
         lease_until = now + timedelta(seconds=ask["lease_seconds"])
         alter(slot, intent_id=intent_id, held_until=lease_until)
         world.queue.pop(intent_id, None)
         if key is not None:
-            if (found := world.keys.get((tenant_id, key))) is not None:
+            if (found := world.keys.get((tenant_id, "create", key))) is not None:
                 alter(found, intent_id=intent_id)
             else:
-                world.keys[tenant_id, key] = made(
+                world.keys[tenant_id, "create", key] = made(
                     IdempotencyKey, tenant_id=tenant_id, scope="create", key=key,
-                    fingerprint=bytes.fromhex(ask["fingerprint"]), intent_id=intent_id,
+                    fingerprint=fingerprint, intent_id=intent_id,
                 )  # fmt: skip
         world.add_intent(
             id=intent_id, tenant_id=tenant_id, account_id=account.id, organization_id=organization, user_id=user,
             area_code=ask["area_code"], wish=ask["wish"], idempotency_key=key, mark=ask["mark"],
             request_id=ask["request_id"], state="sending", admitted_at=now, lease_until=lease_until, slot=slot.slot,
-            holds_lane=in_lanes,
+            holds_lane=in_lanes, fingerprint=fingerprint if key is None else None,
         )  # fmt: skip
         world.attempts[intent_id] = made(Attempt, intent_id=intent_id, tenant_id=tenant_id, admitted_at=now)
-        alter(quota, reserved=quota.reserved + 1)
         return {
             "outcome": "admitted",
             "account_id": str(account.id),
             "teli_tenant_id": account.teli_tenant_id,
             "slot": slot.slot,
             "lane": in_lanes,
+            "quota": quota,
             "spare": self._spare(account.id, ask),
         }
 
@@ -129,8 +131,8 @@ class LedgerInMemory(Ledger):
         }
 
     def _known(self, tenant_id: str, key: str, fingerprint: bytes, now: datetime) -> dict[str, Any] | None:
-        found = self._world.keys.get((tenant_id, key))
-        if found is None:
+        found = self._world.keys.get((tenant_id, "create", key))
+        if found is None or found.intent_id is None:
             return None
         intent, equal = self._world.intents[found.intent_id], found.fingerprint == fingerprint
         if intent.state == "refused" and intent.decision not in STAND and equal:
@@ -144,6 +146,31 @@ class LedgerInMemory(Ledger):
             "fingerprint_equal": equal,
             "answer": intent.answer,
         }
+
+    def _missed(self, tenant_id: str, fingerprint: bytes, now: datetime) -> dict[str, Any] | None:
+        """An answer of an equal request without a key that was not delivered: it is this one's now."""
+        missed = self._first_missed(tenant_id, fingerprint, now - TAKEN_OVER_WITHIN)
+        if missed is None:
+            return None
+        self._world.deliver(missed)
+        return {
+            "outcome": "known",
+            "intent_id": str(missed.id),
+            "state": missed.state,
+            "fingerprint_equal": True,
+            "answer": missed.answer,
+            "joined": True,
+        }
+
+    def _first_missed(self, tenant_id: str, fingerprint: bytes, since: datetime) -> Intent | None:
+        found = [
+            intent
+            for intent in self._world.undelivered.get((tenant_id, fingerprint), {}).values()
+            if intent.undelivered_at is not None
+            and intent.undelivered_at > since
+            and intent.state not in NEVER_TAKEN_OVER
+        ]
+        return min(found, key=lambda intent: intent.undelivered_at or since, default=None)
 
     def _held_up(self, account_id: UUID, line: str, intent_id: UUID, replica: str, now: datetime) -> bool:
         queue = self._world.queue
@@ -192,29 +219,36 @@ class LedgerInMemory(Ledger):
             spare = self._to_be_had(intent, UUID(bought["orphan_id"])) if is_open else None
             if spare is None:
                 return {"state": state, "moved": False, "reason": "not_to_be_had", "answer": None}
-        if verdict == "owned" and is_open and self._held_elsewhere(intent, bought["phone_number"]):
+        answered = ask["evidence"]["kind"] not in ("listing", "operator")
+        if (
+            verdict == "owned"
+            and is_open
+            and (
+                self._held_elsewhere(intent, bought["phone_number"])
+                or (answered and spare is None and self._known_before(intent, bought["phone_number"]))
+            )
+        ):
             verdict, reason = "doubtful", "number_already_held"
         moves = is_open if verdict in ("owned", "refused") else verdict == "doubtful" and state == "sending"
         if spare is not None:
-            alter(spare, state="adopted")
-        self._hear(intent, ask["evidence"])
-        if verdict == "owned" and not moves and self._is_news(intent, bought["phone_number"]):
+            self._have(spare)
+        if answered or moves:
+            self._hear(intent, ask["evidence"])
+        if verdict == "owned" and not moves and answered and self._is_news(intent, bought["phone_number"]):
             self._keep_late_proof(intent, bought)
             return {"state": state, "moved": False, "reason": "late_proof", "answer": intent.answer}
         if not moves:
             return {"state": state, "moved": False, "reason": reason, "answer": intent.answer}
 
         world.free_slot(intent)
-        quota, keeps_lane = world.quotas[tenant_id], False
+        keeps_lane = False
         if verdict == "owned":
             self._own(intent, bought, ask, now)
-            alter(quota, reserved=quota.reserved - 1, used=quota.used + 1)
-        elif verdict == "refused":
-            alter(quota, reserved=quota.reserved - 1)
-        else:
+        if verdict == "doubtful":
             # The user is seen through a grant, which may have been taken away meanwhile.
             granted = (tenant_id, intent.organization_id) in world.grants
             keeps_lane = intent.holds_lane and granted and world.is_exclusive(intent.organization_id, intent.user_id)
+        quota = None if verdict == "doubtful" else quotas.settle(world, intent, owned=verdict == "owned")
         attempt, doubtful = world.attempts[intent.id], verdict == "doubtful"
         if attempt.ended_at is None:
             alter(attempt, ended_at=now)
@@ -232,7 +266,7 @@ class LedgerInMemory(Ledger):
         )
         world.note(f"intent.{verdict}")
         world.tell(EVENTS[verdict])
-        return {"state": verdict, "moved": True, "reason": reason, "answer": answer}
+        return {"state": verdict, "moved": True, "reason": reason, "answer": answer, "quota": quota}
 
     def _to_be_had(self, intent: Intent, orphan_id: UUID) -> Orphan | None:
         """An orphan that is reused, while it can be."""
@@ -240,6 +274,34 @@ class LedgerInMemory(Ledger):
         if orphan is None or orphan.tenant_id != intent.tenant_id or orphan.state != "open":
             return None
         return None if self._held_elsewhere(intent, orphan.phone_number) else orphan
+
+    def _have(self, spare: Orphan) -> None:
+        """With late proof of the same sale, which may have been filed beside its row."""
+        alter(spare, state="adopted")
+        for other in self._world.orphans_of_intent.get(spare.intent_id, ()) if spare.intent_id else ():
+            if other.state == "open" and other.phone_number == spare.phone_number:
+                alter(other, state="adopted")
+
+    def _known_before(self, intent: Intent, phone_number: str) -> bool:
+        """The function `known_before`."""
+        world, account, at = self._world, intent.account_id, intent.admitted_at
+        return (
+            any(
+                one.intent_id != intent.id and one.released_at is not None and one.released_at > at
+                for one in world.acquisitions.get((account, phone_number), ())
+            )
+            or any(
+                (world.carries_anothers_mark(intent, row.nickname) or world.listed_before(row, at, intent.mark))
+                for row in world.rows.values()
+                if row.account_id == account and row.phone_number == phone_number and row.gone_at is None
+                and (account, row.row_id) not in world.owners
+            )
+            or any(
+                one.phone_number == phone_number and one.state == "open" and one.row_id is None
+                and one.created_at < at and one.intent_id != intent.id
+                for one in world.orphans_at.get(account, ())
+            )
+        )  # fmt: skip
 
     def _held_elsewhere(self, intent: Intent, phone_number: str) -> bool:
         world = self._world
@@ -308,8 +370,8 @@ class LedgerInMemory(Ledger):
             world.owe(tenant_id, number_id, "push", actor=ask["actor"], request_id=request_id, given=given)
 
     async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
-        found = self._world.keys.get((tenant, key))
-        if found is None:
+        found = self._world.keys.get((tenant, "create", key))
+        if found is None or found.intent_id is None:
             return None
         intent = self._world.intents[found.intent_id]
         return {
@@ -324,6 +386,11 @@ class LedgerInMemory(Ledger):
         if intent is None or intent.tenant_id != tenant:
             raise NoResultFound
         return intent.state, intent.answer
+
+    async def undelivered(self, tenant: TenantId, intent_id: UUID) -> None:
+        intent = self._world.intents.get(intent_id)
+        if intent is not None and intent.tenant_id == tenant and intent.fingerprint is not None:
+            self._world.leave_undelivered(intent)
 
     async def leave_queue(self, tenant: TenantId, intent_id: UUID) -> None:
         self._world.queue.pop(intent_id, None)

@@ -20,6 +20,7 @@ from tests.fakes.scene import (
     SECOND,
     USERS,
 )
+from tests.fakes.world import alter
 
 
 class Looks(Purchases):
@@ -48,7 +49,7 @@ class Looks(Purchases):
         organization = chance.choice(list(USERS))
         uuids = {user: f"uuid-{user}-{chance.randrange(3)}" for user in (*USERS[organization], "nobody")}
         await self.both.ask("sightings", "learn_users", organization, uuids, role="worker")
-        await self.both.ask("sightings", "user_forms", organization, role="worker")
+        await self.both.ask("sightings", "users_of", organization, role="worker")
 
     def _row(self, chance: Random, place: Place) -> Row:
         """Mostly one that has to do with a doubt there, or with another purchase."""
@@ -90,8 +91,8 @@ class Looks(Purchases):
     async def keep(self, chance: Random) -> None:
         """A listing; often what it proves is settled at once, as the resolver does."""
         place = self._place(chance)
-        presences = await self.both.ask("sightings", "keep", self._observed(chance, place), role="worker")
-        for presence in presences:
+        kept = await self.both.ask("sightings", "keep", self._observed(chance, place), role="worker")
+        for presence in kept.presences:
             if chance.random() < 0.6:
                 await self._found(presence.intent, presence.row)
 
@@ -109,7 +110,7 @@ class Looks(Purchases):
     async def close_older(self, chance: Random) -> None:
         place = self._place(chance)
         row = self._row(chance, place)
-        for doubt in (await self.both.ask("doubts", "of", place, role="worker", arrange=in_order)).doubts:
+        for doubt in (await self._doubts_of(place, timedelta(seconds=100))).doubts:
             await self.both.ask("sightings", "close_older", Presence(doubt, row), role="worker")
         await self.both.ask("sightings", "explained", place.account_id, row.row_id, role="worker")
 
@@ -126,14 +127,23 @@ class Looks(Purchases):
             seen = replace(seen, rows=rows, complete=chance.random() < 0.9)
             await self.both.ask("sightings", "keep", seen, role="worker")
             self.both.still.pass_time(chance.choice((40.0, 61.0)))
-        if number.state == "active" and chance.random() < 0.5:
-            await self.both.change(lambda world: give_up(world, number), "numbers", "tenant_quotas")
+        if number.state == "active" and chance.random() < 0.7:
+            if chance.random() < 0.7:
+                await self.both.change(lambda world: give_up(world, number), "numbers", "quotas")
+            else:
+                await self.both.change(lambda world: alter(number, still_ours_at=utc_now()), "numbers")
             await self.both.ask("sightings", "keep", self._observed(chance, place, shown=1.0), role="worker")
+
+    async def _doubts_of(self, place: Place, settling: timedelta) -> OpenDoubts:
+        found: OpenDoubts = await self.both.ask(
+            "doubts", "of", place, settling=settling, role="worker", arrange=in_order
+        )
+        return found
 
     async def doubts(self, chance: Random) -> None:
         """All that is asked of the doubts of a place; some are decided."""
         place = self._place(chance)
-        found = await self.both.ask("doubts", "of", place, role="worker", arrange=in_order)
+        found = await self._doubts_of(place, timedelta(seconds=chance.choice((1, 100, 10_000))))
         for doubt in found.doubts:
             lane = found.lanes.get(doubt.id)
             if lane is not None and (row := only_new_row(lane)) is not None:

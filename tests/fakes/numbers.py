@@ -8,16 +8,15 @@ from uuid import UUID
 from sqlalchemy.exc import NoResultFound
 
 from service.agents.models import AgentLink
+from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import utc_now
-from service.kit.errors import NotFound
+from service.kit.errors import NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
-from service.numbers.errors import StateConflict
 from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
 from service.numbers.repository import (
     CHANGEABLE,
-    COUNTED,
     DIRECTIONS,
     AlreadyReleased,
     Change,
@@ -26,9 +25,11 @@ from service.numbers.repository import (
     RowTaken,
     meant,
 )
+from service.quotas.counting import HELD
 from service.teli.listing import Row
 from service.tenants.models import User
 from service.tenants.principals import Principal
+from tests.fakes import quotas
 from tests.fakes.world import World, alter, copy_of, made
 
 
@@ -38,6 +39,38 @@ class NumbersInMemory(Numbers):
 
     async def get(self, number_id: UUID, tenant: TenantId | None) -> Number:
         return copy_of(self._one(number_id, tenant))
+
+    async def with_question(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, bool]:
+        number = self._one(number_id, tenant)
+        return copy_of(number), self._in_question(number)
+
+    def _in_question(self, number: Number) -> bool:
+        """The function `number_in_question`."""
+        world, account, phone_number = self._world, number.account_id, number.phone_number
+        own = world.rows.get((account, number.upstream_row_id)) if number.upstream_row_id else None
+        if own is not None and own.gone_at is not None:
+            return True
+        not_anothers = {number.upstream_row_id, *self._earlier_rows(number)}
+        others = (
+            row
+            for (of, _), rows in world.rows_at.items()
+            if of == account
+            for row in rows.values()
+            if row.phone_number == phone_number and row.gone_at is None and row.row_id not in not_anothers
+        )
+        return (
+            any(others)
+            or any(
+                one.phone_number == phone_number and one.state == "open" and one.row_id is None
+                for one in world.orphans_at.get(account, ())
+            )
+            or any(
+                one.named_number == phone_number and one.state in ("doubtful", "unresolved")
+                for (of, _), doubts in world.open_intents.items()
+                if of == account
+                for one in doubts.values()
+            )
+        )
 
     def _one(self, number_id: UUID, tenant: TenantId | None) -> Number:
         if (found := self._seen(number_id, tenant)) is None:
@@ -73,6 +106,8 @@ class NumbersInMemory(Numbers):
             return
         if world.owners.get((held.account_id, row.row_id), held) is not held:
             raise RowTaken
+        if world.is_anothers_row(held, row.row_id):
+            raise RowTaken
         marked = mark_of(row.nickname) == number.mark
         world.confirm(
             held,
@@ -84,10 +119,11 @@ class NumbersInMemory(Numbers):
         )
         if marked:
             world.owe(number.tenant_id, number.id, "unmark", after=unmark_after, request_id=request_id, given=[])
+        world.explain_orphan(held)
         world.note("number.confirmed")
         world.tell("number.confirmed")
         account, mode = world.accounts[number.account_id], "mark" if marked else "lane"
-        if account.mode != mode:
+        if number.mark and account.mode != mode:
             alter(account, mode=mode, mode_changed_at=utc_now())
             world.note("account.mode_learned")
             world.revision += 1
@@ -99,8 +135,12 @@ class NumbersInMemory(Numbers):
 
     # -- Changing ------------------------------------------------------------------------------------------------------
 
-    async def want(self, caller: Principal, phone_number: E164, change: Change, *, request_id: str) -> UUID:
+    async def want(
+        self, caller: Principal, phone_number: E164, change: Change, *, request_id: str, once: Once = UNKEYED
+    ) -> UUID:
         world, tenant = self._world, caller.tenant
+        if (named := world.before(once)) is not None and named.step_id is not None:
+            return named.step_id
         number = next((one for one in self._acquisitions(tenant, phone_number) if one.state != "released"), None)
         if number is None:
             raise NotFound
@@ -116,6 +156,7 @@ class NumbersInMemory(Numbers):
         step = world.owe(tenant, number.id, "push", actor=caller.actor, request_id=request_id, given=given)
         world.note("number.changed")
         world.tell("number.changed")
+        world.keep(once, step_id=step.id)
         return step.id
 
     def _acquisitions(self, tenant: str, phone_number: str) -> list[Number]:
@@ -137,9 +178,11 @@ class NumbersInMemory(Numbers):
         else:
             alter(link, desired=agent, state="pending", updated_at=utc_now())
 
-    async def with_links(self, number_id: UUID, tenant: TenantId | None) -> tuple[Number, Mapping[str, AgentLink]]:
-        number = copy_of(self._one(number_id, tenant))
-        return number, {one: copy_of(link) for one, link in self._world.links_of(number_id).items()}
+    async def with_links(
+        self, number_id: UUID, tenant: TenantId | None
+    ) -> tuple[Number, Mapping[str, AgentLink], bool]:
+        number, in_question = await self.with_question(number_id, tenant)
+        return number, {one: copy_of(link) for one, link in self._world.links_of(number_id).items()}, in_question
 
     async def pushed(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
         held = self._seen(number.id, tenant)
@@ -170,7 +213,25 @@ class NumbersInMemory(Numbers):
     # -- Releasing -----------------------------------------------------------------------------------------------------
 
     async def begin_release(
-        self, caller: Principal, phone_number: E164, *, acquisition: UUID | None, request_id: str
+        self,
+        caller: Principal,
+        phone_number: E164,
+        *,
+        acquisition: UUID | None,
+        request_id: str,
+        once: Once = UNKEYED,
+    ) -> Releasing | AlreadyReleased:
+        if (named := self._world.before(once)) is not None:
+            return Releasing(named.step_id) if named.step_id is not None else AlreadyReleased.of(named.answer)
+        outcome = self._give_back(caller, phone_number, acquisition, request_id)
+        if isinstance(outcome, Releasing):
+            self._world.keep(once, step_id=outcome.step_id)
+        else:
+            self._world.keep(once, answer=outcome.as_json())
+        return outcome
+
+    def _give_back(
+        self, caller: Principal, phone_number: E164, acquisition: UUID | None, request_id: str
     ) -> Releasing | AlreadyReleased:
         world, tenant = self._world, caller.tenant
         number = meant(self._acquisitions(tenant, phone_number), acquisition)
@@ -182,15 +243,20 @@ class NumbersInMemory(Numbers):
             if not under_way:
                 raise NoResultFound
             return Releasing(max(under_way, key=lambda step: step.created_at).id)
-        if number.state not in COUNTED:
-            world.count_held(number.tenant_id, 1)
+        told = {"was": "missing"} if number.state == "missing" else None
+        quotas.count_release(world, number, utc_now())
+        if number.state not in HELD:
+            world.count_held(number, 1)
         alter(number, state="releasing")
-        step = world.owe(tenant, number.id, "release", actor=caller.actor, request_id=request_id, given=[])
+        step = world.owe(tenant, number.id, "release", actor=caller.actor, request_id=request_id, given=[], answer=told)
         world.note("number.releasing")
         world.tell("number.releasing")
         return Releasing(step.id)
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:
+        return self._earlier_rows(number)
+
+    def _earlier_rows(self, number: Number) -> list[str]:
         return [
             one.upstream_row_id
             for one in self._world.acquisitions.get((number.account_id, number.phone_number), ())

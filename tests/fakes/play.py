@@ -45,7 +45,7 @@ def row_of(row_id: str, phone_number: str, user_id: str | None, nickname: str | 
 def give_up(world: World, number: Number) -> None:
     """As an operator says of a ghost that it is gone."""
     alter(number, state="missing")
-    world.count_held(number.tenant_id, -1)
+    world.count_held(number, -1)
 
 
 def keep_after_all(world: World, number: Number) -> None:

@@ -50,6 +50,7 @@ class Purchases(Play):
             "mark": f"[{TAGS[tenant]}{key.upper() if key else '99'}{0 if key else self.count:06d}] ",
             "request_id": f"request {self.count}",
             "replica": str(chance.choice(REPLICAS)),
+            "price": 3,
             "lease_seconds": chance.choice((5.0, 210.0)),
             "wait_seconds": chance.choice((1.0, LONGEST_WAIT)),
         }
@@ -167,6 +168,19 @@ class Purchases(Play):
         if self.intents:
             tenant = TenantId(chance.choice(list(TENANTS)))
             await self.both.ask("ledger", "look", tenant, UUID(chance.choice(self.intents)["intent_id"]))
+
+    async def undelivered(self, chance: Random) -> None:
+        """The answer of some request was not delivered, and mostly an equal one comes after a while."""
+        if not self.intents:
+            return
+        asked = chance.choice(self.intents[-6:])
+        tenant = asked["tenant_id"] if chance.random() < 0.95 else chance.choice(list(TENANTS))
+        await self.both.ask("ledger", "undelivered", TenantId(tenant), UUID(asked["intent_id"]))
+        self.both.still.pass_time(chance.choice((1, 500, 601)))
+        for _ in range(chance.choice((0, 1, 2))):
+            again = asked | {"intent_id": str(self.new_uuid()), "key": chance.choice((None, None, asked["key"]))}
+            self.intents.append(again)
+            await self._admit(again)
 
     async def leave_queue(self, chance: Random) -> None:
         if self.intents:

@@ -48,7 +48,9 @@ class Questions(Holdings, Looks):
                 await self.both.change(lambda world: world.stops.clear(), "stops")
             case "limit":
                 limit = chance.choice((None, 0, 1, 3, 10))
-                await self.both.change(lambda world: alter(world.quotas[tenant], numbers_held=limit), "tenant_quotas")
+                await self.both.change(
+                    lambda world: world.limit("tenant", tenant_id=tenant, numbers_held=limit), "quotas"
+                )
             case "mode":
                 mode, listed_at = chance.choice(("lane", "mark")), utc_now()
                 await self.both.change(
@@ -75,16 +77,14 @@ class Questions(Holdings, Looks):
                 phone = chance.choice(PHONES)
                 if self.world.live(account, phone) is None:
                     adopted = self.new_uuid()
-                    await self.both.change(
-                        lambda world: _adopt(world, adopted, tenant, phone), "numbers", "tenant_quotas"
-                    )
+                    await self.both.change(lambda world: _adopt(world, adopted, tenant, phone), "numbers", "quotas")
             case "orphan":
                 decided = chance.choice(("ignored", "adopted", "open"))
                 if self.world.orphans:
                     orphan = chance.choice(list(self.world.orphans.values()))
                     await self.both.change(lambda world: alter(orphan, state=decided), "orphans")
             case "missing" if number is not None and number.state == "active":
-                await self.both.change(lambda world: give_up(world, number), "numbers", "tenant_quotas")
+                await self.both.change(lambda world: give_up(world, number), "numbers", "quotas")
             case "missing" if number is not None and number.state == "releasing":
                 await self.both.change(lambda world: keep_after_all(world, number), "numbers", "steps")
 
@@ -98,29 +98,29 @@ def _existing(world: World, account: UUID, row: str, phone_number: str, **values
 
 def _adopt(world: World, number_id: UUID, tenant: str, phone_number: str) -> None:
     """As an operator gives an orphan to a tenant: it has no intent and no mark."""
-    world.add_number(
+    adopted = world.add_number(
         id=number_id, tenant_id=tenant, account_id=TENANTS[tenant], organization_id=ORGANIZATIONS[tenant][0],
         user_id="ann", phone_number=phone_number, pretty=phone_number, area_code="313", mark="", marked=False,
         state="active", acquired_at=utc_now(),
     )  # fmt: skip
-    world.count_held(tenant, 1)
+    world.count_held(adopted, 1)
 
 
 # How often each is asked, beside the others of its kind.
 HAPPENINGS = {"wait": 10, "administer": 3}
 PURCHASES = {
     "admit": 14, "admit_again": 6, "settle": 14, "named_by": 1, "look": 1, "leave_queue": 1, "lapse": 3, "keep_lost": 1,
-    "keyed": 3, "crowd": 3,
+    "keyed": 3, "crowd": 3, "undelivered": 4,
 }  # fmt: skip
 OUTCOMES = {"purchase": 8, "doubt": 4, "settle": 4, "give_back": 4, "lapse": 1}
 STEPS = {"claim": 8, "claim_one": 5, "close": 6, "about_to_send": 4, "not_sent": 2, "get_step": 1}
 NUMBERS = {
     "get_number": 1, "users": 2, "confirm": 6, "unmarked": 2, "want": 6, "push": 4, "begin_release": 5, "released": 3,
-    "earlier_rows": 2, "release_unresolved": 1,
+    "earlier_rows": 2, "release_unresolved": 1, "in_question": 2,
 }  # fmt: skip
 SIGHTINGS = {
     "claim_places": 8, "forms": 1, "keep": 14, "close_older": 2, "ghost": 4, "doubts": 8, "doubt": 6,
-    "bought_after_all": 4, "keyed": 2,
+    "bought_after_all": 4, "keyed": 2, "in_question": 2,
 }  # fmt: skip
 # A sequence asks of a few kinds only: so more of them meet.
 KINDS = (PURCHASES, OUTCOMES | STEPS, OUTCOMES | NUMBERS, OUTCOMES | SIGHTINGS, OUTCOMES | STEPS | NUMBERS,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from service.kit.clock import utc_now
 from service.kit.types import OrganizationId, TenantId
+from service.quotas.administration import LIMITS
 from service.tenants.principals import Principal
 from tests.fakes.world import World
 
@@ -43,6 +44,17 @@ def scene(chance: Random) -> World:
             )
     for tenant, account in TENANTS.items():
         world.add_tenant(tenant, account, ORGANIZATIONS[tenant], limit=chance.choice((None, None, 3, 8)))
+    for scope in (
+        {"scope": "tenant", "tenant_id": chance.choice(list(TENANTS))},
+        {"scope": "organization", "organization_id": NORTH},
+        {"scope": "user", "organization_id": chance.choice((NORTH, SOUTH)), "user_id": "ann"},
+        {"scope": "deployment"},
+    ):
+        if chance.random() < 0.4:
+            limits = {name: chance.choice((None, 1, 3, 8)) for name in LIMITS if chance.random() < 0.3}
+            time_zone = chance.choice(("UTC", "America/Detroit", "Asia/Kathmandu"))
+            mode = chance.choice(("enforced", "enforced", "shadow", "off"))
+            world.limit(**scope, **limits, mode=mode, time_zone=time_zone)
     for row in ROWS[:2]:
         if chance.random() < 0.2:
             world.add_existing(FIRST, row, chance.choice(PHONES), organization_id=NORTH)

@@ -1,7 +1,7 @@
 """What listings showed, in memory. What one changes is judged by the same pure rules as over Postgres."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from service.kit.clock import utc_now
@@ -15,6 +15,7 @@ from service.reconciliation.judgement import (
     Doubt,
     Holder,
     Judgement,
+    Kept,
     Known,
     LastSeen,
     Named,
@@ -22,6 +23,7 @@ from service.reconciliation.judgement import (
     Place,
     Presence,
     Stranger,
+    Users,
     ghosts,
     judge,
     unexplained,
@@ -76,24 +78,25 @@ class SightingsInMemory(Sightings):
         if (look := self._world.looks.get((place.account_id, place.organization_id))) is not None:
             alter(look, looked_at=utc_now(), lease_until=None)
 
-    async def user_forms(self, organization: str) -> dict[str, str]:
-        return {
+    async def users_of(self, organization: str) -> Users:
+        forms = {
             form: user.id
             for (of, _), user in self._world.users.items()
             if of == organization
             for form in (user.id, user.upstream_uuid)
             if form
         }
+        return Users(forms, utc_now())
 
     async def learn_users(self, organization: str, uuids: dict[str, str]) -> None:
         for user_id, uuid in uuids.items():
             if (user := self._world.users.get((organization, user_id))) is not None:
                 alter(user, upstream_uuid=uuid)
 
-    async def keep(self, seen: Observation) -> Sequence[Presence]:
+    async def keep(self, seen: Observation) -> Kept:
         judgement = judge(seen, self._known(seen), window=self._window)
         self._write(seen, judgement)
-        return judgement.presences
+        return Kept(judgement.presences, judgement.trustworthy)
 
     def _known(self, seen: Observation) -> Known:
         world, account_id = self._world, seen.place.account_id
@@ -104,8 +107,11 @@ class SightingsInMemory(Sightings):
         filed = {row_id for row_id in listed if (account_id, row_id) in world.orphan_rows}
         return Known(
             rows={
-                row_id: LastSeen(row.user_id, row.nickname, row.first_seen_at, row.gone_at)
-                for row_id, row in world.rows_at.get(place, {}).items()
+                row.row_id: LastSeen(row.organization_id, row.user_id, row.nickname, row.first_seen_at, row.gone_at)
+                for row in (
+                    *world.rows_at.get(place, {}).values(),
+                    *(world.rows[account_id, row_id] for row_id in listed if (account_id, row_id) in world.rows),
+                )
             },
             ours=ours,
             existing=existing,
@@ -118,8 +124,15 @@ class SightingsInMemory(Sightings):
                 for one in world.numbers_at.get(place, ())
                 if one.confirmed_at is None
             },
-            sending={one.user_id for one in world.open_intents.get(place, {}).values() if one.state == "sending"},
+            sending=self._sending(place),
         )
+
+    def _sending(self, place: tuple[UUID, str]) -> Mapping[str, datetime]:
+        oldest: dict[str, datetime] = {}
+        for one in self._world.open_intents.get(place, {}).values():
+            if one.state == "sending":
+                oldest[one.user_id] = min(one.admitted_at, oldest.get(one.user_id, one.admitted_at))
+        return oldest
 
     def _ours(self, seen: Observation, listed: set[str]) -> Mapping[str, Acquisition]:
         world, account_id = self._world, seen.place.account_id
@@ -131,7 +144,7 @@ class SightingsInMemory(Sightings):
         shown = [number for row_id in listed if (number := world.owners.get((account_id, row_id))) is not None]
         ours = {one.upstream_row_id: self._acquisition(one) for one in (*held, *shown) if one.upstream_row_id}
         for row_id, ghost in ghosts(seen, ours).items():
-            if ghost.gone_at is not None:
+            if ghost.gone_at is not None and not ghost.vouched:
                 looks = sum(
                     one.complete and one.began_at >= ghost.gone_at
                     for one in world.listings_of.get((account_id, seen.place.organization_id), ())
@@ -141,7 +154,9 @@ class SightingsInMemory(Sightings):
 
     def _acquisition(self, number: Number) -> Acquisition:
         row = self._world.rows.get((number.account_id, number.upstream_row_id or ""))
-        return Acquisition(number.id, number.organization_id, number.state, row.gone_at if row else None, 0)
+        gone_at = row.gone_at if row else None
+        vouched = gone_at is not None and number.still_ours_at is not None and number.still_ours_at >= gone_at
+        return Acquisition(number.id, number.organization_id, number.state, gone_at, 0, vouched)
 
     def _named_by_marks(self, place: Place, strange: Sequence[Row]) -> Mapping[tuple[str | None, str], Named]:
         best: dict[tuple[str | None, str], Intent] = {}
@@ -175,21 +190,24 @@ class SightingsInMemory(Sightings):
                     row_id=row.row_id, user_id=row.user_id, phone_number=row.phone_number, nickname=row.nickname,
                 )  # fmt: skip
         for row in judgement.changed:
-            alter(world.rows[account_id, row.row_id], user_id=row.user_id, nickname=row.nickname, gone_at=None)
+            known = world.rows[account_id, row.row_id]
+            world.move_row(known, organization, user_id=row.user_id, nickname=row.nickname, gone_at=None)
         for row_id in judgement.gone:
             alter(world.rows[account_id, row_id], gone_at=seen.began_at)
         for row_id in judgement.vanished:
-            if (account_id, row_id) not in world.rows:
-                one = world.owners[account_id, row_id]
+            one = world.owners[account_id, row_id]
+            if (known_row := world.rows.get((account_id, row_id))) is None:
                 world.add_row(
                     account_id=account_id, organization_id=one.organization_id, row_id=row_id, user_id=one.user_id,
                     phone_number=one.phone_number, nickname=one.upstream_nickname,
                     first_seen_at=one.confirmed_at or one.acquired_at, gone_at=seen.began_at,
                 )  # fmt: skip
+            elif known_row.organization_id != one.organization_id:
+                world.move_row(known_row, one.organization_id, gone_at=seen.began_at)
         for number_id in judgement.healed:
             number = world.numbers[number_id]
             alter(number, state="active")
-            world.count_held(number.tenant_id, 1)
+            world.count_held(number, 1)
             world.note("number.seen_again")
             world.tell("number.seen_again")
         for stranger in judgement.orphans:
@@ -197,6 +215,11 @@ class SightingsInMemory(Sightings):
 
     def _file(self, place: Place, stranger: Stranger) -> None:
         row, named = stranger.row, stranger.named
+        for told in self._world.orphans_of_intent.get(named.intent_id, ()) if named else ():
+            if told.row_id is None and told.state == "open" and told.phone_number == row.phone_number:
+                self._world.complete_orphan(told, row.row_id, nickname=row.nickname, user_id=row.user_id,
+                                            reason=stranger.reason)  # fmt: skip
+                return
         self._world.add_orphan(
             place.account_id, row.phone_number, stranger.reason, organization_id=place.organization_id,
             row_id=row.row_id, user_id=row.user_id, nickname=row.nickname, area_code=row.phone_number[2:5],
@@ -236,7 +259,9 @@ class SightingsInMemory(Sightings):
 
 
 def _names_rather(intent: Intent, rival: Intent) -> bool:
-    """A key's intent that is not refused, else its last refused one."""
+    """A key's intent that is not refused, else its last refused one; and any before one that has forgotten its key."""
+    if (intent.idempotency_key is None) != (rival.idempotency_key is None):
+        return rival.idempotency_key is None
     if (intent.state == "refused") != (rival.state == "refused"):
         return rival.state == "refused"
     return intent.admitted_at > rival.admitted_at

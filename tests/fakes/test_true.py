@@ -1,9 +1,10 @@
 """The twins in memory are true: whatever is asked, in whatever order, they answer as the stores over Postgres do."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,24 +12,26 @@ from hypothesis import strategies as st
 
 from service.db import Database, open_database
 from service.kit import clock
+from service.kit.types import TenantId, new_id
 from service.numbers.ledger import Ledger
+from service.numbers.models import Number
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.sightings import Sightings
-from tests.fakes.both import Both, Still, Stores
+from tests.fakes.both import BEGINNING, Both, Still, Stores
 from tests.fakes.doubts import DoubtsInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
 from tests.fakes.questions import KINDS, Questions, questions_of
-from tests.fakes.scene import scene
+from tests.fakes.scene import FIRST, NORTH, SECOND, scene
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
 from tests.support.simulated_time import SimulatedPostgres
 
 WINDOW = timedelta(seconds=100)
-ORDINARILY, IN_CI, IN_FULL = 40, 1_000, 10_000
+ORDINARILY, IN_CI, IN_FULL = 40, 300, 10_000
 PARTS = 10
 SEEDS = st.integers(0, 2**32 - 1)
 SEQUENCES = st.one_of(
@@ -98,6 +101,71 @@ async def test_the_twins_and_the_real_stores_give_the_same_answers_and_hold_the_
     simulated: SimulatedPostgres, still: Still, stores: Stores, seed: int, questions: list[tuple[str, int]]
 ):
     await play(simulated, still, stores, seed, questions)
+
+
+E164, OTHER_E164 = "+13135550100", "+13135550101"
+PLACE = {"account_id": FIRST, "organization_id": NORTH, "user_id": "ann"}
+
+
+def add_acquisition(world: World, phone_number: str, row_id: str | None, *, age: float, **values: Any) -> Number:
+    return world.add_number(
+        **PLACE, id=new_id(), tenant_id="alpha", phone_number=phone_number, pretty="", area_code="313", mark="",
+        acquired_at=BEGINNING - timedelta(seconds=age), upstream_row_id=row_id, **values,
+    )  # fmt: skip
+
+
+def add_seen(world: World, row_id: str, phone_number: str, *, gone: bool = False, account: UUID = FIRST) -> None:
+    gone_at = BEGINNING if gone else None
+    place = PLACE | {"account_id": account}
+    world.add_row(**place, row_id=row_id, phone_number=phone_number, first_seen_at=BEGINNING, gone_at=gone_at)
+
+
+def add_doubt(world: World, phone_number: str | None, state: str) -> None:
+    world.add_intent(
+        **PLACE, id=new_id(), tenant_id="beta", area_code="313", wish={}, mark="m", request_id="r", state=state,
+        admitted_at=BEGINNING, lease_until=BEGINNING, slot=1, named_number=phone_number,
+    )  # fmt: skip
+
+
+CLAIMS: tuple[tuple[bool, Callable[[World], object]], ...] = (
+    (False, lambda world: None),
+    (True, lambda world: add_seen(world, "own", E164, gone=True)),
+    (False, lambda world: add_seen(world, "own", E164)),
+    (True, lambda world: add_seen(world, "another", E164)),
+    (False, lambda world: add_seen(world, "another", E164, gone=True)),
+    (False, lambda world: add_seen(world, "another", OTHER_E164)),
+    (False, lambda world: add_seen(world, "another", E164, account=SECOND)),
+    (False, lambda world: add_seen(world, "earlier", E164)),
+    (True, lambda world: world.add_orphan(FIRST, E164, "late_proof")),
+    (False, lambda world: world.add_orphan(FIRST, E164, "late_proof", state="ignored")),
+    (False, lambda world: world.add_orphan(FIRST, OTHER_E164, "late_proof")),
+    (False, lambda world: world.add_orphan(SECOND, E164, "late_proof")),
+    (False, lambda world: world.add_orphan(FIRST, E164, "unexplained", row_id="not seen any more")),
+    (True, lambda world: add_doubt(world, E164, "doubtful")),
+    (True, lambda world: add_doubt(world, E164, "unresolved")),
+    (False, lambda world: add_doubt(world, E164, "refused")),
+    (False, lambda world: add_doubt(world, OTHER_E164, "doubtful")),
+    (False, lambda world: add_doubt(world, None, "doubtful")),
+)
+
+
+@pytest.mark.parametrize(("row_id", "claims"), [("own", CLAIMS), (None, ((True, CLAIMS[2][1]), *CLAIMS[3:]))])
+async def test_a_number_is_in_question_where_its_row_is_gone_or_its_e164_stands_for_something_else(
+    simulated: SimulatedPostgres, still: Still, stores: Stores, row_id: str | None, claims: Any
+):
+    for expected, claim in claims:
+        still.begin()
+        world = scene(Random(0))
+        add_acquisition(world, E164, "earlier", age=60, state="released", released_at=BEGINNING)
+        number = add_acquisition(world, E164, row_id, age=30, state="active")
+        claim(world)
+        both = Both(simulated, still, world, stores, in_memory(world))
+        await both.begin()
+
+        for tenant, role in ((TenantId("alpha"), "api"), (None, "worker")):
+            _, in_question = await both.ask("numbers", "with_question", number.id, tenant, role=role)
+            *_, with_links = await both.ask("numbers", "with_links", number.id, tenant, role=role)
+            assert (in_question, with_links) == (expected, expected)
 
 
 @pytest.mark.full

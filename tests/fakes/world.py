@@ -16,12 +16,14 @@ from sqlalchemy.orm.instrumentation import manager_of_class
 
 from service.agents.models import AgentLink
 from service.db import Base
+from service.idempotency.keys import KEPT_AFTER_RELEASE, KEPT_WITHOUT_NUMBER, IdempotencyKeyReused
 from service.idempotency.models import IdempotencyKey
+from service.idempotency.once import Named, Once
 from service.kit.clock import utc_now
 from service.kit.types import new_id
 from service.numbers.models import Attempt, Evidence, Intent, Number, QueuePlace, SendSlot, Step
-from service.numbers.repository import COUNTED
-from service.quotas.models import TenantQuota
+from service.quotas.counting import HELD
+from service.quotas.models import Quota
 from service.reconciliation.models import DecidedOn, ExistingNumber, ListingTaken, Look, Orphan, UpstreamRow
 from service.tenants.models import Account, Grant, Organization, Stop, Tenant, User
 
@@ -35,7 +37,7 @@ configure_mappers()  # Columns cannot be read before.
 
 MODELS: tuple[type[Base], ...] = (
     Account, AgentLink, Attempt, DecidedOn, Evidence, ExistingNumber, Grant, IdempotencyKey, Intent, ListingTaken, Look,
-    Number, Organization, Orphan, QueuePlace, SendSlot, Step, Stop, Tenant, TenantQuota, UpstreamRow, User,
+    Number, Organization, Orphan, QueuePlace, SendSlot, Step, Stop, Tenant, Quota, UpstreamRow, User,
 )  # fmt: skip
 BLANK = {model: dict.fromkeys(model.__table__.columns.keys()) for model in MODELS}
 DEFAULTS: dict[type[Base], dict[str, Any]] = {
@@ -47,7 +49,14 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
     Step: {"state": "waiting", "tries": 0},
     Stop: {"id": ""},
     Tenant: {"state": "active", "idempotency_required": False},
-    TenantQuota: {"used": 0, "reserved": 0},
+    Quota: {
+        "mode": "enforced",
+        "time_zone": "UTC",
+        "revision": 0,
+        **dict.fromkeys(
+            ("used", "reserved", "day_used", "day_reserved", "month_used", "month_reserved", "releases"), 0
+        ),
+    },
     User: {"exclusive": False},
 }
 MADE_AT: dict[type[Base], str] = {
@@ -110,14 +119,14 @@ class World:
         self.tenants: dict[str, Tenant] = {}
         self.grants: dict[tuple[str, str], Grant] = {}
         self.stops: dict[tuple[str, str], Stop] = {}
-        self.quotas: dict[str, TenantQuota] = {}
+        self.quotas: dict[tuple[str, str, str, str], Quota] = {}
         self.slots: dict[UUID, list[SendSlot]] = {}
         self.queue: dict[UUID, QueuePlace] = {}
         self.places_given = 0
         self.intents: dict[UUID, Intent] = {}
         self.attempts: dict[UUID, Attempt] = {}
         self.evidence: list[Evidence] = []
-        self.keys: dict[tuple[str, str], IdempotencyKey] = {}
+        self.keys: dict[tuple[str, str, str], IdempotencyKey] = {}
         self.numbers: dict[UUID, Number] = {}
         self.links: dict[UUID, dict[str, AgentLink]] = {}
         self.steps: dict[UUID, Step] = {}
@@ -133,9 +142,11 @@ class World:
 
         self.open_intents: dict[Place, dict[UUID, Intent]] = defaultdict(dict)
         self.intents_by_mark: dict[tuple[UUID, str], list[Intent]] = defaultdict(list)
+        self.marks: dict[UUID, set[str]] = defaultdict(set)
         self.watched: dict[Place, datetime] = {}
         self.refused_at: dict[Place, list[Intent]] = defaultdict(list)
         self.lanes: dict[tuple[UUID, str], UUID] = {}
+        self.undelivered: dict[tuple[str, bytes], dict[UUID, Intent]] = defaultdict(dict)
         self.acquisitions: dict[tuple[UUID, str], list[Number]] = defaultdict(list)
         self.numbers_at: dict[Place, list[Number]] = defaultdict(list)
         self.owners: dict[tuple[UUID, str], Number] = {}
@@ -155,7 +166,7 @@ class World:
         yield "tenants", self.tenants.values()
         yield "grants", self.grants.values()
         yield "stops", self.stops.values()
-        yield "tenant_quotas", self.quotas.values()
+        yield "quotas", self.quotas.values()
         yield "send_slots", [slot for slots in self.slots.values() for slot in slots]
         yield "send_queue", self.queue.values()
         yield "intents", self.intents.values()
@@ -195,10 +206,22 @@ class World:
         """A tenant with its grants; `limit` is the numbers it may hold."""
         tenant = made(Tenant, id=tenant_id, name=tenant_id, tag=tenant_id, account_id=account_id)
         self.tenants[tenant_id] = tenant
-        self.quotas[tenant_id] = made(TenantQuota, tenant_id=tenant_id, numbers_held=limit)
+        self.limit("tenant", tenant_id=tenant_id, numbers_held=limit)
         for organization in organizations:
             self.grant(tenant_id, organization)
         return tenant
+
+    def limit(
+        self, scope: str, *, tenant_id: str = "", organization_id: str = "", user_id: str = "", **limits: Any
+    ) -> Quota:
+        """The quota of a scope, with these limits too."""
+        key = (scope, tenant_id, organization_id, user_id)
+        if key not in self.quotas:
+            self.quotas[key] = made(
+                Quota, scope=scope, tenant_id=tenant_id, organization_id=organization_id, user_id=user_id
+            )
+        alter(self.quotas[key], **limits)
+        return self.quotas[key]
 
     def grant(self, tenant_id: str, organization_id: str) -> None:
         self.grants[tenant_id, organization_id] = made(Grant, tenant_id=tenant_id, organization_id=organization_id)
@@ -223,6 +246,7 @@ class World:
         intent = made(Intent, **values)
         self.intents[intent.id] = intent
         self.intents_by_mark[intent.account_id, intent.mark].append(intent)
+        self.marks[intent.account_id].add(intent.mark)
         if intent.state in OPEN:
             self.open_intents[intent.account_id, intent.organization_id][intent.id] = intent
         if intent.holds_lane:
@@ -238,6 +262,62 @@ class World:
         if state == "refused" and intent.decision in WATCHED and intent.decided_at is not None:
             self.watched[intent.account_id, intent.organization_id] = intent.decided_at
             self.refused_at[intent.account_id, intent.organization_id].append(intent)
+
+    def leave_undelivered(self, intent: Intent) -> None:
+        """Its answer may be taken over from now on."""
+        assert intent.fingerprint is not None
+        alter(intent, undelivered_at=utc_now())
+        self.undelivered[intent.tenant_id, intent.fingerprint][intent.id] = intent
+
+    def deliver(self, intent: Intent) -> None:
+        assert intent.fingerprint is not None
+        alter(intent, undelivered_at=None)
+        self.undelivered[intent.tenant_id, intent.fingerprint].pop(intent.id, None)
+
+    def carries_anothers_mark(self, intent: Intent, nickname: str | None) -> bool:
+        """The function `anothers_mark`."""
+        head = (nickname or "").lstrip(" ")[:15]
+        return head != intent.mark.rstrip(" ") and f"{head} " in self.marks.get(intent.account_id, ())
+
+    def listed_before(self, row: UpstreamRow, moment: datetime, mark: str) -> bool:
+        """The function `listed_before`."""
+        return (
+            row.first_seen_at < moment
+            and (row.nickname or "").lstrip(" ")[:15] != mark.rstrip(" ")
+            and not any(
+                one.began_at == row.first_seen_at and one.ended_at > moment
+                for one in self.listings_of.get((row.account_id, row.organization_id), ())
+            )
+        )
+
+    def is_anothers_row(self, number: Number, row_id: str) -> bool:
+        """The function `anothers_row`."""
+        intent = self.intents.get(number.intent_id) if number.intent_id is not None else None
+        if intent is None:
+            return False
+        row = self.rows.get((intent.account_id, row_id))
+        return (intent.account_id, row_id) in self.existing or (
+            row is not None and self.listed_before(row, intent.admitted_at, number.mark)
+        )
+
+    def complete_orphan(self, orphan: Orphan, row_id: str, **values: Any) -> None:
+        """One that an answer told of has its row now."""
+        alter(orphan, row_id=row_id, **values)
+        self.orphan_rows[orphan.account_id, row_id] = orphan
+
+    def explain_orphan(self, number: Number) -> None:
+        """The function `explain_orphan`."""
+        for orphan in self.orphans_at.get(number.account_id, ()):
+            if orphan.state == "open" and (
+                orphan.row_id == number.upstream_row_id
+                or (
+                    orphan.row_id is None
+                    and orphan.phone_number == number.phone_number
+                    and orphan.intent_id is not None
+                    and orphan.intent_id == number.intent_id
+                )
+            ):
+                alter(orphan, state="adopted")
 
     def free_slot(self, intent: Intent) -> None:
         slot = self.slots[intent.account_id][intent.slot - 1]
@@ -271,16 +351,32 @@ class World:
                 return number
         return None
 
-    def count_held(self, tenant_id: str, by: int) -> None:
-        quota = self.quotas[tenant_id]
-        alter(quota, used=quota.used + by)
+    def quotas_of(self, tenant_id: str, organization_id: str, user_id: str) -> Iterator[Quota]:
+        """The function `quotas_of`."""
+        for key in (
+            ("user", "", organization_id, user_id),
+            ("tenant", tenant_id, "", ""),
+            ("organization", "", organization_id, ""),
+            ("deployment", "", "", ""),
+        ):
+            if (quota := self.quotas.get(key)) is not None:
+                yield quota
+
+    def count_held(self, number: Number, by: int) -> None:
+        """The function `count_held`."""
+        for quota in self.quotas_of(number.tenant_id, number.organization_id, number.user_id):
+            alter(quota, used=quota.used + by, revision=quota.revision + 1)
 
     def close_as_released(self, number: Number) -> datetime:
         """As `service.numbers.repository.close_as_released`."""
-        if number.state in COUNTED:
-            self.count_held(number.tenant_id, -1)
+        if number.state in HELD:
+            self.count_held(number, -1)
         released_at = utc_now()
         alter(number, state="released", released_at=released_at)
+        intent = self.intents.get(number.intent_id) if number.intent_id is not None else None
+        if intent is not None and intent.idempotency_key is not None:
+            key = self.keys[intent.tenant_id, "create", intent.idempotency_key]
+            alter(key, expires_at=released_at + KEPT_AFTER_RELEASE)
         self.note("number.released")
         self.tell("number.released")
         return released_at
@@ -313,11 +409,37 @@ class World:
         self.rows[row.account_id, row.row_id] = row
         self.rows_at[row.account_id, row.organization_id][row.row_id] = row
 
+    def move_row(self, row: UpstreamRow, organization_id: str, **values: Any) -> None:
+        """It is listed there now, wherever it was before."""
+        self.rows_at[row.account_id, row.organization_id].pop(row.row_id)
+        alter(row, organization_id=organization_id, **values)
+        self.rows_at[row.account_id, organization_id][row.row_id] = row
+
     def add_listing(self, **values: Any) -> ListingTaken:
         listing = made(ListingTaken, id=len(self.listings) + 1, **values)
         self.listings.append(listing)
         self.listings_of[listing.account_id, listing.organization_id].append(listing)
         return listing
+
+    # -- Keys of changes -----------------------------------------------------------------------------------------------
+
+    def before(self, once: Once) -> Named | None:
+        """As `Once.before`, save that nothing is filed until `keep`."""
+        found = None if once.key is None else self.keys.get((once.owner, once.scope, once.key))
+        if found is None:
+            return None
+        if found.fingerprint != once.fingerprint:
+            raise IdempotencyKeyReused
+        once.replays()
+        return Named(found.step_id, found.answer or {})
+
+    def keep(self, once: Once, *, step_id: UUID | None = None, answer: dict[str, Any] | None = None) -> None:
+        """As `Once.keep`."""
+        if once.key is not None:
+            self.keys[once.owner, once.scope, once.key] = made(
+                IdempotencyKey, tenant_id=once.owner, scope=once.scope, key=once.key, fingerprint=once.fingerprint,
+                step_id=step_id, answer=answer, expires_at=utc_now() + KEPT_WITHOUT_NUMBER,
+            )  # fmt: skip
 
     # -- What is written along with any change -------------------------------------------------------------------------
 

@@ -83,3 +83,14 @@ def test_every_refusal_is_a_problem_and_names_its_codes(operations: list[Operati
             if status >= "4" and one["operationId"] != "readyz":
                 assert answer["content"].keys() == {"application/problem+json"}, f"{method} {path} {status}"
                 assert re.match(r"`[a-z_]+`: ", answer["description"]), f"{method} {path} {status}"
+
+
+def test_whatever_takes_an_idempotency_key_tells_of_reuse_and_replay(operations: list[Operation]):
+    keyed = [
+        one for _, _, one in operations if any(it["name"] == "Idempotency-Key" for it in one.get("parameters", []))
+    ]
+    assert len(keyed) > 9
+    for one in keyed:
+        assert "`idempotency_key_reused`" in one["responses"]["422"]["description"], one["operationId"]
+        [told] = [answer for status, answer in one["responses"].items() if status in ("200", "201")]
+        assert "Idempotent-Replayed" in told["headers"], one["operationId"]

@@ -12,8 +12,7 @@ from schemathesis.engine import Status, events, from_schema
 from tests.conftest import OpenGateway
 from tests.http.serving import served
 
-EXAMPLES = 25
-EXAMPLES_IN_FULL = 500
+IN_CI, IN_FULL = 10, 500
 # Not `positive_data_acceptance`: a well-formed area code that is not in service is refused, as it should be.
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
@@ -59,7 +58,10 @@ def explore(port: int, key: str | None, examples: int) -> tuple[Counter[int], se
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("who", ["tenant", "administrator", "stranger"])
-@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(EXAMPLES_IN_FULL, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "examples",
+    [pytest.param(IN_CI, marks=pytest.mark.ci), pytest.param(IN_FULL, marks=pytest.mark.full)],
+)
 async def test_every_answer_is_as_documented(open_gateway: OpenGateway, who: str, examples: int):
     async with open_gateway(answer_within=1) as gateway:
         tenant = await gateway.tenant(quota=20)

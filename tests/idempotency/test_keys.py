@@ -5,26 +5,19 @@ import time
 from functools import partial
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
 from service.idempotency.answers import Answer, seal, unseal
 from service.kit.crypto import Secret
 from tests.conftest import OpenGateway
+from tests.idempotency.replays import same
 from tests.numbers.ledger import check, intents, quota, use_marks
 from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
 
+pytestmark = pytest.mark.every_redis
+
 CREATE = "/v1/voice/phone-numbers/create"
-
-
-def same(answer: httpx.Response, first: httpx.Response) -> bool:
-    """A replay: equal byte for byte, and marked."""
-    return (
-        (answer.status_code, answer.content) == (first.status_code, first.content)
-        and answer.headers["content-type"] == first.headers["content-type"]
-        and answer.headers.get("idempotent-replayed") == "true"
-    )
 
 
 async def test_a_replay_from_redis_and_one_from_postgres_are_the_first_answers_bytes(gateway: Gateway, tenant: Tenant):
@@ -256,7 +249,7 @@ async def test_an_upstream_slower_than_our_patience_is_a_202_that_succeeds(open_
 
 
 async def test_an_upstream_slower_than_we_listen_leaves_a_doubt(open_gateway: OpenGateway):
-    async with open_gateway(upstream_timeout=0.4) as gateway:
+    async with open_gateway(upstream_timeout=2) as gateway:
         tenant = await gateway.tenant()
         await gateway.teli.arm("client_leaves", step="bought")
 
@@ -294,8 +287,9 @@ async def test_the_policy_can_demand_a_key(gateway: Gateway, tenant: Tenant):
 
 
 async def stored(gateway: Gateway, tenant: Tenant) -> tuple[Any, Any]:
-    [name] = [key async for key in gateway.services.kv._client.scan_iter(f"ng:{{{tenant.id}}}:answer:*")]
-    return name, await gateway.services.kv._client.get(name)
+    async with gateway.redis() as redis:
+        [name] = [key async for key in redis.scan_iter(f"ng:{{{tenant.id}}}:answer:*")]
+        return name, await redis.get(name)
 
 
 @pytest.mark.parametrize(
@@ -305,26 +299,26 @@ async def test_a_tampered_answer_in_redis_is_not_believed(gateway: Gateway, tena
     first = await tenant.buy(key="k")
     name, sealed = await stored(gateway, tenant)
     other = await gateway.tenant()
-    redis = gateway.services.kv._client
-    match how:
-        case "another number":
-            await redis.set(name, sealed.replace(first.json()["phone_number"].encode(), b"+13135550000"))
-        case "cut":
-            await redis.set(name, sealed[:40])
-        case "empty":
-            await redis.set(name, b"")
-        case "nonsense":
-            await redis.set(name, b"\xff" * 100)
-        case "another key's":
-            await tenant.buy(key="other")
-            names = [key async for key in redis.scan_iter(f"ng:{{{tenant.id}}}:answer:*") if key != name]
-            await redis.set(name, await redis.get(names[0]))
-        case "another tenant's":
-            await other.buy(key="k")
-            await redis.set(name, (await stored(gateway, other))[1])
-        case "a list":
-            await redis.delete(name)
-            await redis.lpush(name, "x")
+    async with gateway.redis() as redis:
+        match how:
+            case "another number":
+                await redis.set(name, sealed.replace(first.json()["phone_number"].encode(), b"+13135550000"))
+            case "cut":
+                await redis.set(name, sealed[:40])
+            case "empty":
+                await redis.set(name, b"")
+            case "nonsense":
+                await redis.set(name, b"\xff" * 100)
+            case "another key's":
+                await tenant.buy(key="other")
+                names = [key async for key in redis.scan_iter(f"ng:{{{tenant.id}}}:answer:*") if key != name]
+                await redis.set(name, await redis.get(names[0]))
+            case "another tenant's":
+                await other.buy(key="k")
+                await redis.set(name, (await stored(gateway, other))[1])
+            case "a list":
+                await redis.delete(name)
+                await redis.lpush(name, "x")
 
     assert same(await tenant.buy(key="k"), first)
 

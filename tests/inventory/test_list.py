@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement, Executable, Select
 
-from service.inventory.repository import COUNTED, Filters, Visible, page_of
+from service.inventory.repository import Filters, Visible, page_of
+from service.kit.pagination import COUNTED
 from tests.http.refusals import pointers, problem
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 

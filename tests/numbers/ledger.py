@@ -8,7 +8,7 @@ from tests.support.gateway import Gateway, Tenant
 async def quota(gateway: Gateway, tenant: Tenant) -> tuple[int, int]:
     """(used, reserved)."""
     [(used, reserved)] = await gateway.sql(
-        "SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :tenant", tenant=tenant.id
+        "SELECT used, reserved FROM quotas WHERE tenant_id = :tenant", tenant=tenant.id
     )
     return used, reserved
 
@@ -28,7 +28,7 @@ async def check(gateway: Gateway) -> None:
     """What holds whatever happened: the counters equal the rows, and nothing is kept that nobody uses."""
     assert (
         await gateway.sql(
-            "SELECT q.tenant_id, q.used, q.reserved, n.used, i.reserved FROM tenant_quotas q"
+            "SELECT q.tenant_id, q.used, q.reserved, n.used, i.reserved FROM quotas q"
             " CROSS JOIN LATERAL (SELECT count(*) AS used FROM numbers"
             "   WHERE tenant_id = q.tenant_id AND state <> 'released') n"
             " CROSS JOIN LATERAL (SELECT count(*) AS reserved FROM intents WHERE tenant_id = q.tenant_id"

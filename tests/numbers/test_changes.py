@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
+from service.observability.metrics import ALARMS
 from tests.conftest import OpenGateway
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
@@ -242,6 +244,132 @@ async def test_a_404_is_tried_again_for_minutes_and_then_left_to_a_person(gatewa
         await gateway.hurry()
     assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
     assert (await links(gateway, number))["inbound"] == (AGENT, None, "pending")
+
+
+async def gone_and_sold_anew(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
+    """A number without its mark, given back in the dashboard, seen to be gone, and what Teli sells next."""
+    number = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.hurry()
+    await gateway.look_everywhere()
+    await gateway.teli.switch(recycle_released=True)
+    await gateway.teli.dashboard_release(number["phone_number"])
+    await gateway.teli.stock("313", 0)
+    await gateway.look_everywhere()
+    await gateway.teli.forget_requests()
+    return number
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_change_never_reaches_the_line_of_whoever_bought_the_number_anew(
+    gateway: Gateway, tenant: Tenant, told: bool
+):
+    number = await gone_and_sold_anew(gateway, tenant)
+    other = await gateway.tenant()
+    if not told:
+        await gateway.teli.arm("reset", step="answering")
+    bought = await other.buy(prefer="wait=2")
+    assert bought.status_code == 202, bought.text
+    before = ALARMS.labels("change_not_found")._value.get()
+
+    answer = await change(tenant, number, nickname="Mine", inbound_agent_id=AGENT)
+
+    assert answer.status_code == 202, answer.text
+    operation_id = answer.json()["operation_id"]
+    # What is no listing is no look.
+    await gateway.teli.arm("server_error", 3, operation="list")
+    for _ in range(3 + 8):
+        await gateway.hurry()
+        assert (await tenant.operation(operation_id))["state"] == "pending"
+    await gateway.hurry()
+    assert (await tenant.operation(operation_id))["state"] == "unresolved"
+    assert (await gateway.step("push"))["outcome"] == "its row is not listed alone"
+    assert ALARMS.labels("change_not_found")._value.get() == before + 1
+    assert await gateway.teli.requests("update_agent") == []
+    await gateway.look_everywhere()
+    theirs = await other.operation(bought.json()["operation_id"])
+    assert (theirs["state"], theirs["result"]["phone_number"]) == ("succeeded", number["phone_number"])
+
+
+async def test_a_number_whose_row_was_left_out_of_a_listing_is_looked_for_before_it_is_changed(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.look_everywhere()
+    await gateway.teli.forget_requests()
+    assert (await change(tenant, number, nickname="Before")).status_code == 200
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["update_agent"]
+    await gateway.teli.arm("list_omits", operation="list")
+    await gateway.look_everywhere()
+    await gateway.teli.forget_requests()
+
+    answer = await change(tenant, number, inbound_agent_id=AGENT, nickname="Desk")
+    assert (answer.status_code, await gateway.teli.requests()) == (202, [])
+    await gateway.follow_up()
+
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["list", "update_agent"]
+    assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
+    assert await upstream(gateway, number) == (AGENT, None, "Desk")
+
+
+async def test_before_its_row_was_seen_a_number_in_question_gets_no_agents(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(list_lag_seconds=60)
+    number = await tenant.bought()
+    await gateway.sql(
+        "INSERT INTO orphans (account_id, organization_id, phone_number, reason)"
+        " SELECT account_id, organization_id, phone_number, 'late_proof' FROM numbers"
+    )
+
+    answer = await change(tenant, number, inbound_agent_id=AGENT)
+    await gateway.hurry()
+    assert (answer.status_code, await upstream(gateway, number)) == (202, (None, None, ""))
+
+    await gateway.teli.advance(61)
+    await gateway.hurry()
+    assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
+    assert await upstream(gateway, number) == (AGENT, None, "")
+
+
+async def test_the_mark_of_another_purchase_is_not_taken_off_while_the_old_row_is_slow_to_vanish(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought()
+    await gateway.follow_up()
+    await gateway.teli.switch(recycle_released=True, removal_lag_seconds=600)
+    await gateway.teli.dashboard_release(number["phone_number"])
+    await gateway.teli.stock("313", 0)
+    other = await gateway.tenant()
+    await gateway.teli.arm("reset", step="answering")
+    bought = await other.buy(prefer="wait=2")
+    assert bought.status_code == 202, bought.text
+
+    await gateway.hurry()
+
+    assert (await gateway.step("unmark"))["outcome"] == "its row is not listed alone"
+    assert await gateway.teli.requests("update_agent") == []
+    await gateway.look_everywhere()
+    assert (await other.operation(bought.json()["operation_id"]))["state"] == "succeeded"
+
+
+async def test_a_mark_whose_time_comes_while_a_release_is_undecided_is_taken_off_when_the_number_is_kept(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought(nickname="Sales")
+    await gateway.follow_up()
+    await gateway.teli.arm("server_error", operation="release", status=404, error="Phone number not found")
+    assert (await tenant.send("DELETE", f"{NUMBERS}/{number['phone_number']}")).status_code == 202
+    await gateway.hurry()
+    step = await gateway.step("unmark")
+    assert (step["state"], step["outcome"]) == ("waiting", "it is releasing")
+
+    decision = {"decision": "still_ours", "reason": "seen in the dashboard"}
+    answer = await gateway.operator.send("POST", f"/v1/admin/ghosts/{number['id']}/resolve", json=decision)
+    assert answer.status_code == 200, answer.text
+    await gateway.hurry()
+
+    assert (await gateway.step("unmark"))["outcome"] == "mark taken off"
+    assert await gateway.sql("SELECT marked, upstream_nickname FROM numbers") == [(False, "Sales")]
 
 
 async def test_agents_given_at_create_are_linked_after_the_purchase(gateway: Gateway, tenant: Tenant):

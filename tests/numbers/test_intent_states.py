@@ -24,7 +24,7 @@ USERS = ("one", "two", "exclusive")
 
 # Each row is something wrong.
 WRONG = """
-  SELECT 'counters' AS what, q.tenant_id AS whose FROM tenant_quotas q
+  SELECT 'counters' AS what, q.tenant_id AS whose FROM quotas q
     WHERE q.used <> (SELECT count(*) FROM numbers n WHERE n.tenant_id = q.tenant_id AND n.state <> 'released')
        OR q.reserved <> (SELECT count(*) FROM intents i WHERE i.tenant_id = q.tenant_id
                          AND i.state IN ('sending', 'doubtful', 'unresolved'))
@@ -48,9 +48,10 @@ WRONG = """
     WHERE e.body LIKE '+1%' AND i.state IN ('owned', 'refused')
       AND NOT EXISTS (SELECT FROM numbers n WHERE n.intent_id = i.id AND n.phone_number = e.body)
       AND NOT EXISTS (SELECT FROM orphans o WHERE o.intent_id = i.id AND o.phone_number = e.body)
-      -- Heard while it was open, of a number that another held: a doubt then, and for a person to judge since.
+      -- Heard while it was open, of a number that another held or was sold: a doubt then, for a person to judge since.
       AND NOT EXISTS (SELECT FROM numbers n WHERE n.account_id = i.account_id AND n.phone_number = e.body
                       AND n.intent_id <> i.id)
+      AND NOT EXISTS (SELECT FROM orphans o WHERE o.account_id = i.account_id AND o.phone_number = e.body)
   UNION ALL SELECT 'an orphan twice', o.phone_number FROM orphans o
     GROUP BY o.intent_id, o.phone_number HAVING count(*) > 1
 """
@@ -80,7 +81,7 @@ class Run:
             "SELECT id, tenant_id FROM intents WHERE state IN ('sending', 'doubtful', 'unresolved')"
         ):
             await Send(tenant, self.account, id=open_id).settle(self.api, "refused")
-        await self.gateway.sql("UPDATE tenant_quotas SET numbers_held = used + :limit", limit=LIMIT)
+        await self.gateway.sql("UPDATE quotas SET numbers_held = used + :limit", limit=LIMIT)
         await self.gateway.sql("UPDATE accounts SET mode = 'lane'")
         [(bought,)] = await self.gateway.sql("SELECT count(*) FROM numbers")
         [(orphaned,)] = await self.gateway.sql("SELECT count(*) FROM orphans")
@@ -108,7 +109,7 @@ class Run:
         [(room, lane_mode, taken)] = await self.gateway.sql(
             "SELECT q.used + q.reserved < q.numbers_held, a.mode = 'lane',"
             " EXISTS (SELECT FROM intents WHERE user_id = :user AND holds_lane)"
-            " FROM tenant_quotas q, accounts a WHERE q.tenant_id = :tenant",
+            " FROM quotas q, accounts a WHERE q.tenant_id = :tenant",
             tenant=tenant,
             user=user,
         )

@@ -13,7 +13,7 @@ from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway, Tenant
 from tests.support.process import Serving, Worker
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ async def test_a_number_another_intent_holds_is_a_doubt_also_across_tenants_and_
         assert (await send.settle(api, "owned", NUMBER))["state"] == state
     await check(gateway)
     await gateway.sql("UPDATE numbers SET state = 'released'")
-    await gateway.sql("UPDATE tenant_quotas SET used = 0")
+    await gateway.sql("UPDATE quotas SET used = 0")
 
     assert (await theirs.settle(api, "owned", NUMBER))["state"] == "owned"
 
@@ -217,7 +217,7 @@ async def test_late_proof_after_a_refusal_rings_an_alarm_and_the_caller_hears_wh
         "UPDATE intents SET state = 'refused', decided_at = now(), holds_lane = false,"
         """ answer = '{"status": 409, "headers": {}, "body": "{}"}'"""
     )
-    await gateway.sql("UPDATE tenant_quotas SET reserved = 0 WHERE tenant_id = :t", t=tenant.id)
+    await gateway.sql("UPDATE quotas SET reserved = 0 WHERE tenant_id = :t", t=tenant.id)
     await gateway.teli.release_holds()
 
     answer = await buying
@@ -270,3 +270,32 @@ async def test_a_doubt_holds_the_lane_of_an_exclusive_user_alone_until_it_is_dec
             assert (await next_one.admit(api))["outcome"] == "admitted"
         await next_one.settle(api, "refused")
         await check(gateway)
+
+
+async def test_an_answer_that_names_a_number_given_back_only_since_the_send_is_a_doubt(
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
+):
+    await gateway.sql("UPDATE accounts SET mode = 'mark'")
+    held, send = Send(tenant.id, account), Send(tenant.id, account)
+    for one in (held, send):
+        assert (await one.admit(api))["outcome"] == "admitted"
+    assert (await held.settle(api, "owned", NUMBER))["state"] == "owned"
+    await gateway.sql("UPDATE numbers SET state = 'released', released_at = clock_timestamp()")
+    await gateway.sql("UPDATE quotas SET used = 0 WHERE tenant_id = :t", t=tenant.id)
+
+    settled = await send.settle(api, "owned", NUMBER)
+
+    assert (settled["state"], settled["reason"]) == ("doubtful", "number_already_held")
+
+
+async def test_a_number_given_back_before_the_send_may_be_sold_anew(
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
+):
+    held, send = Send(tenant.id, account), Send(tenant.id, account)
+    assert (await held.admit(api))["outcome"] == "admitted"
+    assert (await held.settle(api, "owned", NUMBER))["state"] == "owned"
+    await gateway.sql("UPDATE numbers SET state = 'released', released_at = clock_timestamp()")
+    await gateway.sql("UPDATE quotas SET used = 0 WHERE tenant_id = :t", t=tenant.id)
+    assert (await send.admit(api))["outcome"] == "admitted"
+
+    assert (await send.settle(api, "owned", NUMBER))["state"] == "owned"

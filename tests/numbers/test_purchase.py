@@ -2,7 +2,12 @@
 
 import asyncio
 
+import httpx
+import pytest
+
 from tests.support.gateway import Gateway, Tenant
+
+pytestmark = pytest.mark.every_redis
 
 
 async def test_a_purchase_is_answered_in_telis_shape_and_filed(gateway: Gateway, tenant: Tenant):
@@ -40,7 +45,12 @@ async def test_two_hundred_creates_under_a_quota_of_120_buy_exactly_120(gateway:
     before = (await gateway.teli.counts())["bought"]
     tenant = await gateway.tenant(quota=120)
 
-    answers = await asyncio.gather(*(tenant.buy() for _ in range(200)))
+    async def until_answered() -> httpx.Response:
+        while (answer := await tenant.buy()).status_code == 503:
+            continue  # It waited too long for its turn, and nothing was sent.
+        return answer
+
+    answers = await asyncio.gather(*(until_answered() for _ in range(200)))
 
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(200), statuses.count(429)) == (120, 80)

@@ -9,6 +9,7 @@ import pytest
 from service.observability.metrics import ALARMS
 from service.teli.heard import Heard
 from tests.conftest import OpenGateway
+from tests.reconciliation.test_resolver import until_ghosts
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 SETTLING = {"upstream_timeout": 0.5, "settling_window": 0.6}
@@ -20,7 +21,7 @@ async def delete(tenant: Tenant, number: dict[str, Any], **params: Any) -> httpx
 
 
 async def quota(gateway: Gateway, tenant: Tenant) -> tuple[int, int]:
-    [found] = await gateway.sql("SELECT used, reserved FROM tenant_quotas WHERE tenant_id = :id", id=tenant.id)
+    [found] = await gateway.sql("SELECT used, reserved FROM quotas WHERE tenant_id = :id", id=tenant.id)
     return found[0], found[1]
 
 
@@ -36,6 +37,13 @@ async def confirmed(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     number = await tenant.bought()
     await gateway.follow_up()
     return number
+
+
+async def recycling(gateway: Gateway, number: dict[str, Any]) -> None:
+    """It is given back in the dashboard, and is what Teli sells next."""
+    await gateway.teli.switch(recycle_released=True)
+    await gateway.teli.dashboard_release(number["phone_number"])
+    await gateway.teli.stock("313", 0)
 
 
 async def test_a_release_is_answered_in_telis_shape_and_again_says_it_was_done(gateway: Gateway, tenant: Tenant):
@@ -256,6 +264,8 @@ async def test_a_missing_number_counts_again_while_it_is_being_released_and_only
     gateway: Gateway, tenant: Tenant, sold_meanwhile: bool, counted: int
 ):
     number = await confirmed(gateway, tenant)
+    await gateway.teli.arm("list_empty", times=3)
+    await until_ghosts(gateway)
     decision = {"decision": "missing", "reason": "gone from the dashboard"}
     answer = await gateway.operator.send("POST", f"/v1/admin/ghosts/{number['id']}/resolve", json=decision)
     assert answer.status_code == 200, answer.text
@@ -264,6 +274,7 @@ async def test_a_missing_number_counts_again_while_it_is_being_released_and_only
         await gateway.teli.arm("server_error", operation="release", status=404, error="Phone number not found")
 
     await delete(tenant, number)
+    await gateway.hurry()
 
     assert await state(gateway, number) == ("releasing" if counted else "released")
     assert await quota(gateway, tenant) == (counted, 0)
@@ -292,6 +303,7 @@ async def test_a_purchase_that_is_not_listed_yet_is_released_once_it_is(gateway:
     answer = await delete(tenant, number)
     await gateway.hurry()
     assert (answer.status_code, await sent(gateway)) == (202, 0)
+    assert (await gateway.step("release"))["outcome"] == "not listed yet"
 
     await gateway.teli.advance(61)
     await gateway.hurry()
@@ -306,8 +318,7 @@ async def test_a_purchase_that_is_never_listed_is_not_waited_for_for_ever_when_i
         await gateway.teli.switch(list_lag_seconds=3600)
         number = await tenant.bought()
         answer = await delete(tenant, number)
-        await gateway.hurry()
-        assert (answer.status_code, (await gateway.step("release"))["outcome"]) == (202, "not listed yet")
+        assert answer.status_code == 202
         await asyncio.sleep(0.7)
         before = ALARMS.labels("release_unresolved")._value.get()
 
@@ -430,6 +441,129 @@ async def test_the_row_of_an_earlier_acquisition_that_is_slow_to_vanish_holds_up
     assert await state(gateway, new) == "released"
 
 
+async def given_up(gateway: Gateway, number: dict[str, Any]) -> None:
+    decision = {"decision": "missing", "reason": "released in the dashboard"}
+    answer = await gateway.operator.send("POST", f"/v1/admin/ghosts/{number['id']}/resolve", json=decision)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("seen_gone", [True, False])
+async def test_the_release_of_a_missing_number_never_hits_a_stranger_who_has_it_by_now(
+    gateway: Gateway, tenant: Tenant, seen_gone: bool
+):
+    number = await confirmed(gateway, tenant)
+    await gateway.look_everywhere()
+    await recycling(gateway, number)
+    await until_ghosts(gateway)
+    await given_up(gateway, number)
+    if not seen_gone:
+        await gateway.sql("UPDATE upstream_rows SET gone_at = NULL")
+    [theirs] = await gateway.teli.dashboard_buy("313", ORGANIZATION, USER, "someone else's line")
+    assert theirs == number["phone_number"]
+
+    answer = await delete(tenant, number)
+    await gateway.hurry()
+
+    assert answer.status_code == 202, answer.text
+    assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
+    assert (await gateway.step("release"))["outcome"] == "its E.164 is listed under another row id"
+    assert await sent(gateway) == 0
+    assert (await gateway.teli.counts())["held"] == 1
+
+
+@pytest.mark.parametrize("seen_gone", [True, False])
+async def test_a_release_never_hits_a_number_that_another_tenant_bought_anew_and_is_in_doubt_about(
+    gateway: Gateway, tenant: Tenant, seen_gone: bool
+):
+    number = await confirmed(gateway, tenant)
+    await gateway.look_everywhere()
+    await recycling(gateway, number)
+    if seen_gone:
+        await gateway.look_everywhere()
+    other = await gateway.tenant()
+    bought = await other.buy(prefer="wait=2")
+    assert bought.status_code == 202, bought.text
+
+    answer = await delete(tenant, number)
+    await gateway.hurry()
+
+    assert answer.status_code == 202, answer.text
+    assert (await gateway.step("release"))["outcome"] == "its E.164 is listed under another row id"
+    assert await sent(gateway) == 0
+    await gateway.look_everywhere()
+    theirs = await other.operation(bought.json()["operation_id"])
+    assert (theirs["state"], theirs["result"]["phone_number"]) == ("succeeded", number["phone_number"])
+    assert (await gateway.teli.counts())["held"] == 1
+
+
+async def test_a_release_never_hits_a_number_that_proof_without_a_row_says_was_bought_anew(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await confirmed(gateway, tenant)
+    await gateway.teli.switch(removal_lag_seconds=3600)
+    await recycling(gateway, number)
+    await gateway.teli.dashboard_buy("313", ORGANIZATION, USER)
+    await gateway.sql(
+        "INSERT INTO orphans (account_id, organization_id, phone_number, reason)"
+        " SELECT account_id, organization_id, phone_number, 'late_proof' FROM numbers"
+    )
+
+    answer = await delete(tenant, number)
+    await gateway.hurry()
+
+    assert (answer.status_code, await sent(gateway)) == (202, 0)
+    assert (await gateway.step("release"))["state"] == "unresolved"
+
+
+async def test_a_number_whose_row_was_left_out_of_a_listing_is_looked_for_before_it_is_released(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await confirmed(gateway, tenant)
+    await gateway.look_everywhere()
+    await gateway.teli.arm("list_omits", operation="list")
+    await gateway.look_everywhere()
+    assert await gateway.sql("SELECT gone_at IS NOT NULL FROM upstream_rows") == [(True,)]
+    await gateway.teli.forget_requests()
+
+    answer = await delete(tenant, number)
+    assert (answer.status_code, await gateway.teli.requests()) == (202, [])
+    await gateway.follow_up()
+
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["list", "release"]
+    assert await state(gateway, number) == "released"
+
+
+async def test_before_its_purchase_is_confirmed_a_number_in_question_is_looked_for_twice(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought()
+    await gateway.sql(
+        "INSERT INTO orphans (account_id, organization_id, phone_number, reason)"
+        " SELECT account_id, organization_id, phone_number, 'late_proof' FROM numbers"
+    )
+
+    assert (await delete(tenant, number)).status_code == 202
+    await gateway.teli.forget_requests()
+    await gateway.follow_up()
+
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["list", "release"]
+    assert await state(gateway, number) == "released"
+
+
+async def test_of_a_number_that_is_not_in_question_nothing_more_is_asked(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.switch(recycle_released=True, removal_lag_seconds=3600)
+    assert (await delete(tenant, await confirmed(gateway, tenant))).status_code == 200
+    other = await gateway.tenant()
+    number = await confirmed(gateway, other)
+    await gateway.look_everywhere()
+    assert await gateway.sql("SELECT count(*) FROM upstream_rows WHERE gone_at IS NULL") == [(2,)]
+    await gateway.teli.forget_requests()
+
+    assert (await delete(other, number)).status_code == 200
+
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["release"]
+
+
 async def test_two_answers_for_one_release_give_quota_back_once(open_gateway: OpenGateway):
     async with open_gateway(**SETTLING) as gateway:
         tenant = await gateway.tenant()
@@ -451,7 +585,7 @@ async def test_two_answers_for_one_release_give_quota_back_once(open_gateway: Op
         assert (await gateway.told(number["id"])).count("number.released") == 1
 
 
-async def test_a_process_that_lost_its_lease_sends_nothing(gateway: Gateway, tenant: Tenant):
+async def test_a_process_that_lost_its_lease_sends_nothing(gateway: Gateway, tenant: Tenant, open_gateway: OpenGateway):
     number = await confirmed(gateway, tenant)
     await gateway.teli.arm("voice_provider_fails")
     await delete(tenant, number)
@@ -461,7 +595,8 @@ async def test_a_process_that_lost_its_lease_sends_nothing(gateway: Gateway, ten
     await gateway.teli.until_held()
 
     await gateway.sql("UPDATE steps SET lease_until = clock_timestamp() WHERE state = 'running'")
-    await gateway.follow_up_once()
+    async with open_gateway() as other:
+        await other.follow_up_once()
     await gateway.teli.release_holds()
     await slow
 

@@ -7,8 +7,10 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
 from service.numbers.models import Step
+from service.numbers.repository import Numbers
 from service.numbers.steps import LEASE, LONGEST_PAUSE, Done, Later, Steps, owe
 from tests.support.gateway import NUMBERS, Gateway, Tenant
 
@@ -110,6 +112,27 @@ async def test_what_fails_unforeseen_is_logged_and_put_off_never_lost(
     assert [entry["event"] for entry in logs] == ["a step failed unforeseen"]
     step = await gateway.step("confirm")
     assert (step["state"], step["outcome"]) == ("waiting", "failed unforeseen")
+    await gateway.hurry()
+    assert (await gateway.step("confirm"))["state"] == "done"
+
+
+async def test_what_the_ledger_could_not_answer_is_a_warning_and_put_off(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    await tenant.bought()
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise StorageUnavailable
+
+    monkeypatch.setattr(Numbers, "get", fails)
+    with capture_logs() as logs:
+        await gateway.follow_up()
+    monkeypatch.undo()
+
+    [entry] = logs
+    assert (entry["log_level"], entry["why"]) == ("warning", str(StorageUnavailable()))
+    assert "exc_info" not in entry
+    assert (await gateway.step("confirm"))["state"] == "waiting"
     await gateway.hurry()
     assert (await gateway.step("confirm"))["state"] == "done"
 

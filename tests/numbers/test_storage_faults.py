@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import count
 
 import asyncpg
 import pytest
@@ -28,7 +29,7 @@ async def test_an_admission_that_took_longer_than_a_second_is_not_sent(gateway: 
     tenant = await gateway.tenant(quota=1)
     blocker = await asyncpg.connect(database_url)
     async with blocker.transaction():
-        await blocker.execute("SELECT FROM tenant_quotas WHERE tenant_id = $1 FOR UPDATE", tenant.id)
+        await blocker.execute("SELECT FROM quotas WHERE tenant_id = $1 FOR UPDATE", tenant.id)
         buying = asyncio.create_task(tenant.buy(key="k"))
         await asyncio.sleep(1.3)
     answer = await buying
@@ -77,7 +78,7 @@ async def test_an_admission_that_commits_after_its_connection_was_lost_is_refuse
         tenant = await gateway.tenant(quota=1)
         blocker = await asyncpg.connect(database_url)
         async with blocker.transaction():
-            await blocker.execute("SELECT FROM tenant_quotas WHERE tenant_id = $1 FOR UPDATE", tenant.id)
+            await blocker.execute("SELECT FROM quotas WHERE tenant_id = $1 FOR UPDATE", tenant.id)
             wire.cut_after(ADMISSION)
             answer = await tenant.buy(key="k")
             await asyncio.sleep(0.5)
@@ -171,9 +172,10 @@ async def test_after_a_restart_of_postgres_the_first_request_is_served(
 ):
     """Every pooled connection is dead then, which the driver knows."""
     async with open_gateway(database_url=own_postgres.superuser_url()) as gateway:
-        tenant = await gateway.tenant()
+        tenant, keys = await gateway.tenant(), count()
         for end in (own_postgres.stop, lambda: own_postgres.stop("immediate"), own_postgres.kill):
-            await asyncio.gather(*(tenant.buy() for _ in range(10)))
+            # With keys: without, those after the restart would take over what these were not told.
+            await asyncio.gather(*(tenant.buy(key=str(next(keys))) for _ in range(10)))
             superuser = await asyncpg.connect(own_postgres.superuser_url())
             await superuser.execute("CHECKPOINT")  # This one does not wait for its disk.
             await superuser.close()

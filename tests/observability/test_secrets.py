@@ -6,9 +6,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, redirect_stderr
+from uuid import uuid4
 
 import pytest
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from service.observability.logs import Redact, configure_logs
 from service.settings import Settings
@@ -166,6 +168,27 @@ async def test_an_unforeseen_error_is_told_without_a_word_of_what_happened(gatew
     assert answer.json()["request_id"] in written
     assert tenant.key not in written
     assert SECRET not in written
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 / 0 WHERE 'x' <> CAST(:value AS text)",
+        # The server itself tells which value there is already.
+        "INSERT INTO stops (scope, id, reason, actor) SELECT 'tenant', :value, 'r', 'a' FROM generate_series(1, 2)",
+    ],
+)
+async def test_a_statement_that_fails_is_logged_without_what_it_was_asked_about(gateway: Gateway, statement: str):
+    asked_about = str(uuid4())
+    with logged() as log:
+        try:
+            await gateway.sql(statement, value=asked_about)
+        except DBAPIError:
+            structlog.get_logger().exception("unforeseen")
+
+    written = json.loads(log.getvalue())["exception"]
+    assert statement.partition("(")[0].strip() in written
+    assert asked_about not in log.getvalue()
 
 
 async def test_nothing_we_hold_shows_a_secret_when_it_is_printed(gateway: Gateway, tenant: Tenant):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.idempotency.keys import Ask
 from service.kit.crypto import Secret
 from service.kit.types import TenantId
 from service.kv import KeyValue
 from service.quotas.gate import Entry, Gate
+from service.tenants.principals import Rate
 from tests.conftest import SECRET, Engines, OpenGateway
 from tests.numbers.ledger import check, quota, use_marks
 from tests.support.gateway import Gateway, Tenant
@@ -80,12 +80,14 @@ async def test_a_redis_flushed_every_100_ms_lets_nobody_over_and_loses_no_answer
 
         sold = [answers for answers in found if answers[0][0] == 200]
         assert all(len(set(answers)) == 1 for answers in sold)
-        assert {status for answers in found for status, _ in answers} == {200, 429}
+        # A machine that is busy may take longer to admit than a send may wait: that key was refused, and nothing sent.
+        assert {status for answers in found for status, _ in answers} <= {200, 429, 503}
         assert await quota(gateway, tenant) == (60, 0)
         assert (await gateway.teli.counts())["bought"] == 60
         await check(gateway)
 
 
+@pytest.mark.every_redis
 async def test_a_tenant_found_full_is_refused_by_redis_alone_and_let_in_as_soon_as_something_is_freed(
     gateway: Gateway,
 ):
@@ -93,7 +95,7 @@ async def test_a_tenant_found_full_is_refused_by_redis_alone_and_let_in_as_soon_
     tenant = await gateway.tenant(quota=1)
     await gateway.teli.hold("received")
     await gateway.teli.arm("server_error", status=400, step="answering")
-    first = await tenant.buy(prefer="respond-async")
+    first = await tenant.buy(key="first", prefer="respond-async")
     assert first.status_code == 202
     assert (await tenant.buy()).status_code == 429
     before = gateway.services.database.round_trips
@@ -102,7 +104,8 @@ async def test_a_tenant_found_full_is_refused_by_redis_alone_and_let_in_as_soon_
 
     assert {answer.json()["code"] for answer in refused} == {"quota_exceeded"}
     assert refused[0].json()["quota"] == {
-        "limit_name": "numbers_held", "scope": "tenant", "limit": 1, "used": 0, "reserved": 1, "resets_at": None,
+        "limit_name": "numbers_held", "scope": "tenant", "scope_id": tenant.id, "limit": 1, "used": 0, "reserved": 1,
+        "asked": 1, "resets_at": None,
     }  # fmt: skip
     assert gateway.services.database.round_trips - before <= 3  # The version row is looked at meanwhile.
     await gateway.teli.release_holds()
@@ -112,21 +115,25 @@ async def test_a_tenant_found_full_is_refused_by_redis_alone_and_let_in_as_soon_
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.every_redis
 async def test_a_keyed_request_is_never_refused_by_redis_alone(gateway: Gateway):
     tenant = await gateway.tenant(quota=1)
     first = await tenant.buy(key="k")
     assert (await tenant.buy()).status_code == 429
-    names = [key async for key in gateway.services.kv._client.scan_iter("ng:*:answer:*")]
-    await gateway.services.kv._client.delete(*names)
+    async with gateway.redis() as redis:
+        for name in [key async for key in redis.scan_iter("ng:*:answer:*")]:
+            await redis.delete(name)
 
     again = await tenant.buy(key="k")
 
     assert (again.status_code, again.content) == (200, first.content)
 
 
+@pytest.mark.every_redis
 @pytest.mark.parametrize("note", [b"", b"nonsense", b"[]", b"{}", b'{"limit": "x", "used": 0, "reserved": 0}', b"\xff"])
 async def test_a_note_that_cannot_be_read_is_no_refusal(gateway: Gateway, tenant: Tenant, note: bytes):
-    await gateway.services.kv._client.set(f"ng:{{{tenant.id}}}:full", note)
+    async with gateway.redis() as redis:
+        await redis.set(f"ng:{{{tenant.id}}}:full", note)
 
     assert (await tenant.buy()).status_code == 200
 
@@ -138,9 +145,9 @@ async def test_a_client_that_fails_or_reads_otherwise_by_its_own_fault_is_as_goo
     tenant = await gateway.tenant(quota=0)
     assert (await tenant.buy()).status_code == 429
     kv = KeyValue.open(f"{engines.valkey.url}?{parameter}")
-    gate = Gate(kv, Secret(SECRET))
+    gate = Gate(kv, Secret(SECRET), replicas=4)
 
-    found = await asyncio.gather(*(gate.enter(TenantId(tenant.id), Ask(None, b"")) for _ in range(3)))
+    found = await asyncio.gather(*(gate.enter(TenantId(tenant.id), None, None) for _ in range(3)))
     await gate.freed(TenantId(tenant.id))
     away = kv.away
     await kv.close()
@@ -153,23 +160,29 @@ async def test_a_client_that_fails_or_reads_otherwise_by_its_own_fault_is_as_goo
 
 @pytest.mark.parametrize(
     "answer",
-    [None, 1, True, "go", b"go", [], {}, [None], ["full", "{}"], [b"full"], [b"full", "{}"], [b"full", None],
+    [None, 1, True, [1], [1, 1], [1, b""], [1, b"nan"], [1, b"x"], [2, b"1"], [b"go", b"", [1, b"x"]], [b"go", b"", 1],
+     "go", b"go", [], {}, [None], ["full", "{}"], [b"full"], [b"full", "{}"], [b"full", None],
      [b"answer"], [b"answer", "text" * 20], [b"answer", 1], [b"answer", b""], [b"answer", b"x", b"y"]],
 )  # fmt: skip
 async def test_an_answer_of_redis_that_is_not_what_the_script_says_is_no_answer(answer: Any):
-    class Says(KeyValue):
-        def register(self, source: str) -> Any:
-            async def say(**_: Any) -> Any:
-                return answer
+    rate = Rate(8, 8)
 
-            return say
+    class Says(KeyValue):
+        async def run(self, question: Any) -> Any:
+            return answer
 
     kv = Says.open("redis://127.0.0.1:1")
 
-    assert await Gate(kv, Secret(SECRET)).enter(TenantId("t"), Ask("k", b"")) == Entry()
+    gate = Gate(kv, Secret(SECRET), replicas=4)
+    assert await gate.enter(TenantId("t"), "k", None) == Entry()
+    # Nor does it let anything through: this process's own count does.
+    turns = [(await gate.enter(TenantId("t"), "k", rate)).turn, await gate.count(TenantId("t"), rate)]
+    assert [turn and (turn.granted, turn.rate.burst) for turn in turns] == [(True, 2), (True, 2)]
+    assert not (await gate.count(TenantId("t"), rate)).granted
     await kv.close()
 
 
+@pytest.mark.every_redis
 async def test_a_raised_limit_is_felt_at_once(gateway: Gateway):
     tenant = await gateway.tenant(quota=0)
     assert (await tenant.buy()).status_code == 429
@@ -203,6 +216,9 @@ async def test_two_hundred_buyers_a_limit_of_50_lowered_midway_on_three_replicas
         answers = await asyncio.gather(*(replicas[number % 3].buy() for number in range(200)))
         await lowering
 
+        # A machine that is busy may take longer to admit than a send may wait.
+        while any(answer.status_code == 503 for answer in answers):
+            answers = [answer if answer.status_code != 503 else await replicas[0].buy() for answer in answers]
         sold = sum(answer.status_code == 200 for answer in answers)
         assert 45 <= sold <= 50
         assert {answer.status_code for answer in answers} == {200, 429}

@@ -1,6 +1,7 @@
 """The operator's list of doubts."""
 
 from typing import Any
+from uuid import uuid4
 
 from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
@@ -9,7 +10,7 @@ DOUBTS = "/v1/admin/doubts"
 
 async def doubtful(gateway: Gateway, tenant: Tenant, **fields: Any) -> str:
     await gateway.teli.arm("reset", step="bought")
-    answer = await tenant.buy(**fields)
+    answer = await tenant.buy(**{"key": str(uuid4())} | fields)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["operation_id"])
 
@@ -75,3 +76,66 @@ async def test_only_an_operator_may_look(gateway: Gateway, tenant: Tenant):
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
     assert nobody.status_code == 401
     assert len((await gateway.admin.get(DOUBTS)).json()["items"]) == 1
+
+
+async def many(gateway: Gateway, tenant: Tenant, *, doubts: int, orphans: int, pieces: int) -> None:
+    """Unresolved doubts of one user, each with pieces of evidence; and rows that appeared since, strangers' too."""
+    await gateway.sql(
+        "INSERT INTO intents (id, tenant_id, account_id, organization_id, user_id, area_code, wish, mark, request_id,"
+        " state, admitted_at, lease_until, slot) SELECT gen_random_uuid(), :tenant, id, :organization, :user, '313',"
+        " '{}', '', 'r', 'unresolved', now() - interval '2 days', now(), 1 FROM accounts, generate_series(1, :count)",
+        tenant=tenant.id, organization=ORGANIZATION, user=USER, count=doubts,
+    )  # fmt: skip
+    await gateway.sql(
+        "INSERT INTO evidence (intent_id, tenant_id, heard_at, kind, detail)"
+        " SELECT i.id, i.tenant_id, now(), 'broken', n.n::text"
+        " FROM generate_series(1, :count) n, intents i ORDER BY n.n",
+        count=pieces,
+    )
+    await gateway.sql(
+        "INSERT INTO orphans (account_id, organization_id, user_id, phone_number, row_id, reason, created_at)"
+        " SELECT id, :organization, whose, '+1415555' || lpad(n::text, 4, '0'), whose || n, 'unexplained',"
+        "  now() - make_interval(secs => 5000 - n)"
+        " FROM accounts, generate_series(1, :count) n, unnest(CAST(:users AS text[])) whose",
+        organization=ORGANIZATION, count=orphans, users=[USER, "another"],
+    )  # fmt: skip
+
+
+async def test_a_doubt_with_many_candidates_shows_the_first_and_counts_them_all(gateway: Gateway, tenant: Tenant):
+    await many(gateway, tenant, doubts=1, orphans=250, pieces=130)
+
+    [item] = (await gateway.operator.get(DOUBTS)).json()["items"]
+    alone = (await gateway.operator.get(f"{DOUBTS}/{item['id']}")).json()
+
+    for shown, most in ((item, 20), (alone, 100)):
+        assert (shown["candidates_total"], shown["evidence_total"]) == (250, 130)
+        assert [one["row_id"] for one in shown["candidates"]] == [f"{USER}{n}" for n in range(1, most + 1)]
+        assert [one["detail"] for one in shown["evidence"]] == [str(n) for n in range(131 - most, 131)]
+
+
+async def test_a_doubt_without_evidence_or_candidates_counts_none(gateway: Gateway, tenant: Tenant):
+    await many(gateway, tenant, doubts=1, orphans=0, pieces=0)
+
+    [item] = (await gateway.operator.get(DOUBTS)).json()["items"]
+
+    assert (item["candidates"], item["candidates_total"]) == ([], 0)
+    assert (item["evidence"], item["evidence_total"]) == ([], 0)
+
+
+async def test_a_page_of_doubts_costs_the_same_few_questions_however_many_they_are(gateway: Gateway, tenant: Tenant):
+    await many(gateway, tenant, doubts=100, orphans=500, pieces=3)
+    database, lists = gateway.services.database, gateway.services.lists
+    operator = await gateway.services.principals.of(gateway.operator.key)
+
+    async def questions(limit: int) -> int:
+        before = database.round_trips
+        page = await lists.doubts(operator, limit=limit, cursor=None)
+        assert len(page["items"]) == limit
+        return database.round_trips - before
+
+    # The version row is asked for beside it, now and then.
+    costs = {limit: min([await questions(limit) for _ in range(3)]) for limit in (1, 100)}
+
+    assert costs[1] == costs[100]
+    whole = await gateway.operator.get(DOUBTS, params={"limit": 100})
+    assert len(whole.content) < 1_500_000

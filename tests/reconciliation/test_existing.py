@@ -134,6 +134,58 @@ async def test_a_second_worker_that_was_slower_does_not_file_what_was_bought_sin
     assert await existing(fresh) == []
 
 
+async def test_an_organisation_that_teli_alone_names_is_filed_and_swept_and_grants_nobody_anything(
+    gateway: Gateway, tenant: Tenant
+):
+    named = await gateway.teli.organization(TELI_TENANT, name="Only at Teli", contact_email="a@example.com")
+    user = await gateway.teli.user(named["unique_id"], name="U", email="u@example.com")
+    [theirs] = await gateway.teli.dashboard_buy("415", named["unique_id"], user["unique_id"])
+
+    await gateway.worker.existing.file_what_teli_names()
+    await gateway.look_everywhere()
+
+    assert await gateway.sql("SELECT phone_number, organization_id, user_id FROM orphans") == [
+        (theirs, named["unique_id"], user["unique_id"])
+    ]
+    refused = await tenant.buy(organization_id=named["unique_id"], user_id=user["unique_id"])
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_your_organization")
+    audited = await gateway.sql("SELECT object_id, actor FROM audit WHERE action = 'organization.filed'")
+    assert audited == [(named["unique_id"], "worker")]
+
+
+async def test_an_organisation_filed_without_a_user_gets_one_that_teli_names(gateway: Gateway):
+    named = await gateway.teli.organization(TELI_TENANT, name="Ours", contact_email="a@example.com")
+    user = await gateway.teli.user(named["unique_id"], name="U", email="u@example.com")
+    await gateway.services.administration.put_organization(AUTHOR, named["unique_id"], "As we call it")
+    await gateway.services.administration.put_organization(AUTHOR, "filed-only", "Teli does not know it")
+
+    await gateway.worker.existing.file_what_teli_names()
+
+    filed = await gateway.sql("SELECT organization_id, id, exclusive FROM users WHERE id <> :known", known=USER)
+    assert filed == [(named["unique_id"], user["unique_id"], False)]
+    assert await gateway.sql("SELECT name FROM organizations WHERE id = :id", id=named["unique_id"]) == [
+        ("As we call it",)
+    ]
+
+
+async def test_filing_asks_teli_once_and_once_more_for_each_organisation_without_a_user(gateway: Gateway):
+    for count in range(2):
+        organization = await gateway.teli.organization(TELI_TENANT, name=str(count), contact_email="a@example.com")
+        await gateway.teli.user(organization["unique_id"], name="U", email="u@example.com")
+    await gateway.teli.forget_requests()
+    await gateway.teli.arm("server_error", operation="user_list")
+
+    calls = []
+    for _ in range(3):
+        await gateway.worker.existing.file_what_teli_names()
+        calls.append([len(await gateway.teli.requests(kind)) for kind in ("organization_list", "user_list")])
+
+    assert calls == [[1, 2], [2, 3], [3, 3]]
+    await gateway.teli.arm("server_error", operation="organization_list")
+    with pytest.raises(NotListed):
+        await gateway.worker.existing.file_what_teli_names()
+
+
 async def test_a_number_that_is_existing_is_never_given_to_a_tenant(fresh: Gateway, tenant: Tenant):
     [number] = await fresh.teli.dashboard_buy("313", ORGANIZATION, USER)
     await fresh.worker.existing.list_new_accounts()

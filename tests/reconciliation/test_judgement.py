@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WINDOW = timedelta(seconds=900)
 PLACE = Place(uuid4(), "organization")
 MARK = "[T0000A0000000] "
-NOTHING = Known(rows={}, ours={}, existing=(), filed=(), doubts=(), named={}, holders={}, unconfirmed=(), sending=())
+NOTHING = Known(rows={}, ours={}, existing=(), filed=(), doubts=(), named={}, holders={}, unconfirmed=(), sending={})
 
 
 def row(row_id: str, nickname: str | None = None, *, user: str | None = "user", number: str | None = None) -> Row:
@@ -36,11 +36,18 @@ def row(row_id: str, nickname: str | None = None, *, user: str | None = "user", 
 
 
 def seen_before(listed: Row, *, gone_at: datetime | None = None) -> LastSeen:
-    return LastSeen(listed.user_id, listed.nickname, NOW - timedelta(days=1), gone_at)
+    return LastSeen(PLACE.organization_id, listed.user_id, listed.nickname, NOW - timedelta(days=1), gone_at)
 
 
-def ours(state: str = "active", *, gone: timedelta | None = None, looks: int = 0, place: Place = PLACE) -> Acquisition:
-    return Acquisition(uuid4(), place.organization_id, state, NOW - gone if gone is not None else None, looks)
+def ours(
+    state: str = "active",
+    *,
+    gone: timedelta | None = None,
+    looks: int = 0,
+    vouched: bool = False,
+    place: Place = PLACE,
+) -> Acquisition:
+    return Acquisition(uuid4(), place.organization_id, state, NOW - gone if gone is not None else None, looks, vouched)
 
 
 def doubt(**fields: Any) -> Doubt:
@@ -81,6 +88,17 @@ def test_what_is_new_changed_back_or_gone_is_told_and_nothing_else():
     assert told.gone == ["4"]
 
 
+def test_a_row_listed_before_elsewhere_is_changed_save_where_a_number_of_ours_from_there_has_it():
+    here, theirs = row("1"), ours(place=Place(PLACE.account_id, "another"))
+    elsewhere = seen_before(here)._replace(organization_id="another")
+
+    assert judged(here, rows={"1": elsewhere}).changed == [here]
+    assert judged(here, rows={"1": elsewhere}, ours={"1": ours()}).changed == [here]
+    for known in ({}, {"1": elsewhere}):
+        told = judged(here, rows=known, ours={"1": theirs})
+        assert (told.fresh, told.changed, told.orphans) == ([], [], [])
+
+
 def test_a_listing_that_is_not_complete_makes_nothing_gone():
     assert judged(rows={"1": seen_before(row("1"))}, complete=False).gone == []
 
@@ -105,6 +123,14 @@ def test_a_few_ghosts_are_forgiven_once_several_listings_over_a_window_lacked_th
     assert not trusted(*(ours(gone=WINDOW, looks=3) for _ in range(11)))
 
 
+def test_what_a_person_vouched_for_since_it_was_gone_need_not_be_listed_and_is_no_ghost():
+    held = {str(number): ours(gone=WINDOW, vouched=True) for number in range(11)}
+
+    assert judged(ours=held).trustworthy
+    assert judged(ours=held | {"11": ours(gone=WINDOW, looks=3)}).trustworthy
+    assert not judged(ours=held | {"11": ours()}).trustworthy
+
+
 def test_a_missing_number_that_is_listed_is_healed():
     missing = ours("missing")
 
@@ -118,6 +144,23 @@ def test_a_mark_is_proof_for_its_user_and_the_second_row_of_it_is_an_orphan():
 
     assert [(one.intent, one.row.row_id) for one in told.presences] == [(mine, "2")]
     assert [row_id for row_id, *_ in reasons(told)] == ["1", "3"]
+
+
+def test_a_row_listed_twice_with_two_marks_or_two_numbers_proves_nothing_and_is_an_orphan():
+    other = "[T0000B0000000] "
+    doubts = (doubt(), doubt(mark=other), doubt(mark="[T0000C0000000] ", named_number="+13135550007"))
+
+    for second in (
+        row("1", other),
+        row("1", MARK, number="+13135550009"),
+        row("1", None),
+        row("1", number="+13135550007"),
+    ):
+        told = judged(row("1", MARK), second, doubts=doubts)
+        assert told.presences == []
+        assert [row_id for row_id, *_ in reasons(told)] == ["1"]
+    told = judged(row("1", MARK), row("1", f"{MARK}Sales"), doubts=doubts)
+    assert [(one.intent, one.row.row_id) for one in told.presences] == [(doubts[0], "1")]
 
 
 def test_a_number_that_the_answer_named_is_proof_under_a_row_id_that_nobody_has():
@@ -150,13 +193,28 @@ def test_an_orphan_says_which_intent_its_mark_names():
 
 
 def test_what_may_still_be_explained_is_no_orphan_yet():
-    assert judged(row("1"), sending={"user"}).orphans == []
-    assert judged(row("1", user=None), sending={"other"}).orphans == []
+    assert judged(row("1"), sending={"user": NOW}).orphans == []
+    assert judged(row("1", user=None), sending={"other": NOW}).orphans == []
     coming = row("1", number="+13135550001")
     assert judged(coming, unconfirmed={("+13135550001", "user", MARK)}).orphans == []
     assert len(judged(coming, unconfirmed={("+13135550001", "another", MARK)}).orphans) == 1
-    assert reasons(judged(row("1"), sending={"other"})) == [("1", "unexplained", None)]
+    assert reasons(judged(row("1"), sending={"other": NOW})) == [("1", "unexplained", None)]
     assert judged(row("1"), row("2"), row("3"), ours={"1": ours("released")}, existing={"2"}, filed={"3"}).orphans == []
+
+
+def test_a_row_that_was_listed_before_all_sends_under_way_were_admitted_is_an_orphan_while_they_last():
+    mine, nobodys = row("1"), row("2", user=None)
+    known = {one.row_id: seen_before(one)._replace(first_seen_at=NOW - timedelta(minutes=5)) for one in (mine, nobodys)}
+
+    def filed(**sending: timedelta) -> list[str]:
+        under_way = {user: NOW - ago for user, ago in sending.items()}
+        return [row_id for row_id, *_ in reasons(judged(mine, nobodys, rows=known, sending=under_way))]
+
+    assert filed(user=timedelta(minutes=2)) == ["1", "2"]
+    assert filed(user=timedelta(minutes=2), other=timedelta(minutes=6)) == ["1"]
+    assert filed(user=timedelta(minutes=6), other=timedelta(minutes=2)) == []
+    # When it was first seen its listing was asked for, and had a while to be answered.
+    assert filed(user=timedelta(minutes=4, seconds=30)) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([None, "a", MARK])), max_size=12))

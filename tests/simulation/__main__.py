@@ -16,10 +16,10 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
 
     running = commands.add_parser("run", help="many schedules; exit code 1 on a violation")
-    running.add_argument("--seeds", type=int, default=1_000, help="how many")
+    running.add_argument("--seeds", type=positive, default=1_000, help="how many")
     running.add_argument("--first", type=int, default=0, help="the first seed")
     running.add_argument("--seconds", type=float, help="begin no more after so long")
-    running.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    running.add_argument("--processes", type=positive, default=os.cpu_count() or 1)
     running.set_defaults(command=run_schedules)
 
     replaying = commands.add_parser("replay", help="one schedule: what its seed draws, and what came of it")
@@ -31,12 +31,19 @@ def main() -> int:
         "faults", help="planted faults, each to its first catch; exit code 1 if one survives"
     )
     planting.add_argument("names", nargs="*", metavar="NAME")
-    planting.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    planting.add_argument("--processes", type=positive, default=os.cpu_count() or 1)
     planting.set_defaults(command=catch)
 
     asked = parser.parse_args()
     be_silent()
     return int(asked.command(asked))
+
+
+def positive(text: str) -> int:
+    """Raises: ArgumentTypeError. No schedules would be no violations."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, and is {text}")
+    return int(text)
 
 
 def run_schedules(asked: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 import orjson
 
@@ -21,22 +22,33 @@ T = TypeVar("T")
 
 # A caller gives up on a connection over which nothing comes.
 PATIENCE = 15.0
+# Without a key many give up sooner, and ask again: soon, or when the purchase may be unresolved already.
+HANGS_UP_AFTER = (0.05, 0.5, 2.0, PATIENCE, PATIENCE)
+ASKS_AGAIN_AFTER = (0.01, 0.3, 1.0, 5.0, 30.0, 150.0)
 Told = Literal["answered", "pending", "error", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one request for a purchase was told. `body` of an answer; `code` of an error."""
+    """What one request for a purchase was told. `body` of an answer; `code` of an error; `operation` and its `state`.
 
+    `joined`: it was told of an equal request's purchase.
+    """
+
+    began: float
     at: float
     caller: str
     tenant: str
     key: str | None
+    fingerprint: bytes
     request_id: str
     told: Told
     status: int | None = None
     body: str | None = None
     code: str | None = None
+    operation: UUID | None = None
+    state: str | None = None
+    joined: bool = False
 
 
 class Callers:
@@ -72,15 +84,20 @@ class Callers:
             nickname = chance.choice((None, None, "Sales desk"))
             wish = Wish(OrganizationId(organization), UserId(user), area_code, None if key else nickname)
             await self._buy(name, principal, wish, key, healthy)
-            if self.bought and chance.random() < 0.6:
+            while self.bought and chance.random() < 0.6:
                 await self._another_deed()
 
     async def _buy(self, name: str, principal: Principal, wish: Wish, key: str | None, healthy: asyncio.Event) -> None:
-        """With a key it asks until it knows, as a careful client does; without one it asks once."""
-        ask = Ask(key, fingerprint([wish.organization_id, wish.user_id, wish.area_code]))
-        if key is not None:
-            self._asked.setdefault((principal.tenant, key), (principal, wish, ask))
-        for _ in range(12 if key else 1):
+        """With a key it asks until it knows, as a careful client does; without one it hopes for the best."""
+        ask = Ask(key, fingerprint([wish.organization_id, wish.user_id, wish.area_code, wish.nickname]))
+        if key is None:
+            while (await self._ask(name, principal, wish, ask)).told in ("nothing", "pending"):
+                if self._chance.random() < 0.3:
+                    return
+                await asyncio.sleep(self._chance.choice(ASKS_AGAIN_AFTER))
+            return
+        self._asked.setdefault((principal.tenant, key), (principal, wish, ask))
+        for _ in range(12):
             heard = await self._ask(name, principal, wish, ask)
             if heard.told == "answered" and heard.status is not None and heard.status < 300:
                 return
@@ -102,29 +119,50 @@ class Callers:
         request_id = f"r{self._requests}"
         machine = self._chance.choice(self._cluster.apis)
         within = self._chance.choice((None, 0.0, 1.0))
-        work = machine.provisioning.buy(principal, wish, ask, within=within, request_id=request_id)
+        hangs_up_after = PATIENCE if ask.key else self._chance.choice(HANGS_UP_AFTER)
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        work = self._enter_and_buy(machine, principal, wish, ask, within, gone, request_id)
+        began = self._now()
 
         def note(told: Told, **more: Any) -> Heard:
-            heard = Heard(self._now(), name, str(principal.tenant_id), ask.key, request_id, told, **more)
+            tenant = str(principal.tenant_id)
+            heard = Heard(began, self._now(), name, tenant, ask.key, ask.fingerprint, request_id, told, **more)
             self.heard.append(heard)
             return heard
 
         try:
-            outcome = await self._request(machine, work)
+            outcome = await self._request(machine, work, patience=hangs_up_after)
         except TimeoutError:
+            gone.set_result(None)
             return note("nothing")
         except ServiceError as error:
             return note("error", code=error.code)
         if isinstance(outcome, Pending):
-            return note("pending")
+            return note("pending", operation=outcome.operation_id, state=outcome.state, joined=outcome.joined)
         assert isinstance(outcome, Answered)
         if outcome.answer.status < 300:
             body = orjson.loads(outcome.answer.body)
             self.bought.append((principal, body["phone_number"], body["id"]))
-        return note("answered", status=outcome.answer.status, body=outcome.answer.body)
+        return note("answered", status=outcome.answer.status, body=outcome.answer.body, joined=outcome.joined)
+
+    async def _enter_and_buy(
+        self,
+        machine: Machine,
+        principal: Principal,
+        wish: Wish,
+        ask: Ask,
+        within: float | None,
+        gone: "asyncio.Future[None]",
+        request_id: str,
+    ) -> Answered | Pending:
+        entry = await machine.gate.enter(principal.tenant, ask.key, principal.rate)
+        return await machine.provisioning.buy(
+            principal, wish, ask, entry, within=within, gone=gone, request_id=request_id
+        )
 
     async def _another_deed(self) -> None:
-        principal, phone_number, _ = self._chance.choice(self.bought)
+        """Mostly to what was bought last, of which least is known."""
+        principal, phone_number, _ = self._chance.choice((self.bought[-1], self._chance.choice(self.bought)))
         machine = self._chance.choice(self._cluster.apis)
         deed = self._release if self._chance.random() < 0.6 else self._rename
         try:
@@ -142,14 +180,14 @@ class Callers:
         step_id = await machine.numbers.want(principal, phone_number, change, request_id="rename")
         await machine.follow_ups.run_now(principal.tenant, step_id, within=3.0)
 
-    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T]) -> T:
+    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T], *, patience: float = PATIENCE) -> T:
         """Over a connection that breaks with its process. Raises: TimeoutError, and what the work raises."""
         if not machine.process.alive:
             work.close()
             await asyncio.sleep(0.05)
             raise TimeoutError
         task = machine.process.start(work)
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        done, _ = await asyncio.wait({task}, timeout=patience)
         if not done:
             raise TimeoutError
         return task.result()

@@ -349,7 +349,7 @@ class Carrier:
         count: int | str | None = len(rows)
         if rows and self._hit(self.rates.omits_rows):
             rows = self._chance.sample(rows, self._chance.randrange(len(rows)))
-            count = self._chance.choice((count, len(rows)))
+            count = self._chance.choice((count, len(rows), len(rows)))
         if self._hit(self.rates.miscounts):
             count = self._chance.choice((len(rows) + 1, len(rows) - 1, "many", None))
         return ok(count=count, **{member: rows})

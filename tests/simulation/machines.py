@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.db import CommitUnknown
 from service.kit.crypto import Secret
@@ -26,7 +26,7 @@ from service.reconciliation.sightings import Sightings
 from service.tenants.directory import Directory
 from tests.simulation.carrier import Carrier
 from tests.simulation.loop import Process, SimulatedLoop
-from tests.simulation.network import Network
+from tests.simulation.network import Network, at_once
 from tests.simulation.seams import DoubtsStore, GateStore, Journal, Run, SimulatedTeli, Store, seam
 
 SECRET = Secret("a secret of the simulation alone")
@@ -35,6 +35,7 @@ UPSTREAM_TIMEOUT = 10.0
 WINDOW = 60.0
 WRITE_OFF = 400.0
 MARK_KEEP = 45.0
+PRICE = 3
 RESOLVE_EVERY = 4.0
 SWEEP_EVERY = 20.0
 # Those that the product does not ask to be set, in the same proportion; each longer than the calls it must outlast.
@@ -43,8 +44,12 @@ LOOK_LEASE = 30.0
 LONGEST_PAUSE = 30.0
 
 
-class Stores(Protocol):
-    """The state that all processes share: in memory, or in Postgres."""
+Role = Literal["api", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The state that all processes share, in memory or in Postgres, as those of one role have it."""
 
     ledger: Ledger
     steps: Steps
@@ -55,11 +60,16 @@ class Stores(Protocol):
     run: Run
 
 
+class Shared(Protocol):
+    def of(self, role: Role) -> Stores: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """One process: what requests need, and what the worker does."""
 
     process: Process
+    gate: Gate
     provisioning: Provisioning
     numbers: Numbers
     follow_ups: FollowUps
@@ -70,7 +80,7 @@ class Machine:
 def start(process: Process, stores: Stores, network: Network, carrier: Carrier, journal: Journal) -> Machine:
     """A process with services of its own. What it holds in memory is lost with it."""
     ledger, steps, numbers, sightings = (
-        seam(kind, Store(network, store, stores.run))
+        seam(kind, Store(network, kind.__name__.lower(), store, stores.run))
         for kind, store in (
             (Ledger, stores.ledger),
             (Steps, stores.steps),
@@ -78,23 +88,25 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
             (Sightings, stores.sightings),
         )
     )
-    doubts = seam(Doubts, DoubtsStore(network, stores.doubts, stores.run, journal))
-    gate = seam(Gate, GateStore(network, stores.gate, stores.run))
+    doubts = seam(Doubts, DoubtsStore(network, "doubts", stores.doubts, stores.run, journal))
+    gate = seam(Gate, GateStore(network, "gate", stores.gate, at_once))
     teli = SimulatedTeli(network, carrier, journal, listen=UPSTREAM_TIMEOUT)
     drain = Drain(ANSWER_WITHIN)
     confirmation = Confirmation(numbers, teli, mark_keep=MARK_KEEP)
     window = timedelta(seconds=WINDOW)
     return Machine(
         process=process,
+        gate=gate,
         provisioning=Provisioning(
             ledger=ledger,
             gate=gate,
             sending=Sending(ledger, gate, teli, drain),
-            directory=seam(Directory, Store(network, object(), stores.run)),
+            directory=seam(Directory, Store(network, "directory", object(), stores.run)),
             secret=SECRET,
             drain=drain,
             answer_within=ANSWER_WITHIN,
             upstream_timeout=UPSTREAM_TIMEOUT,
+            price=PRICE,
         ),
         numbers=numbers,
         follow_ups=FollowUps(
@@ -144,7 +156,7 @@ class Cluster:
     def __init__(
         self,
         loop: SimulatedLoop,
-        stores: Stores,
+        stores: Shared,
         network: Network,
         carrier: Carrier,
         journal: Journal,
@@ -164,7 +176,8 @@ class Cluster:
         self.workers = [self._begin(f"worker{n}", works=True) for n in range(workers)]
 
     def _begin(self, name: str, *, works: bool) -> Machine:
-        machine = start(self._loop.process(name), self._stores, self._network, self._carrier, self._journal)
+        stores = self._stores.of("worker" if works else "api")
+        machine = start(self._loop.process(name), stores, self._network, self._carrier, self._journal)
         if works:
             put_to_work(machine, self._pause)
         return machine

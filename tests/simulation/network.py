@@ -125,7 +125,7 @@ def who() -> str:
     return process.name if process else "-"
 
 
-PLAIN = (str, int, float, dict, type(None))
+PLAIN = (str, int, float, type(None))
 
 
 def told(said: object) -> str:
@@ -134,8 +134,8 @@ def told(said: object) -> str:
         return f"{type(said).__name__}: {said}"[:200]
     if isinstance(said, list | tuple):
         return f"[{', '.join(map(told, said[:5]))}] of {len(said)}"[:200]
-    if isinstance(said, dict):
-        return str(sorted(f"{name!r}: {value!r}" for name, value in said.items()))[:200]
+    if isinstance(said, dict):  # Members of an object in Postgres have an order of their own.
+        return f"{{{', '.join(f'{name}: {told(said[name])}' for name in sorted(said, key=str))}}}"[:200]
     return repr(said)[:200] if isinstance(said, PLAIN) else type(said).__name__
 
 

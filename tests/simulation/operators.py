@@ -8,12 +8,14 @@ from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
 from service.kit.clock import rfc3339, utc_now
 from service.kit.errors import ServiceError
-from service.numbers.errors import UpstreamRefused
+from service.numbers.errors import NothingBought
 from service.reconciliation.judgement import Doubt
 from tests.simulation.machines import Cluster
 from tests.simulation.seams import Journal
 
 LOOKS_EVERY = 10.0
+# Until what is on a screen is decided; by then it may have been decided otherwise.
+THINKS_FOR = (0.0, 0.0, 60.0, 200.0)
 
 
 class Operator:
@@ -32,11 +34,12 @@ class Operator:
             fresh, seen = self._journal.absent[seen:], len(self._journal.absent)
             for _, doubt in fresh:
                 if self._chance.random() < self._decides:
+                    await asyncio.sleep(self._chance.choice(THINKS_FOR))
                     await self._refuse(doubt)
 
     async def _refuse(self, doubt: Doubt) -> None:
         """As `service.reconciliation.decisions` does it, through the same ledger."""
-        error = UpstreamRefused("nothing; an operator looked and found that nothing was bought")
+        error = NothingBought("an operator looked, and found no purchase")
         answer = Answer(error.status, {"content-type": MEDIA_TYPE}, problem_body(error, doubt.request_id).decode())
         question = {
             "tenant_id": doubt.tenant_id,

@@ -14,8 +14,9 @@ from uuid import UUID
 import orjson
 
 from service.numbers.models import Intent, Number
-from service.numbers.repository import COUNTED
 from service.numbers.steps import SEND_WITHIN
+from service.quotas.models import Quota
+from tests.fakes.quotas import counted, covers
 from tests.fakes.world import World
 from tests.simulation.callers import Heard
 from tests.simulation.carrier import Carrier
@@ -221,7 +222,7 @@ def _absence_is_proved(truths: Truths, _: bool) -> Iterator[str]:
         good: list[float] = []
         for look in whole:
             lacks = [row for row, since in held.items() if since <= look.at and row not in look.rows]
-            believed = all(_is_ghost(truths, row, look, doubt.organization_id) for row in lacks)
+            believed = all(_is_ghost(truths.journal.looks, row, look) for row in lacks)
             if believed and (not good or look.at - good[-1] >= apart or look.at >= ended + WINDOW):
                 good.append(look.at)
         if len(good) < LOOKS or good[-1] < ended + WINDOW or good[-1] - good[0] < apart * (LOOKS - 1):
@@ -238,6 +239,25 @@ def _ends_of_sends(truths: Truths) -> dict[UUID, float]:
     return found
 
 
+def _trusted_rightly(truths: Truths, _: bool) -> Iterator[str]:
+    """A listing that was trusted held what was surely held, save what was a ghost by the listings kept before it."""
+    kept = {(one.organization_id, _moment(one.began_at.timestamp())) for one in truths.world.listings}
+    looks = [one for one in truths.journal.looks if (one.organization, _moment(one.at)) in kept]
+    by_moment = {(one.organization, _moment(one.at)): one for one in looks}
+    for taken in truths.world.listings:
+        look = by_moment.get((taken.organization_id, _moment(taken.began_at.timestamp())))
+        if look is None or not taken.trustworthy:
+            continue
+        for row, since in _surely_held(truths, look.organization).items():
+            if since <= look.at and row not in look.rows and not _is_ghost(looks, row, look):
+                yield f"trusted: the listing at {look.at:.3f}, which lacked {row}"
+
+
+def _moment(at: float) -> int:
+    """In microseconds, as Postgres counts them."""
+    return round(at * 1_000_000)
+
+
 def _surely_held(truths: Truths, organization: str) -> dict[str, float]:
     """Rows of numbers that are ours to the end, with when that was known."""
     held = {one.row_id for one in truths.carrier.held.values()}
@@ -251,14 +271,28 @@ def _surely_held(truths: Truths, organization: str) -> dict[str, float]:
     }
 
 
-def _is_ghost(truths: Truths, row: str, look: Look, organization: str) -> bool:
-    """Absent from several whole listings before: then it need not be in this one."""
-    lacking = [
-        one
-        for one in truths.journal.looks
-        if one.organization == organization and one.complete and one.at < look.at and row not in one.rows
-    ]
-    return len(lacking) >= LOOKS
+def _is_ghost(looks: list[Look], row: str, look: Look) -> bool:
+    """Absent from several whole listings over a window, and from all since it was last seen: it need not be in this."""
+    lacking: list[float] = []
+    for one in sorted(looks, key=lambda one: one.at, reverse=True):
+        if one.organization != look.organization or one.at >= look.at:
+            continue
+        if row in one.rows:
+            break
+        if one.complete:
+            lacking.append(one.at)
+    return len(lacking) >= LOOKS and look.at - lacking[-1] >= WINDOW
+
+
+def _never_back(truths: Truths, _: bool) -> Iterator[str]:
+    """What is owned stays owned: a number's intent says so, and an owned intent has its number."""
+    intents, numbers = truths.world.intents, truths.world.numbers
+    for number in numbers.values():
+        if number.intent_id is not None and (state := intents[number.intent_id].state) != "owned":
+            yield f"undone: intent {number.intent_id} has {number.phone_number} and is {state}"
+    for intent in intents.values():
+        if intent.state == "owned" and intent.number_id not in numbers:
+            yield f"undone: intent {intent.id} is owned and has no number"
 
 
 def _presumed_rightly(truths: Truths, _: bool) -> Iterator[str]:
@@ -286,10 +320,13 @@ def _final_refusals_stand(truths: Truths, _: bool) -> Iterator[str]:
 
 
 def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
-    """At no moment did the carrier hold more for a tenant than its limit."""
+    """At no moment did the carrier hold more for a tenant, a user, an organisation or all than its limit.
+
+    Nor was more bought in a day.
+    """
     orphans = truths.world.orphans.values()
     second_rows = {one.row_id for one in orphans if one.reason == "second_row_of_a_mark"}
-    changes: list[tuple[float, int, str]] = []
+    changes: list[tuple[float, int, Intent]] = []
     ended = {one.purchase.row_id: one.at for one in truths.carrier.released}
     for purchase in truths.ours():
         intent = truths.made_for.get(purchase.row_id)
@@ -298,31 +335,45 @@ def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
             continue
         if intent.state == "refused" or purchase.row_id in second_rows:
             continue  # What Teli sold though it had refused, or the key sold anew after that, waits as an orphan.
-        changes.append((purchase.at, 1, intent.tenant_id))
+        changes.append((purchase.at, 1, intent))
         if purchase.row_id in ended:
-            changes.append((ended[purchase.row_id], -1, intent.tenant_id))
-    held: Counter[str] = Counter()
-    for at, change, tenant in sorted(changes):
-        held[tenant] += change
-        limit = truths.world.quotas[tenant].numbers_held
-        if limit is not None and held[tenant] > limit:
-            yield f"over quota: {tenant} held {held[tenant]} of {limit} at {at:.3f}"
-            return
+            changes.append((ended[purchase.row_id], -1, intent))
+    changes.sort(key=lambda one: one[:2])
+    for quota in truths.world.quotas.values():
+        if quota.mode != "enforced":
+            continue
+        covered = [(at, change, intent) for at, change, intent in changes if covers(quota, intent)]
+        held = 0
+        for at, change, _intent in covered:
+            held += change
+            if quota.numbers_held is not None and held > quota.numbers_held:
+                yield f"over quota: {_named_quota(quota)} held {held} of {quota.numbers_held} at {at:.3f}"
+                return
+        bought = Counter(intent.admitted_at.date() for _, change, intent in covered if change == 1)
+        for day, count in bought.items():
+            if quota.purchases_per_day is not None and count > quota.purchases_per_day:
+                yield f"over quota: {_named_quota(quota)} bought {count} of {quota.purchases_per_day} on {day}"
+
+
+def _named_quota(quota: Quota) -> str:
+    return " ".join(filter(None, (quota.scope, quota.tenant_id, quota.organization_id, quota.user_id)))
 
 
 def _one_answer(truths: Truths, _: bool) -> Iterator[str]:
     """Every answer is that of an intent of its key; a number, once told, stands; an error bought nothing."""
     world = truths.world
-    answers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    answers: dict[tuple[str, str | bytes], set[str]] = defaultdict(set)
     of_request = {intent.request_id: intent for intent in world.intents.values()}
     for intent in world.intents.values():
         if intent.answer is not None:
             answers[intent.tenant_id, intent.idempotency_key or intent.request_id].add(intent.answer["body"])
+            if intent.fingerprint is not None:
+                answers[intent.tenant_id, intent.fingerprint].add(intent.answer["body"])
     sold: dict[tuple[str, str], str] = {}
     for heard in truths.heard:
         name = (heard.tenant, heard.key or heard.request_id)
         if heard.body is not None:
-            if heard.body not in answers[name]:
+            if heard.body not in answers[(heard.tenant, heard.fingerprint) if heard.joined else name]:
                 yield f"two answers: {name} was told {heard.body[:120]} at {heard.at:.3f}, which no intent of it says"
             if name in sold and sold[name] != heard.body:
                 yield f"two answers: {name} was told {sold[name][:100]} and later {heard.body[:100]}"
@@ -335,6 +386,18 @@ def _one_answer(truths: Truths, _: bool) -> Iterator[str]:
         number = next((one for one in world.numbers.values() if str(one.id) == told["id"]), None)
         if number is None or number.phone_number != told["phone_number"]:
             yield f"two answers: {named} was told {told['phone_number']}, which the ledger does not say"
+
+
+def _taken_over_once(truths: Truths, _: bool) -> Iterator[str]:
+    """Without a key an outcome is told to one request, and what is unresolved to none but who had it before."""
+    told = Counter((heard.tenant, heard.body) for heard in truths.heard if heard.key is None and heard.body is not None)
+    for (tenant, body), count in told.items():
+        if count > 1:
+            yield f"taken over: {tenant} was told {count} times {body[:100]}"
+    absent_at = {doubt.id: at for at, doubt in truths.journal.absent}
+    for heard in truths.heard:
+        if heard.joined and heard.state == "unresolved" and absent_at.get(heard.operation, math.inf) < heard.began:
+            yield f"taken over: {heard.operation} by {heard.request_id}, which began when it was unresolved"
 
 
 def _right_releases(truths: Truths, _: bool) -> Iterator[str]:
@@ -406,14 +469,10 @@ def _settled_before_repeated(truths: Truths, _: bool) -> Iterator[str]:
 
 def _balanced(truths: Truths, _: bool) -> Iterator[str]:
     world = truths.world
-    used = Counter(one.tenant_id for one in world.numbers.values() if one.state in COUNTED)
-    reserved = Counter(one.tenant_id for one in world.intents.values() if one.state in OPEN)
-    for tenant, quota in world.quotas.items():
-        if (quota.used, quota.reserved) != (used[tenant], reserved[tenant]):
-            yield (
-                f"unbalanced: {tenant} counts {quota.used} used and {quota.reserved} reserved,"
-                f" and has {used[tenant]} and {reserved[tenant]}"
-            )
+    for quota in world.quotas.values():
+        for name, count in counted(world, quota).items() if quota.day is not None else ():
+            if getattr(quota, name) != count:
+                yield f"unbalanced: {_named_quota(quota)} counts {name} {getattr(quota, name)}, and has {count}"
 
 
 def _nothing_stuck(truths: Truths, written_off: bool) -> Iterator[str]:
@@ -450,7 +509,7 @@ def _evidence(truths: Truths, intent: Intent) -> str | None:
 
 
 def _may_stay_open(truths: Truths, intent: Intent) -> bool:
-    """A candidate that nobody decided, or a purchase for its user of which the ledger knows nothing."""
+    """A candidate that nobody decided, or a purchase for its user of which the ledger does not know that it is."""
     world = truths.world
     candidates = any(
         one.state == "open" and one.organization_id == intent.organization_id
@@ -460,6 +519,10 @@ def _may_stay_open(truths: Truths, intent: Intent) -> bool:
     known = {one.upstream_row_id for one in world.numbers.values()} | {one.row_id for one in world.orphans.values()}
     known |= {row_id for _, row_id in world.existing}
     unknown = any(one.user == intent.user_id and one.row_id not in known for one in truths.carrier.bought)
+    # Teli counts it for its user, and we for nobody.
+    unknown |= any(
+        one.user_id is None and one.organization_id == intent.organization_id for one in world.orphans.values()
+    )
     return candidates or unknown or _counted_before_today(truths, intent)
 
 
@@ -483,10 +546,13 @@ AT_THE_END = (
     _none_lost,
     _proof_is_kept,
     _absence_is_proved,
+    _trusted_rightly,
+    _never_back,
     _presumed_rightly,
     _final_refusals_stand,
     _never_over_quota,
     _one_answer,
+    _taken_over_once,
     _right_releases,
     _seen_before_touched,
     _settled_before_repeated,

@@ -6,10 +6,11 @@ Most are patches of the product's own code; where the rule is SQL, of its twin i
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
 import service.numbers.confirm
 import service.numbers.sending
@@ -24,6 +25,7 @@ from service.kit.phone import E164, pretty
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.ledger import SEND_WITHIN, Admission
+from service.numbers.marks import mark_of
 from service.numbers.provisioning import Provisioning
 from service.numbers.purchases import Purchase
 from service.numbers.release import Release
@@ -40,22 +42,27 @@ from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.world import World, alter
 
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 Patch = AbstractContextManager[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`breaks`: the rule, in one sentence. `planted()` puts the fault in place for as long as it is entered."""
+    """`breaks`: the rule, in one sentence. `planted()` puts the fault in place for as long as it is entered.
+
+    `shown_by`: a seed that showed it once, to be tried first.
+    """
 
     name: str
     breaks: str
     planted: Callable[[], AbstractContextManager[None]]
+    shown_by: int
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(breaks: str) -> Callable[[Callable[[], Patch | Sequence[Patch]]], None]:
+def fault(breaks: str, shown_by: int = 0) -> Callable[[Callable[[], Patch | Sequence[Patch]]], None]:
     """What is decorated gives the patches of a fault that is called as it is."""
 
     def keep(patches: Callable[[], Patch | Sequence[Patch]]) -> None:
@@ -68,7 +75,7 @@ def fault(breaks: str) -> Callable[[Callable[[], Patch | Sequence[Patch]]], None
                 yield
 
         name = patches.__name__
-        FAULTS[name] = Fault(name, breaks, planted)
+        FAULTS[name] = Fault(name, breaks, planted, shown_by)
 
     return keep
 
@@ -108,6 +115,15 @@ def a_timeout_is_a_refusal():
 @fault("Of the 5xx only the words of an empty stock are a refusal.")
 def a_server_error_is_a_refusal():
     return reading(lambda heard: Refused("out_of_stock") if (heard.status or 0) >= 500 else None)
+
+
+@fault("A 2xx that names no number proves nothing.")
+def a_2xx_without_a_number_is_a_refusal():
+    def says(heard: Heard) -> Refused | None:
+        named = heard.object().get("phone_number")
+        return Refused("bad_request") if 200 <= (heard.status or 0) < 300 and not named else None
+
+    return reading(says)
 
 
 @fault("A 2xx that says `success: false` is no sale.")
@@ -160,8 +176,6 @@ def after_settling(then: Callable[[World, Any, str, dict[str, Any], dict[str, An
 
     def make(real: Any) -> Any:
         async def settle(ledger: LedgerInMemory, ask: dict[str, Any]) -> dict[str, Any]:
-            from uuid import UUID
-
             intent = ledger._world.intents.get(UUID(ask["intent_id"]))
             before = intent.state if intent else "none"
             said: dict[str, Any] = await real(ledger, ask)
@@ -173,8 +187,31 @@ def after_settling(then: Callable[[World, Any, str, dict[str, Any], dict[str, An
     return instead(LedgerInMemory, "settle", make)
 
 
+@fault("A refusal changes nothing once the number is owned.")
+def late_refusal_undoes_a_purchase():
+    def then(_world: World, intent: Any, before: str, ask: dict[str, Any], _said: dict[str, Any]) -> None:
+        if before == "owned" and ask["verdict"] == "refused":
+            alter(intent, state="refused", answer=ask.get("answer"))
+
+    return after_settling(then)
+
+
+@fault("Proof is kept, however late it comes and whoever brings it.")
+def late_proof_dropped():
+    def make(real: Any) -> Any:
+        async def settle(ledger: LedgerInMemory, ask: dict[str, Any]) -> dict[str, Any]:
+            intent = ledger._world.intents.get(UUID(ask["intent_id"]))
+            late = ask["verdict"] == "owned" and intent is not None and intent.state != "sending"
+            said: dict[str, Any] = await real(ledger, ask | {"verdict": "doubtful"} if late else ask)
+            return said
+
+        return settle
+
+    return instead(LedgerInMemory, "settle", make)
+
+
 def give_back(world: World, tenant: str) -> None:
-    quota = world.quotas[tenant]
+    quota = world.quotas["tenant", tenant, "", ""]
     alter(quota, reserved=max(0, quota.reserved - 1))
 
 
@@ -196,6 +233,17 @@ def quota_given_back_twice():
     )
 
 
+@fault("A limit of an organisation, a user or the deployment holds over all tenants.")
+def only_the_tenants_quota_counts():
+    def make(real: Any) -> Any:
+        def quotas_of(world: World, tenant_id: str, organization_id: str, user_id: str) -> list[Any]:
+            return [one for one in real(world, tenant_id, organization_id, user_id) if one.scope == "tenant"]
+
+        return quotas_of
+
+    return instead(World, "quotas_of", make)
+
+
 def admitting(make: Callable[[Any], Callable[[LedgerInMemory, dict[str, Any], datetime], dict[str, Any]]]) -> Patch:
     return instead(LedgerInMemory, "_admit", make)
 
@@ -206,7 +254,7 @@ def key_not_stored():
         def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
             said: dict[str, Any] = real(ledger, ask, now)
             if said["outcome"] == "admitted":
-                ledger._world.keys.pop((ask["tenant_id"], ask["key"]), None)
+                ledger._world.keys.pop((ask["tenant_id"], "create", ask["key"]), None)
             return said
 
         return admit
@@ -219,8 +267,8 @@ def knowing(forgets: Callable[[Any], bool]) -> Patch:
 
     def make(real: Any) -> Any:
         def known(ledger: LedgerInMemory, tenant: str, key: str, *rest: Any) -> Any:
-            found = ledger._world.keys.get((tenant, key))
-            if found is not None and forgets(ledger._world.intents[found.intent_id]):
+            found = ledger._world.keys.get((tenant, "create", key))
+            if found is not None and found.intent_id is not None and forgets(ledger._world.intents[found.intent_id]):
                 return None
             return real(ledger, tenant, key, *rest)
 
@@ -239,11 +287,21 @@ def presumed_refusal_reopened():
     return patch.object(tests.fakes.ledger, "STAND", ())
 
 
+@fault("An undelivered answer is taken over by one request.")
+def taken_over_twice():
+    return patch.object(World, "deliver", lambda *_: None)
+
+
+@fault("What is unresolved is not taken over.")
+def unresolved_taken_over():
+    return patch.object(tests.fakes.ledger, "NEVER_TAKEN_OVER", ())
+
+
 @fault("What is reserved counts like what is used.")
 def only_used_counts():
     def make(real: Any) -> Any:
         def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
-            quota = ledger._world.quotas[ask["tenant_id"]]
+            quota = ledger._world.quotas["tenant", ask["tenant_id"], "", ""]
             reserved = quota.reserved
             alter(quota, reserved=0)
             try:
@@ -360,6 +418,11 @@ def incomplete_listings_count():
     return instead(service.reconciliation.resolver, "read_listing", make)
 
 
+@fault("A listing that lacks a number which is surely held proves no absence.")
+def untrustworthy_listings_count():
+    return patch.object(service.reconciliation.judgement, "_shows_ours", lambda *_: True)
+
+
 @fault("Nothing is written off before Teli's own counts agree.")
 def written_off_without_counts():
     async def agrees(_witness: Witness, _place: Any, doubts: Sequence[Doubt], _forms: Any) -> Any:
@@ -397,11 +460,11 @@ def elimination(change: Callable[[Lane], Lane]) -> Patch:
 @fault("Set difference is for lane mode only.")
 def set_difference_in_mark_mode():
     def make(real: Any) -> Any:
-        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt]) -> Any:
+        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
             marks = store._world.accounts[place.account_id].mode == "mark"
             if not marks:
-                return real(store, place, doubts)
-            found = real(store, place, [replace(one, holds_lane=True) for one in doubts])
+                return real(store, place, doubts, settling)
+            found = real(store, place, [replace(one, holds_lane=True) for one in doubts], settling)
             return {name: replace(lane, mode="lane", exclusive=True) for name, lane in found.items()}
 
         return lanes
@@ -412,13 +475,34 @@ def set_difference_in_mark_mode():
 @fault("Set difference is for users of whom an operator vouched that nobody else buys for them.")
 def set_difference_for_anybody():
     def make(real: Any) -> Any:
-        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt]) -> Any:
-            found = real(store, place, [replace(one, holds_lane=True) for one in doubts])
+        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
+            found = real(store, place, [replace(one, holds_lane=True) for one in doubts], settling)
             return {name: replace(lane, exclusive=True) for name, lane in found.items()}
 
         return lanes
 
     return instead(DoubtsInMemory, "_lanes", make)
+
+
+@fault("Set difference is over rows that the last listing before the send did not have.")
+def no_baseline():
+    def make(real: Any) -> Any:
+        def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
+            users = {one.id: one.user_id for one in doubts}
+            appeared = store._appeared(place, set(users.values()), EVER)
+            return {
+                name: replace(lane, baseline=EVER, appeared=[one for one in appeared if one[0].user_id == users[name]])
+                for name, lane in real(store, place, doubts, settling).items()
+            }
+
+        return lanes
+
+    return instead(DoubtsInMemory, "_lanes", make)
+
+
+@fault("What a refusal bought after all is no row of the next purchase.", shown_by=2934)
+def a_refusals_row_is_the_next_ones():
+    return patch.object(tests.fakes.doubts, "may_own_new_rows", lambda *_: False)
 
 
 def present(more: Callable[[Any, Any, Sequence[Presence]], list[Presence]]) -> Patch:
@@ -444,6 +528,16 @@ def unmarked_row_adopted():
         near = [(doubt, row) for doubt in doubts for row in free(seen, known, found)
                 if row.user_id == doubt.user_id and row.row_id not in known.rows]  # fmt: skip
         return [Presence(*pair) for pair in near[:1]]
+
+    return present(more)
+
+
+@fault("A mark counts on the row of its own user.")
+def mark_of_another_user():
+    def more(seen: Any, known: Any, found: Sequence[Presence]) -> list[Presence]:
+        by_mark = {doubt.mark: doubt for doubt in known.doubts}
+        marked = [(by_mark.get(mark_of(row.nickname) or ""), row) for row in free(seen, known, found)]
+        return [Presence(doubt, row) for doubt, row in marked if doubt is not None][:1]
 
     return present(more)
 
@@ -494,6 +588,9 @@ class Trusting:
     async def confirm(self, *_: Any, **__: Any) -> bool:
         return True
 
+    async def look(self, *_: Any, **__: Any) -> str:
+        return "confirmed"
+
 
 def unconfirmed(service_of: type[Changes] | type[Release]) -> Patch:
     def make(real: Any) -> Any:
@@ -503,6 +600,14 @@ def unconfirmed(service_of: type[Changes] | type[Release]) -> Patch:
         return begin
 
     return instead(service_of, "__init__", make)
+
+
+@fault("A row with another's mark is another purchase's, whatever its E.164.")
+def confirmed_by_anothers_mark():
+    return [
+        patch.object(service.numbers.confirm, "mark_of", lambda _: None),
+        patch.object(World, "is_anothers_row", lambda *_: False),
+    ]
 
 
 @fault("No nickname is written before the number's row was seen.")

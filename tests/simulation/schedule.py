@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -21,7 +21,9 @@ from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.sending import lease
 from service.numbers.steps import Steps
+from service.quotas.administration import LIMITS
 from service.quotas.gate import Gate
+from service.quotas.models import Quota
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.sightings import Sightings
 from service.tenants.principals import Principal
@@ -45,21 +47,29 @@ from tests.simulation.machines import (
     WINDOW,
     WRITE_OFF,
     Cluster,
+    Role,
+    Stores,
 )
 from tests.simulation.network import Network, Trace, at_once
 from tests.simulation.operators import Operator
 from tests.simulation.oracle import Truths, violations
 from tests.simulation.rates import Rates
-from tests.simulation.seams import Journal, Run
+from tests.simulation.seams import Journal
 from tests.simulation.weather import Weather
+
+T = TypeVar("T")
 
 # A Tuesday, at noon.
 BEGINS = datetime(2026, 5, 5, 12, tzinfo=UTC).timestamp()
 FAULTS_LAST = (60.0, 120.0, 180.0)
+# The network heals first: what takes several calls comes to its end, at a Teli that still fails.
+TELI_FAILS_ON = (0.0, 60.0)
 STEPS_AT_MOST = 400_000
 PASSES = 3
 PRELUDE = 8.0
 ASKED_AGAIN = 3
+# More ids than one step draws.
+DRAWS = 1 << 16
 SCALED = (
     (service.numbers.steps, "LEASE", STEP_LEASE),
     (service.numbers.steps, "LONGEST_PAUSE", LONGEST_PAUSE),
@@ -71,34 +81,52 @@ SCALED = (
 
 
 class VirtualTime(clock.Source):
-    """The loop's time for every clock, and a chance of its own for ids."""
+    """The loop's time for every clock, and a chance of its own for ids.
+
+    Within a step of a store ids are counted instead, from a number that is the step's: a database can count too.
+    """
 
     def __init__(self, loop: SimulatedLoop, chance: Random) -> None:
         self._loop = loop
         self._chance = chance
+        self._steps = 0
+        self._drawn: int | None = None
 
     def monotonic(self) -> float:
         return self._loop.time()
 
     def wall(self) -> float:
-        return self._loop.time()
+        """In whole microseconds, as Postgres counts them."""
+        return round(self._loop.time(), 6)
 
     def random_bytes(self, count: int) -> bytes:
-        return self._chance.randbytes(count)
+        if self._drawn is None:
+            return self._chance.randbytes(count)
+        self._drawn += 1
+        return (self._drawn - 1).to_bytes(count)
+
+    @contextmanager
+    def step(self) -> Iterator[int]:
+        """While a store works. Gives the number from which its ids are counted."""
+        self._steps += 1
+        self._drawn = begins = self._steps * DRAWS
+        try:
+            yield begins
+        finally:
+            self._drawn = None
+
+
+def time_now() -> VirtualTime:
+    assert isinstance(clock.source, VirtualTime)
+    return clock.source
 
 
 class Backend(Protocol):
     """Where the state of a schedule is kept. `world` is filled before `open` and is what it holds after `read`."""
 
-    ledger: Ledger
-    steps: Steps
-    numbers: Numbers
-    sightings: Sightings
-    doubts: Doubts
-    gate: Gate
-    run: Run
-
     def open(self, world: World) -> None: ...
+
+    def of(self, role: Role) -> Stores: ...
 
     def read(self) -> World: ...
 
@@ -115,7 +143,13 @@ class InMemory:
         self.doubts: Doubts = DoubtsInMemory(world)
         self._gate = GateInMemory()
         self.gate: Gate = self._gate
-        self.run: Run = at_once
+
+    def of(self, role: Role) -> Stores:
+        return Stores(self.ledger, self.steps, self.numbers, self.sightings, self.doubts, gate=self.gate, run=self.run)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        with time_now().step():
+            return at_once(work)
 
     def read(self) -> World:
         return self._world
@@ -196,7 +230,6 @@ class Schedule:
             Random(chance.random()),
             now=loop.time,
             directory=self._users,
-            rates=self._rates,
             stock=chance.choice((2, 3, 8)),
             longest_lag=WINDOW * 0.6,
             named_again=self._told,
@@ -206,7 +239,7 @@ class Schedule:
         self._world = World()
         self._principals = self._people(organizations)
         backend.open(self._world)
-        # At first the weather is fine: what is held has been listed before anything is bought.
+        # At first all is well: what is held has been listed before anything is bought.
         self._network = Network(loop, Random(chance.random()), Weather(), trace)
         self._journal = Journal(loop.time, Random(chance.random()))
         self._cluster = Cluster(
@@ -236,11 +269,15 @@ class Schedule:
             "nicknames": self._carrier.nicknames,
             "account": [f"{account.mode} mode, {len(self._world.slots[account.id])} slots"
                         for account in self._world.accounts.values()],
-            "tenants": {one: f"at most {quota.numbers_held}" for one, quota in self._world.quotas.items()},
+            "tenants": {" ".join(key).strip(): self._limits_of(quota) for key, quota in self._world.quotas.items()},
             "existing": [one.phone_number for one in self._world.existing.values()],
             "processes": f"{len(self._cluster.apis)} APIs, {len(self._cluster.workers)} workers",
             "wishes": self._wishes,
         }  # fmt: skip
+
+    def _limits_of(self, quota: Quota) -> str:
+        limits = {name: value for name in LIMITS if (value := getattr(quota, name)) is not None}
+        return f"{quota.mode} {limits}"
 
     def _told_of(self, organization: str, user: str) -> str:
         return f"{user}, exclusive" if self._world.is_exclusive(organization, user) else user
@@ -251,6 +288,21 @@ class Schedule:
         except Exception as error:
             self.broken = f"the schedule itself: {type(error).__name__}: {error}"
         return self.report()
+
+    def _limit_others(self) -> None:
+        """Limits of organisations, users and the deployment, and others than of what is held."""
+        chance, world = self._chance, self._world
+        organization, users = chance.choice(list(self._users.items()))
+        scopes: tuple[dict[str, str], ...] = (
+            {"scope": "organization", "organization_id": organization},
+            {"scope": "user", "organization_id": organization, "user_id": chance.choice(users)},
+            {"scope": "deployment"},
+        )
+        for scope in scopes:
+            if chance.random() < 0.3:
+                name = chance.choice(("numbers_held", "numbers_held", *LIMITS))
+                mode = chance.choice(("enforced", "enforced", "enforced", "shadow", "off"))
+                world.limit(**scope, mode=mode, **{name: chance.choice((1, 2, 4, 8))})
 
     def _people(self, organizations: list[str]) -> list[Principal]:
         """What administrators filed, and what the account held before."""
@@ -277,6 +329,10 @@ class Schedule:
                         user_id=before.user,
                         nickname=before.nickname,
                     )
+            # Bought before an operator vouched that nobody does, and undecided still.
+            if chance.random() < 0.3:
+                self._carrier.stranger_buys(organization, chance.choice(users), chance.choice(("313", "415")))
+        self._limit_others()
         found = []
         for n in range(chance.choice((1, 2, 3))):
             tenant, granted = f"t{n}", organizations[: chance.choice((1, 2))]
@@ -302,6 +358,7 @@ class Schedule:
         await asyncio.sleep(PRELUDE)
         self._journal.sending = self._strike
         self._network.weather, self._network.calls = self._weather, 0
+        self._carrier.rates = self._rates
         callers = [
             asyncio.create_task(self._callers.live(f"c{n}", wishes=wishes, every=8.0, healthy=self._healthy))
             for n, wishes in enumerate(self._wishes)
@@ -309,6 +366,9 @@ class Schedule:
         operator = asyncio.create_task(self._operator.work())
         await self._be_hostile()
         self._share = self._network.faults / max(1, self._network.calls)
+        self._network.note("healed")
+        self._network.weather = Weather()
+        await asyncio.sleep(self._chance.choice(TELI_FAILS_ON))
         self._heal()
         await asyncio.wait(callers)
         for caller in callers:
@@ -380,29 +440,31 @@ class Schedule:
         user = self._chance.choice(self._users[organization])
         if self._world.is_exclusive(organization, user):
             return
-        others = [one.nickname for one in self._carrier.bought if one.who == "gateway" and one.user != user]
-        nickname = self._chance.choice((None, "", "Front desk", *others[-2:]))
+        doubts = [one for one in self._backend.read().intents.values() if one.state == "doubtful"]
+        others = [one.mark for one in doubts if one.user_id != user]
+        nickname = self._chance.choice((None, "", "Front desk", *others))
         self._carrier.stranger_buys(organization, user, self._chance.choice(("313", "415")), nickname)
 
     def _stranger_releases(self) -> None:
-        """In the dashboard; but no number of ours whose row was never seen.
+        """In the dashboard, mostly what was bought last; but no number of an exclusive user whose row was never seen.
 
-        Sold to us anew for an exclusive user, without its mark, such a number is a doubt that ends only when a person
-        has decided the first: elimination finds its row again and again, and the ledger cannot take it.
+        Sold to us anew for that user, without its mark, such a number is a doubt that ends only when a person has
+        decided the first: elimination finds its row again and again, and the ledger cannot take it.
         """
         seen = {one.upstream_row_id for one in self._backend.read().numbers.values()}
         if others := [
-            number for number, one in self._carrier.held.items() if one.who == "stranger" or one.row_id in seen
+            number
+            for number, one in self._carrier.held.items()
+            if one.who == "stranger" or one.row_id in seen or not self._world.is_exclusive(one.organization, one.user)
         ]:
-            self._carrier.stranger_releases(self._chance.choice(others))
+            self._carrier.stranger_releases(others[-1] if self._chance.random() < 0.5 else self._chance.choice(others))
 
     def _told(self) -> list[str]:
         """Numbers that the ledger holds: what else there is no answer names as if it were new."""
         return sorted(one.phone_number for one in self._backend.read().numbers.values() if one.state != "released")
 
     def _heal(self) -> None:
-        self._network.note("healed")
-        self._network.weather = Weather()
+        self._network.note("Teli healed")
         self._carrier.heal()
         self._healthy.set()
 

@@ -38,15 +38,16 @@ LINGERS = 25.0
 class Store:
     """One store as a process has it: every method a call through the network, run as one transaction over there."""
 
-    def __init__(self, network: Network, store: object, run: Run) -> None:
+    def __init__(self, network: Network, name: str, store: object, run: Run) -> None:
         self._network = network
+        self._name = name
         self._store = store
         self._run = run
 
     def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         """Kept once made: it is asked for at every call."""
         work = getattr(self._store, method)
-        name = f"{type(self._store).__name__}.{method}"
+        name = f"{self._name}.{method}"
         network, run, hot, within = self._network, self._run, method in HOT, SENT_WITHIN.get(method)
 
         async def call(*args: Any, **named: Any) -> Any:
@@ -69,8 +70,8 @@ class Store:
 class DoubtsStore(Store):
     """Notes which doubts were found to be absent, and when."""
 
-    def __init__(self, network: Network, store: object, run: Run, journal: "Journal") -> None:
-        super().__init__(network, store, run)
+    def __init__(self, network: Network, name: str, store: object, run: Run, journal: "Journal") -> None:
+        super().__init__(network, name, store, run)
         self._journal = journal
 
     def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
@@ -84,7 +85,7 @@ class DoubtsStore(Store):
                 return moved
 
             try:
-                return await self._network.call("Doubts.unresolved", lambda: self._run(work()))
+                return await self._network.call(f"{self._name}.unresolved", lambda: self._run(work()))
             except Broken as error:
                 raise StorageUnavailable from error
 
@@ -96,7 +97,7 @@ class GateStore(Store):
 
     def __getattr__(self, method: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         ask = super().__getattr__(method)
-        assert method in ("enter", "leave")
+        assert method in ("enter", "leave", "undelivered")
 
         async def call(*args: Any, **named: Any) -> Any:
             try:

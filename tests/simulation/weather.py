@@ -44,10 +44,10 @@ class Weather:
             kills=chance.choice((0.0, chance.uniform(0, 0.1))),
             freezes=chance.choice((0.0, chance.uniform(0, 0.1))),
             cuts=chance.choice((0.0, chance.uniform(0, 0.1))),
-            strikes=chance.choice((0.0, chance.uniform(0, 0.5))),
+            strikes=chance.choice((0.0, chance.uniform(0, 0.8))),
             flushes=chance.choice((0.0, chance.uniform(0, 0.2))),
             strangers_buy=chance.choice((0.0, chance.uniform(0, 0.05))),
-            strangers_release=chance.choice((0.0, chance.uniform(0, 0.02))),
+            strangers_release=chance.choice((0.0, chance.uniform(0, 0.08))),
         )
 
     def without(self, *names: str) -> Self:

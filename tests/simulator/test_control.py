@@ -103,6 +103,42 @@ async def test_a_parameter_that_makes_no_sense_is_refused(
         await control.arm(fault, **params)
 
 
+async def test_a_match_by_what_the_request_cannot_say_is_refused_with_what_it_can(control: SimulatorControl) -> None:
+    with pytest.raises(ControlRefused, match="match: create has no areacode, phone_number") as refused:
+        await control.arm("html_error", match={"areacode": "313", "user_id": USER, "phone_number": "+1"})
+
+    assert refused.value.known == ["area_code", "nickname", "organization_id", "tenant_id", "user_id"]
+    for operation, field in (("release", "phone_number"), ("list", "is_admin"), ("update_agent", "nickname")):
+        await control.arm("html_error", operation=operation, match={field: "x"})
+
+
+@pytest.mark.parametrize(
+    ("fault", "params", "words"),
+    [
+        ("not_recorded", {"step": "bought"}, "step: Input should be 'linked'"),
+        ("slow", {"operation": "nothing"}, "body: operation must be one of create, "),
+        ("slow", {"step": "dialled"}, "body: step must be one of received, bought, "),
+    ],
+)
+async def test_what_is_wrong_with_a_parameter_is_told_in_words_without_code(
+    control: SimulatorControl, fault: str, params: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ControlRefused) as refused:
+        await control.arm(fault, **params)
+
+    assert str(refused.value).startswith(words)
+
+
+async def test_an_unknown_path_and_method_are_told_in_json_with_the_known_ones(simulator: Simulator) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        unknown = await http.get(f"{simulator.control_url}/dashbord/buy")
+        method = await http.get(f"{simulator.control_url}/dashboard/buy")
+
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "unknown path /_control/dashbord/buy")
+    assert "/_control/dashboard/buy" in unknown.json()["known"]
+    assert (method.status_code, method.json()["known"], method.headers["Allow"]) == (405, ["POST"], "POST")
+
+
 async def test_an_unknown_switch_is_refused_with_the_known_ones_and_turns_nothing(control: SimulatorControl) -> None:
     before = await control.switches()
 

@@ -1,11 +1,21 @@
 """docs/simulator.md says what the simulator can do, no more and no less."""
 
 import json
+import os
+import re
+import subprocess
 from pathlib import Path
 
+import httpx
+import pytest
+
+from service.simulator.control import people
+from service.simulator.control.commands import Command
 from service.simulator.operations import OPERATIONS
 
 from .control import SimulatorControl
+from .program import Simulator
+from .teli import TeliClient
 
 PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
 
@@ -59,3 +69,38 @@ async def test_every_fault_can_be_armed_for_every_operation_it_names(control: Si
     for fault in await control.catalogue():
         for operation in OPERATIONS if fault["operations"] == "any" else fault["operations"]:
             await control.arm(fault["name"], operation=operation)
+
+
+async def test_the_example_is_armed_and_makes_a_purchase_that_is_recorded(
+    simulator: Simulator, control: SimulatorControl, teli: TeliClient
+) -> None:
+    [example] = re.findall(r"^```sh\n(curl .*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "TELI_CONTROL_URL": simulator.control_url}
+
+    subprocess.run(["sh", "-euc", example], env=environment, check=True, capture_output=True, timeout=30)
+
+    with pytest.raises(httpx.TransportError):
+        await teli.create("313", nickname="gw-1")
+    assert [row["nickname"] for row in await teli.rows()] == ["gw-1"]
+
+
+def test_the_bodies_of_the_control_interface_are_those_it_takes() -> None:
+    documented = {
+        path: re.findall(r'"(\w+)"(\??)', body)
+        for path, body in re.findall(r"^\| `POST /_control/(\S+)` `{(.*?)}`", PAGE.read_text(), re.MULTILINE)
+    }
+
+    bodies: dict[str, type[Command]] = {
+        "tenants": people.NewTenant,
+        "organizations": people.NewOrganization,
+        "users": people.NewUser,
+        "agents": people.NewAgent,
+        "calls": people.NewCall,
+        "dashboard/buy": people.Buy,
+        "dashboard/release": people.Release,
+        "dashboard/rename": people.Rename,
+        "dashboard/record": people.Record,
+    }
+    for path, model in bodies.items():
+        taken = {(name, "" if field.is_required() else "?") for name, field in model.model_fields.items()}
+        assert set(documented[path]) == taken, path

@@ -115,6 +115,42 @@ async def test_without_a_key_it_says_what_is_missing() -> None:
     assert "TELI_SIMULATOR_KEY" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--port", "99999"], "argument --port: must be 0 to 65535, and is 99999"),
+        (["--control-port", "-1"], "argument --control-port: "),
+        (["--port", "1.5"], "argument --port: must be 0 to 65535, and is 1.5"),
+        (["--state", "nowhere/teli.sqlite"], "--state nowhere/teli.sqlite: unable to open database file"),
+        (["--state", "."], "--state .: unable to open database file"),
+        (["--state", "text"], "--state text: file is not a database"),
+    ],
+)
+async def test_what_it_cannot_start_with_is_told_in_one_line_and_2(
+    arguments: list[str], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("no database, " * 100)
+    command = [sys.executable, "-m", "service.simulator", "--key", "k", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=10)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"numbergate simulator: {told}")
+
+
+async def test_a_port_that_is_taken_is_told_in_one_line_and_2(strict: Simulator) -> None:
+    for option, url in (("--port", strict.url), ("--control-port", strict.control_url.removesuffix("/_control"))):
+        port = url.rpartition(":")[2]
+        command = [sys.executable, "-m", "service.simulator", "--key", "k", option, port]
+
+        ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=10)
+
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"numbergate simulator: {option} {port}: Address already in use\n"
+
+
 async def test_strict_refuses_what_the_documents_do_not_show(strict: Simulator) -> None:
     async with TeliClient(strict.url) as teli, SimulatorControl(strict.control_url) as control:
         refused = [

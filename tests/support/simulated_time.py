@@ -15,11 +15,9 @@ import orjson
 
 from service.embedded import EmbeddedPostgres
 from service.migrations import migrate
+from tests.support.ledgers import emptying
 
 NAME = "simulated_time"
-# Not emptied: what the migrations wrote.
-KEPT = ("alembic_version", "version")
-
 # After `public`, where the migrations make their tables; before `pg_catalog`, which comes first unless it is named.
 SEARCH_PATH = f"ALTER DATABASE {NAME} SET search_path = public, sim, pg_catalog"
 
@@ -101,6 +99,15 @@ class SimulatedPostgres:
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         return await self._connection.fetch(statement, *values)
 
+    @asynccontextmanager
+    async def elsewhere(self) -> AsyncIterator["SimulatedPostgres"]:
+        """The same database, for the event loop that runs now."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            yield SimulatedPostgres(self.url, connection, self._emptying)
+        finally:
+            await connection.close()
+
 
 @asynccontextmanager
 async def simulated_postgres(postgres: EmbeddedPostgres) -> AsyncIterator[SimulatedPostgres]:
@@ -113,25 +120,9 @@ async def simulated_postgres(postgres: EmbeddedPostgres) -> AsyncIterator[Simula
         try:
             await connection.execute(CLOCK + TABLES)
             await migrate(url)
-            yield SimulatedPostgres(url, connection, await _emptying(connection))
+            yield SimulatedPostgres(url, connection, await emptying(connection))
         finally:
             await connection.close()
             await server.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
     finally:
         await server.close()
-
-
-async def _emptying(connection: "asyncpg.Connection[Any]") -> str:
-    """Deleting a few rows takes a fraction of the time of truncating as many tables."""
-    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    counters = await connection.fetch("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
-    names = [row["tablename"] for row in tables if row["tablename"] not in KEPT]
-    return "; ".join(
-        [
-            "SET session_replication_role = replica",
-            *(f"DELETE FROM {name}" for name in names),
-            *(f"ALTER SEQUENCE {row['sequencename']} RESTART" for row in counters),
-            "UPDATE version SET revision = 1",
-            "SET session_replication_role = origin",
-        ]
-    )

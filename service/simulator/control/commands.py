@@ -1,5 +1,6 @@
 """How the control interface reads a body and says what is wrong with it."""
 
+import re
 from typing import Any, TypeVar
 
 import orjson
@@ -24,8 +25,13 @@ class Refused(Exception):
     @classmethod
     def of(cls, fault: ValidationError, model: type[BaseModel]) -> "Refused":
         """Each mistake by the name of its field, and the fields there are."""
-        mistakes = (f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in fault.errors())
+        mistakes = (f"{'.'.join(map(str, one['loc'])) or 'body'}: {_readable(one['msg'])}" for one in fault.errors())
         return cls("; ".join(mistakes), sorted(model.model_fields))
+
+
+def _readable(message: str) -> str:
+    """Pydantic's words, without its own label and with the values of enumerations in place of their members."""
+    return re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message.removeprefix("Value error, "))
 
 
 CommandT = TypeVar("CommandT", bound=BaseModel)
@@ -58,8 +64,17 @@ def answer(body: Any) -> web.Response:
 
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 400 where a command was refused."""
+    """Answer 400 where a command was refused, and in JSON too where there is no such path or method."""
     try:
         return await handler(request)
     except Refused as refused:
         return web.Response(status=400, body=orjson.dumps(refused.body), content_type="application/json")
+    except web.HTTPNotFound:
+        paths = {resource.canonical for resource in request.app.router.resources()}
+        body = {"error": f"unknown path {request.path}", "known": sorted(paths)}
+        return web.Response(status=404, body=orjson.dumps(body), content_type="application/json")
+    except web.HTTPMethodNotAllowed as refused:
+        known = sorted(refused.allowed_methods)
+        body = {"error": f"{request.path} does not take {request.method}", "known": known}
+        headers = {"Allow": ", ".join(known)}
+        return web.Response(status=405, body=orjson.dumps(body), content_type="application/json", headers=headers)

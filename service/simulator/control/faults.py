@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from service.simulator.control.commands import Command, Refused, answer, read
 from service.simulator.faults.catalogue import FAULTS, described
 from service.simulator.faults.engine import Armed, Faults
+from service.simulator.operations import OPERATIONS
 from service.simulator.waiting import Holds
 
 
@@ -57,6 +58,9 @@ class FaultControl:
             fault = kind.model_validate(command.params)
         except ValidationError as mistake:
             raise Refused.of(mistake, kind) from mistake
+        known = OPERATIONS[fault.operation].fields
+        if strange := sorted(command.match.keys() - known):
+            raise Refused(f"match: {fault.operation} has no {', '.join(strange)}", sorted(known))
         armed = self._faults.arm(
             fault,
             times=command.times or (1 if command.probability is None else None),

@@ -1,0 +1,22 @@
+-- Every limit of a scope and its use at this moment, as quota_limits has it; of a scope that has no limits, its use all
+-- the same. `price` is what a purchase is reckoned at, in micro-units.
+CREATE FUNCTION quota_standing(kind text, tenant text, org text, owner text, price bigint) RETURNS TABLE (
+  name text, allowed bigint, used bigint, reserved bigint, remains bigint, resets_at timestamptz
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  q quotas;
+BEGIN
+  IF current_setting('numbergate.duty', true) IS DISTINCT FROM 'admin'
+     AND current_setting('role', true) IS DISTINCT FROM 'numbergate_worker'
+     AND (kind <> 'tenant' OR tenant IS DISTINCT FROM nullif(current_setting('numbergate.tenant_id', true), '')) THEN
+    RAISE EXCEPTION 'these limits are not this tenant''s';
+  END IF;
+  SELECT * INTO q FROM quotas t
+    WHERE (t.scope, t.tenant_id, t.organization_id, t.user_id) = (kind, tenant, org, owner);
+  IF NOT FOUND THEN
+    SELECT kind, tenant, org, owner, 'UTC' INTO q.scope, q.tenant_id, q.organization_id, q.user_id, q.time_zone;
+  END IF;
+  RETURN QUERY SELECT l.name, l.allowed, l.used, l.reserved, l.remains, l.resets_at
+    FROM quota_limits(rolled(q, clock_timestamp()), clock_timestamp(), NULL, price) l ORDER BY l.rank, l.name;
+END $$

@@ -1,0 +1,98 @@
+"""Lists of what is administered: organisations, users, tenants and keys."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from service.db import Database
+from service.kit.errors import NotFound
+from service.kit.pagination import COUNTED, Cursors, total
+from service.tenants.models import ApiKey, Grant, Organization, Tenant, User
+
+KeyKind = Literal["service", "admin", "finance", "operator"]
+KeyState = Literal["good", "expired", "revoked"]
+
+ORGANIZATIONS = select(Organization.id, Organization.name)
+USERS = select(User.id, User.organization_id, User.name, User.email, User.exclusive)
+TENANTS = select(
+    Tenant.id,
+    Tenant.name,
+    Tenant.state,
+    func.array(
+        select(Grant.organization_id)
+        .where(Grant.tenant_id == Tenant.id)
+        .order_by(Grant.organization_id)
+        .scalar_subquery()
+    ).label("organization_ids"),
+)
+STATE = case(
+    (ApiKey.revoked_at.is_not(None), "revoked"), (ApiKey.expires_at <= func.clock_timestamp(), "expired"), else_="good"
+)
+KEYS = select(
+    ApiKey.id, ApiKey.kind, ApiKey.tenant_id, ApiKey.name, ApiKey.hint, ApiKey.scopes, STATE.label("state"),
+    ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.rotated_to,
+)  # fmt: skip
+
+
+class Listings:
+    """Each page continues where its cursor says; one of another list, or of other filters, is an InvalidRequest."""
+
+    def __init__(self, database: Database, cursors: Cursors) -> None:
+        self._database = database
+        self._cursors = cursors
+
+    async def organizations(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        return await self._page({"list": "organizations"}, ORGANIZATIONS, Organization.id, limit, cursor)
+
+    async def users(self, organization_id: str, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        query = {"list": "users", "organization": organization_id}
+        users = USERS.where(User.organization_id == organization_id)
+        return await self._page(query, users, User.id, limit, cursor)
+
+    async def tenants(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        return await self._page({"list": "tenants"}, TENANTS, Tenant.id, limit, cursor)
+
+    async def tenant(self, tenant_id: str) -> dict[str, Any]:
+        """Raises: NotFound."""
+        async with self._database.acting(duty="admin") as session:
+            found = (await session.execute(TENANTS.where(Tenant.id == tenant_id))).one_or_none()
+        if found is None:
+            raise NotFound("There is no such tenant.")
+        return dict(found._mapping)
+
+    async def keys(
+        self, *, tenant_id: str | None, kind: KeyKind | None, state: KeyState | None, limit: int, cursor: str | None
+    ) -> dict[str, Any]:
+        """Newest first, those too that are good no more."""
+        query = {"list": "keys", "tenant_id": tenant_id, "kind": kind, "state": state}
+        asked = ((ApiKey.tenant_id, tenant_id), (ApiKey.kind, kind), (STATE, state))
+        keys = KEYS.where(*(column == value for column, value in asked if value is not None))
+        return await self._page(query, keys, ApiKey.id, limit, cursor, newest_first=True)
+
+    async def _page(
+        self,
+        query: dict[str, Any],
+        rows: Select[*tuple[Any, ...]],
+        place: InstrumentedAttribute[Any],
+        limit: int,
+        cursor: str | None,
+        *,
+        newest_first: bool = False,
+    ) -> dict[str, Any]:
+        page = rows.order_by(place.desc() if newest_first else place).limit(limit + 1)
+        if cursor is not None:
+            [after] = self._cursors.open(query, cursor)
+            at = UUID(after) if newest_first else after
+            page = page.where(place < at if newest_first else place > at)
+        matches = rows.with_only_columns(place).limit(COUNTED + 1).subquery()
+        async with self._database.acting(duty="admin") as session:
+            found = (await session.execute(page)).all()
+            counted = (await session.scalars(select(func.count()).select_from(matches))).one()
+        more = len(found) > limit
+        return {
+            "items": [dict(row._mapping) for row in found[:limit]],
+            "next_cursor": self._cursors.seal(query, [str(found[limit - 1].id)]) if more else None,
+            "total": total(counted),
+        }
