@@ -12,7 +12,7 @@ from tests.conftest import OpenGateway
 from tests.reconciliation.test_resolver import until_ghosts
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
-SETTLING = {"upstream_timeout": 0.5, "settling_window": 0.6}
+SETTLING = {"settling_window": 600}
 
 
 async def delete(tenant: Tenant, number: dict[str, Any], **params: Any) -> httpx.Response:
@@ -31,6 +31,13 @@ async def state(gateway: Gateway, number: dict[str, Any]) -> str:
 
 async def sent(gateway: Gateway) -> int:
     return len(await gateway.teli.requests("release"))
+
+
+async def settle(gateway: Gateway) -> None:
+    """Let the settling window of every step be over."""
+    await gateway.sql(
+        "UPDATE steps SET sent_at = sent_at - interval '1 hour', created_at = created_at - interval '1 hour'"
+    )
 
 
 async def confirmed(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
@@ -186,10 +193,9 @@ async def test_after_an_unknown_outcome_it_is_sent_again_when_it_has_settled_and
             answer = await delete(tenant, number)
             assert answer.status_code == 202, (fault, answer.text)
             operations.append(answer.json()["operation_id"])
-        await gateway.sql("UPDATE steps SET sent_at = clock_timestamp() WHERE sent_at IS NOT NULL")
         await gateway.hurry()
         assert await sent(gateway) == len(UNKNOWN), "not before it has settled"
-        await asyncio.sleep(0.7)
+        await settle(gateway)
         await gateway.teli.forget_requests()
 
         await gateway.hurry()
@@ -214,7 +220,7 @@ async def test_when_its_row_is_listed_no_more_nothing_is_sent_and_a_person_decid
         await gateway.teli.arm(fault, operation="release", step=step)
         answer = await delete(tenant, number)
         assert answer.status_code == 202, answer.text
-        await asyncio.sleep(0.7)
+        await settle(gateway)
 
         # A listing that is short or cannot be had is no look.
         for unfit in ("list_miscounts", "server_error"):
@@ -319,7 +325,7 @@ async def test_a_purchase_that_is_never_listed_is_not_waited_for_for_ever_when_i
         number = await tenant.bought()
         answer = await delete(tenant, number)
         assert answer.status_code == 202
-        await asyncio.sleep(0.7)
+        await settle(gateway)
         before = ALARMS.labels("release_unresolved")._value.get()
 
         # What cannot be had, or is short, shows nobody's absence.
@@ -396,7 +402,7 @@ async def test_a_late_delete_never_hits_a_purchase_made_meanwhile(open_gateway: 
         assert answer.status_code == 202
         [recycled] = await gateway.teli.dashboard_buy("313", organization_id=ORGANIZATION, user_id=USER)
         assert recycled == old["phone_number"]
-        await asyncio.sleep(0.7)
+        await settle(gateway)
 
         for _ in range(4):
             await gateway.hurry()
@@ -417,7 +423,7 @@ async def test_not_even_while_the_old_row_is_slow_to_vanish(open_gateway: OpenGa
         await delete(tenant, old)
         again = await tenant.buy()  # The ledger still holds that number: a doubt, and it stays safe.
         assert again.status_code == 202
-        await asyncio.sleep(0.7)
+        await settle(gateway)
 
         for _ in range(4):
             await gateway.hurry()
@@ -573,7 +579,7 @@ async def test_two_answers_for_one_release_give_quota_back_once(open_gateway: Op
         slow = asyncio.create_task(delete(tenant, number))
         await gateway.teli.until_held()
         await gateway.sql("UPDATE steps SET lease_until = clock_timestamp() WHERE state = 'running'")
-        await asyncio.sleep(0.7)
+        await settle(gateway)
         await gateway.hurry()
         assert await state(gateway, number) == "released"
 
@@ -636,7 +642,7 @@ async def test_a_timeout_is_an_unknown_outcome(
             patch.setattr(gateway.services.teli, "release", times_out)
             answer = await delete(tenant, number)
         assert answer.status_code == 202
-        await asyncio.sleep(0.7)
+        await settle(gateway)
         for _ in range(3):
             await gateway.hurry()
 
