@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
@@ -37,16 +37,16 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened() as found:
             app.state.services = found
-            watch = asyncio.create_task(found.version.run())
+            beside = [asyncio.create_task(job) for job in (found.version.run(), found.key_uses.run())]
             try:
                 yield
             finally:
                 # The server has answered its last request; purchases under way are tasks of their own.
                 await found.numbers.provisioning.drain()
                 await found.numbers.follow_ups.drain()
-                watch.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watch
+                for task in beside:
+                    task.cancel()
+                await asyncio.wait(beside)
 
     app = FastAPI(
         title="Numbergate",

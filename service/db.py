@@ -6,6 +6,7 @@ object as a single statement: one round trip and, where it writes, one commit. T
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import asyncpg
@@ -31,6 +32,9 @@ BROKEN = (
     asyncpg.CannotConnectNowError,
 )
 
+ACT_AS = text("SELECT act_as(:tenant, :duty, :sees)")
+ACT_WITHIN = text("SELECT act_as(:tenant, :duty, :sees), hold_to(:organizations, :users)")
+
 # Classes of SQLSTATE that tell of the server and not of the question: connections, a server that is read only (perhaps
 # a standby), transactions rolled back, resources, locks and states, interventions, its system, its own faults.
 TROUBLE = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
@@ -47,6 +51,21 @@ def storage_trouble(error: BaseException) -> bool:
             return str(sqlstate)[:2] in TROUBLE
         seen = getattr(seen, "orig", None) or seen.__cause__
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Whose rows a transaction is held to, within what its tenant may see; None is no limit."""
+
+    organizations: tuple[str, ...] | None = None
+    users: tuple[str, ...] | None = None
+
+    def may_be_of(self, organization: str | None) -> bool:
+        """Whether this is one of the organisations; where there is no limit, also one that is not named."""
+        return self.organizations is None or organization in self.organizations
+
+
+UNBOUND = Bounds()
 
 
 class Base(DeclarativeBase):
@@ -69,7 +88,12 @@ class Database:
 
     @asynccontextmanager
     async def acting(
-        self, *, tenant: str | None = None, duty: str = "service", sees: Sequence[str] = ()
+        self,
+        *,
+        tenant: str | None = None,
+        duty: str = "service",
+        sees: Sequence[str] = (),
+        bounds: Bounds = UNBOUND,
     ) -> AsyncIterator[AsyncSession]:
         """A transaction for one principal; commits at the end of the block, rolls back on any error.
 
@@ -77,7 +101,7 @@ class Database:
         """
         try:
             async with self._sessions.begin() as session:
-                await act_as(session, tenant=tenant, duty=duty, sees=sees)
+                await act_as(session, tenant=tenant, duty=duty, sees=sees, bounds=bounds)
                 yield session
         except Exception as error:
             if storage_trouble(error):
@@ -168,11 +192,24 @@ class Database:
             )
 
 
-async def act_as(session: AsyncSession, *, tenant: str | None, duty: str, sees: Sequence[str]) -> None:
-    """From here to its end, or until it is said anew, the transaction is for this principal."""
-    await session.execute(
-        text("SELECT act_as(:tenant, :duty, :sees)"), {"tenant": tenant, "duty": duty, "sees": list(sees)}
-    )
+async def act_as(
+    session: AsyncSession, *, tenant: str | None, duty: str, sees: Sequence[str], bounds: Bounds = UNBOUND
+) -> None:
+    """From here to its end, or until it is said anew, the transaction is for this principal.
+
+    What it is held to, once said, holds to its end.
+    """
+    said = {"tenant": tenant, "duty": duty, "sees": list(sees)}
+    if bounds == UNBOUND:
+        await session.execute(ACT_AS, said)
+    else:
+        await session.execute(
+            ACT_WITHIN, said | {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
+        )
+
+
+def _list(ids: Sequence[str] | None) -> list[str] | None:
+    return None if ids is None else list(ids)
 
 
 def async_url(url: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -17,6 +18,8 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+
+from service.kit.networks import Network, read_network
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "NUMBERGATE_"
@@ -187,6 +190,17 @@ def _in_words(kind: str, message: str, context: Mapping[str, Any]) -> str:
     return IN_WORDS[kind].format(**context) if kind in IN_WORDS else message.removeprefix("Value error, ")
 
 
+def _networks(text: Any) -> Any:
+    """Of a list with commas. Raises: ValueError."""
+    try:
+        return tuple(read_network(one.strip()) for one in text.split(",")) if isinstance(text, str) else text
+    except ValueError:
+        raise ValueError(
+            "must be networks in CIDR notation, separated by commas, as in 10.0.0.0/8,2001:db8::/32, "
+            "with no bits set behind their lengths"
+        ) from None
+
+
 DatabaseUrl = Annotated[SecretStr, _scheme("postgresql", "postgres"), AfterValidator(_postgres_parameters)]
 
 
@@ -223,6 +237,10 @@ class Settings(FromEnvironment):
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
     replicas: int = Field(4, ge=1, le=10_000, alias="NUMBERGATE_REPLICAS")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
+    trusted_proxies: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(
+        None, alias="NUMBERGATE_TRUSTED_PROXIES"
+    )
+    failed_authentications: int = Field(300, ge=1, le=1_000_000, alias="NUMBERGATE_FAILED_AUTHENTICATIONS")
     log_format: Literal["auto", "json", "pretty"] = Field("auto", alias="NUMBERGATE_LOG_FORMAT")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="NUMBERGATE_LOG_LEVEL")
     key_environment: str = Field("live", pattern="^[a-z]{2,8}$", alias="NUMBERGATE_KEY_ENVIRONMENT")

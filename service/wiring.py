@@ -10,6 +10,7 @@ from sqlalchemy import text
 from service.db import Database, Role, open_database
 from service.inventory.inventory import Inventory
 from service.kit.crypto import Secret
+from service.kit.networks import Network
 from service.kit.pagination import Cursors
 from service.kv import KeyValue
 from service.migrations import check_migrated
@@ -32,6 +33,7 @@ from service.observability.health import Health
 from service.quotas.administration import QuotaAdministration
 from service.quotas.drift import Drift
 from service.quotas.gate import Gate
+from service.quotas.strangers import Strangers
 from service.quotas.view import QuotaView
 from service.reconciliation.decisions import Decisions
 from service.reconciliation.doubts import Doubts
@@ -47,6 +49,7 @@ from service.tenants.directory import Directory
 from service.tenants.listings import Listings
 from service.tenants.principals import Principals
 from service.tenants.stops import Stops
+from service.tenants.uses import KeyUses
 from service.tenants.version import VersionWatch
 
 
@@ -58,6 +61,9 @@ class Services:
     drain: Drain
     version: VersionWatch
     principals: Principals
+    trusted_proxies: tuple[Network, ...]
+    key_uses: KeyUses
+    strangers: Strangers
     administration: Administration
     listings: Listings
     stops: Stops
@@ -128,6 +134,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         drain=drain,
         version=version,
         principals=Principals(database, secret, version),
+        trusted_proxies=settings.trusted_proxies or (),
+        key_uses=KeyUses(database),
+        strangers=Strangers(kv, most=settings.failed_authentications, replicas=settings.replicas),
         administration=Administration(database, secret, key_environment=settings.key_environment),
         listings=Listings(database, cursors),
         stops=Stops(database),

@@ -182,30 +182,43 @@ def _one_scope(tenant: str | None, account: str | None) -> None:
 
 
 Owner = Annotated[str, typer.Argument(help="Whose key it will be.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", help="Where it may be used from, as 203.0.113.0/24; may be given several times."),
+]
+
+
+def _networks(given: list[str] | None) -> tuple[str, ...] | None:
+    from service.kit.networks import read_network
+
+    try:
+        return tuple(str(read_network(one)) for one in given) if given else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--network") from None
 
 
 @keys.command("create-admin")
-def create_admin(name: Owner) -> None:
+def create_admin(name: Owner, network: Networks = None) -> None:
     """Issue an administrator's key, straight into the database of DATABASE_URL; shown once."""
     from service.cli.processes import run_create_key
 
-    raise SystemExit(run_create_key("admin", name))
+    raise SystemExit(run_create_key("admin", name, _networks(network)))
 
 
 @keys.command("create-operator")
-def create_operator(name: Owner) -> None:
+def create_operator(name: Owner, network: Networks = None) -> None:
     """Issue a key that decides doubts, orphans and ghosts, in the same way."""
     from service.cli.processes import run_create_key
 
-    raise SystemExit(run_create_key("operator", name))
+    raise SystemExit(run_create_key("operator", name, _networks(network)))
 
 
 @keys.command("create-finance")
-def create_finance(name: Owner) -> None:
+def create_finance(name: Owner, network: Networks = None) -> None:
     """Issue a key for finance, in the same way."""
     from service.cli.processes import run_create_key
 
-    raise SystemExit(run_create_key("finance", name))
+    raise SystemExit(run_create_key("finance", name, _networks(network)))
 
 
 def run() -> None:

@@ -84,7 +84,7 @@ def run_migrate(revision: str, *, sql: bool) -> int:
     return _run(migrate(settings.database_url.get_secret_value(), revision))
 
 
-def run_create_key(kind: Literal["admin", "finance", "operator"], name: str) -> int:
+def run_create_key(kind: Literal["admin", "finance", "operator"], name: str, networks: tuple[str, ...] | None) -> int:
     """Returns the exit code; prints the key."""
     from service.tenants.administration import Author
     from service.wiring import services
@@ -93,7 +93,7 @@ def run_create_key(kind: Literal["admin", "finance", "operator"], name: str) -> 
 
     async def main() -> None:
         async with services(settings, "numbergate_api") as found:
-            issued = await found.administration.issue_staff_key(Author("command line"), kind, name)
+            issued = await found.administration.issue_staff_key(Author("command line"), kind, name, networks)
             print(issued.key)
 
     return _run(main())

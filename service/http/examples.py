@@ -130,6 +130,11 @@ LISTED_KEY = {
     "expires_at": None,
     "revoked_at": None,
     "rotated_to": None,
+    "organization_ids": [ORGANIZATION],
+    "user_ids": None,
+    "networks": ["203.0.113.0/24"],
+    "last_used_at": LATER,
+    "last_used_from": "203.0.113.9",
 }
 FILED_KEY = {
     "tenant_id": "dialler",
@@ -224,11 +229,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "TenantOut": TENANT,
     "TenantPage": {"items": [TENANT], "next_cursor": None, "total": ONE},
     "KeyCreate": {
-        "name": "production", "scopes": ["numbers:create", "numbers:read"], "expires_at": "2030-01-01T00:00:00Z"
+        "name": "production", "scopes": ["numbers:create", "numbers:read"], "expires_at": "2030-01-01T00:00:00Z",
+        "organization_ids": [ORGANIZATION], "networks": ["203.0.113.0/24"],
     },
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyOut": {
-        "id": OPERATION_ID, "key": "ngk_live_…", "name": "production", "scopes": ["numbers:read"], "expires_at": None
+        "id": OPERATION_ID, "key": "ngk_live_…", "name": "production", "scopes": ["numbers:read"], "expires_at": None,
+        "organization_ids": [ORGANIZATION], "user_ids": None, "networks": ["203.0.113.0/24"],
     },
     "KeyPage": {"items": [LISTED_KEY], "next_cursor": None, "total": ONE},
     "QuotaPut": {"numbers_held": 120},

@@ -20,7 +20,8 @@ from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import shown
 
 # Two of these would contradict one another, and a proxy before us may have read the other one.
-ONCE = ("authorization", "idempotency-key", "prefer", "x-api-key")
+# Credentials are looked at where they are read.
+ONCE = ("idempotency-key", "prefer")
 
 
 class TeliRoute(APIRoute):

@@ -14,7 +14,7 @@ from service.inventory.schemas import STATES_PATTERN, NumberPage, known_states
 from service.kit.text import plain
 from service.tenants.auth import CREDENTIALS, NumbersRead
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization
+from service.tenants.principals import NotYourOrganization, NotYourUser
 
 router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
@@ -38,7 +38,7 @@ States = Annotated[
 ]
 
 
-@router.get("", responses=problems(NotYourOrganization, *AUTH))
+@router.get("", responses=problems(NotYourOrganization, NotYourUser, *AUTH))
 async def list_inventory(
     caller: NumbersRead,
     inventory: InventoryDep,

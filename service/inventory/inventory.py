@@ -20,7 +20,7 @@ class Inventory:
 
         A number that is there all the while is on exactly one page, whatever is bought or released meanwhile.
 
-        Raises: NotYourOrganization, NotYourTenant, whether there is such an organisation or tenant or not;
+        Raises: NotYourOrganization, NotYourTenant, NotYourUser, whether there is such an organisation or tenant or not;
             InvalidRequest for a cursor of other filters.
         """
         visible = Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
@@ -29,7 +29,7 @@ class Inventory:
         if cursor is not None:
             moment, number_id = self._cursors.open(filters.as_json(), cursor)
             after = datetime.fromisoformat(moment), UUID(number_id)
-        async with self._database.acting(tenant=visible.tenant_id, sees=visible.sees) as session:
+        async with self._database.acting(tenant=visible.tenant_id, sees=visible.sees, bounds=caller.bounds) as session:
             rows, counted = await InventoryRepository(session).page(filters, visible, after=after, limit=limit + 1)
         next_cursor = None
         if len(rows) > limit:
@@ -46,5 +46,7 @@ def _check(caller: Principal, filters: Filters, visible: Visible) -> None:
     asked = filters.organization_id
     if asked is not None and not ({asked, "*"} & set(visible.sees) or asked in caller.organization_ids):
         raise NotYourOrganization
+    if filters.user_id is not None:
+        caller.check_user(filters.user_id)
     if not visible.sees and filters.tenant_id not in (None, caller.tenant_id):
         raise NotYourTenant("tenant_id must be absent or your own: this key sees no organisation as a whole.")

@@ -60,7 +60,7 @@ from service.quotas.errors import QuotaExceeded, RateLimited, tightest_headers
 from service.quotas.turns import Entered
 from service.tenants.auth import CREDENTIALS, AgentsLink, NumbersCreate, NumbersRead, NumbersRelease
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
+from service.tenants.principals import NotYourOrganization, NotYourTenant, NotYourUser, Principal
 
 router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute)
 # Creates take their turn by themselves, in the question whether they are replays.
@@ -140,7 +140,7 @@ def accepted(operation_id: UUID, state: str, **more: Any) -> Response:
     "/create",
     response_model=NumberBought,
     responses=problems(
-        InvalidAreaCode, UnknownUser, IdempotencyKeyRequired, NotYourOrganization, NotYourTenant, NoNumbersAvailable,
+        InvalidAreaCode, UnknownUser, IdempotencyKeyRequired, NotYourOrganization, NotYourUser, NoNumbersAvailable,
         IdempotencyKeyInProgress, IdempotencyKeyReused, QuotaExceeded, RateLimited, UpstreamRefused,
         UpstreamUnavailable, LaneBusy, PurchasesStopped, Draining, *AUTH,
     ) | ACCEPTED,
@@ -166,12 +166,16 @@ async def create_number(
         raise IdempotencyKeyRequired
     if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id):
         raise NotYourTenant
-    ask = Ask(idempotency_key, fingerprint(body.model_dump(exclude_unset=True)))
+    caller.check_user(body.user_id)
+    ask = Ask(idempotency_key, fingerprint(_said(caller, body)))
     async with watched(request) as gone:
         try:
             wish = body.wish(organization_of(caller, body.organization_id), unknown)
         except (InvalidRequest, NotYourOrganization):
-            # Grants may have changed since this key was first used: what was answered then still holds.
+            # Grants may have changed since this key was first used: what was answered then still holds, for who may
+            # know of it.
+            if not caller.bounds.may_be_of(body.organization_id):
+                raise
             known = await services.provisioning.known(caller, ask, within=patience, gone=gone)
             if known is None:
                 raise
@@ -180,6 +184,16 @@ async def create_number(
             caller, wish, ask, entry, within=patience, gone=gone, request_id=request_id
         )
     return bought(outcome)
+
+
+def _said(caller: Principal, body: NumberCreate) -> dict[str, Any]:
+    """What tells one create from another. Of a key that is limited to organisations the one that it means is said too,
+    also where the body does not: the same body may mean another one with another key of the tenant.
+    """
+    said = body.model_dump(exclude_unset=True)
+    if caller.bounds.organizations is not None and body.organization_id is None and len(caller.organization_ids) == 1:
+        [said["organization_id"]] = caller.organization_ids
+    return said
 
 
 def bought(outcome: Answered | Pending) -> Response:
@@ -198,7 +212,7 @@ def bought(outcome: Answered | Pending) -> Response:
     return answer
 
 
-@router.get("", response_model=TeliListing, responses=problems(NotYourOrganization, *AUTH))
+@router.get("", response_model=TeliListing, responses=problems(NotYourOrganization, NotYourUser, *AUTH))
 async def list_numbers(
     caller: NumbersRead,
     services: NumberServicesDep,
@@ -222,6 +236,7 @@ async def list_numbers(
     may_see = caller.sees_organization(organization_id)
     if (is_admin and not may_see) or not (may_see or organization_id in caller.organization_ids):
         raise NotYourOrganization
+    caller.check_user(user_id)
     if cursor is not None and limit is None:
         raise InvalidRequest(Fault("limit", "is required with cursor"))
     query = ListingQuery(organization_id, user_id, whole=is_admin)

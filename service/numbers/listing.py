@@ -83,7 +83,7 @@ class TeliListings:
             statement = statement.where(tuple_(Number.acquired_at, Number.id) > tuple_(*after))
         if caller.tenant_id is not None and not query.whole:
             statement = statement.where(Number.tenant_id == caller.tenant_id)
-        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees) as session:
+        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees, bounds=caller.bounds) as session:
             found = (await session.execute(statement)).all()
         return [teli_row(row) for row in found], [(row.acquired_at, row.id) for row in found]
 

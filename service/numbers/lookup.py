@@ -38,7 +38,7 @@ class Lookup:
             .order_by(Number.acquired_at.desc())
             .limit(1)
         )
-        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees) as session:
+        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees, bounds=caller.bounds) as session:
             found = (await session.execute(query)).mappings().one_or_none()
         if found is None:
             raise NotFound

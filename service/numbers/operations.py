@@ -39,7 +39,7 @@ class Operations:
             pause = min(pause * 1.5, 1.0)
 
     async def _look(self, caller: Principal, operation_id: UUID) -> dict[str, Any]:
-        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees) as session:
+        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees, bounds=caller.bounds) as session:
             intent = await session.get(Intent, operation_id)
             if intent is not None:
                 return _purchase(intent)

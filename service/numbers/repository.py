@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.agents.models import AgentLink
 from service.audit.entries import note
-from service.db import Database
+from service.db import UNBOUND, Database
 from service.idempotency.keys import KEPT_AFTER_RELEASE
 from service.idempotency.models import IdempotencyKey
 from service.idempotency.once import UNKEYED, Once
@@ -198,8 +198,9 @@ class Numbers:
 
         Raises: IdempotencyKeyReused; NotFound; StateConflict for a number that is being released.
         """
-        async with self._database.acting(tenant=caller.tenant) as session:
+        async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None and named.step_id is not None:
+                await _check_seen(session, caller, Step, named.step_id)
                 return named.step_id
             number = await number_of(session, caller.tenant, phone_number)
             if number.state not in CHANGEABLE:
@@ -310,9 +311,14 @@ class Numbers:
 
         Raises: IdempotencyKeyReused; NotFound; StateConflict where an earlier acquisition may be meant; QuotaExceeded.
         """
-        async with self._database.acting(tenant=caller.tenant) as session:
+        async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None:
-                return Releasing(named.step_id) if named.step_id is not None else AlreadyReleased.of(named.answer)
+                if named.step_id is not None:
+                    await _check_seen(session, caller, Step, named.step_id)
+                    return Releasing(named.step_id)
+                released = AlreadyReleased.of(named.answer)
+                await _check_seen(session, caller, Number, released.number_id)
+                return released
             outcome = await self._begin_release(session, caller, phone_number, acquisition, request_id)
             if isinstance(outcome, Releasing):
                 await once.keep(session, step_id=outcome.step_id)
@@ -398,6 +404,15 @@ class Numbers:
         async with self._database.acting(tenant=tenant) as session:
             _note(session, number, "release_unresolved", actor=WORKER, after={"why": why}, request_id=step.request_id)
             await record(session, number.tenant_id, "number.release_unresolved", number_id=number.id, why=why)
+
+
+async def _check_seen(session: AsyncSession, caller: Principal, kind: type[Number | Step], which: UUID) -> None:
+    """An idempotency key is its tenant's; what it names need not be within the bounds of the API key that repeats it.
+
+    Raises: NotFound.
+    """
+    if caller.bounds != UNBOUND and await session.get(kind, which) is None:
+        raise NotFound
 
 
 async def number_of(session: AsyncSession, tenant: TenantId, phone_number: E164) -> Number:

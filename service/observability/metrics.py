@@ -23,6 +23,11 @@ QUOTA_SHADOW = Counter(
 RATE_LIMITED = Counter(
     "numbergate_rate_limited_total", "Requests beyond the rate of their tenant, by who counted", ["source"]
 )
+AUTHENTICATION_FAILURES = Counter(
+    "numbergate_authentication_failures_total",
+    "Keys refused, by why, and whether their address had too many",
+    ["code", "throttled"],
+)
 REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
 JOINED = Counter("numbergate_joined_total", "Undelivered purchases that an equal request without a key took over")
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])

@@ -164,7 +164,7 @@ async def list_counted_rows(
     cursor: Cursor = None,
 ) -> CountedPage:
     """The rows that a limit of the key's own tenant counts now."""
-    return CountedPage.model_validate(await view.rows(caller.tenant, name, limit=limit, cursor=cursor))
+    return CountedPage.model_validate(await view.rows(caller, name, limit=limit, cursor=cursor))
 
 
 async def _told(quotas: QuotaAdministration, of: Scope) -> QuotaOut:

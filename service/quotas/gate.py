@@ -14,7 +14,6 @@ from a snapshot would repeat it.
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +27,7 @@ from service.kv import KeyValue, RedisAway
 from service.observability.metrics import RATE_LIMITED
 from service.quotas.counting import tell_shadow
 from service.quotas.errors import QuotaExceeded, RateLimited
-from service.quotas.rates import MOST_TENANTS, LocalRates, Turn
+from service.quotas.rates import MOST_TENANTS, LocalRates, Turn, read_level
 from service.tenants.principals import Rate
 
 HERE = Path(__file__).parent
@@ -115,11 +114,10 @@ class Gate:
 
     def _turn(self, tenant: TenantId, rate: Rate, said: Any = None) -> Turn:
         """As Redis said it, or else as this process counts it."""
-        match said:
-            case [0 | 1 as granted, bytes(level)] if (number := _number(level)) is not None:
-                source, turn = "redis", Turn(tenant, rate, bool(granted), number)
-            case _:
-                source, turn = "local", self._local.count(tenant, rate)
+        if (found := read_level(said)) is not None:
+            source, turn = "redis", Turn(tenant, rate, *found)
+        else:
+            source, turn = "local", self._local.count(tenant, rate)
         if turn.refusal is not None:
             RATE_LIMITED.labels(source).inc()
         elif not turn.granted:
@@ -175,14 +173,6 @@ def _bucket(tenant: TenantId) -> str:
 
 def _limits(rate: Rate | None) -> list[str | bytes | int]:
     return ["", ""] if rate is None else [repr(rate.per_second), rate.burst]
-
-
-def _number(text: bytes) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if isfinite(number) else None
 
 
 def read_note(note: bytes) -> QuotaExceeded | None:

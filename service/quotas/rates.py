@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from service.http.limits import limit_headers
@@ -57,6 +58,25 @@ def pour(rate: Rate, level: float, seconds: float, weight: int = 1) -> tuple[boo
     return granted, level + weight * granted
 
 
+def read_level(said: Any) -> tuple[bool, float] | None:
+    """What `pour` of gcra.lua answered; None for what it never says."""
+    match said:
+        case [0 | 1 as granted, bytes(text)]:
+            try:
+                level = float(text)
+            except ValueError:
+                return None
+            return (bool(granted), level) if isfinite(level) else None
+        case _:
+            return None
+
+
+def share_of(rate: Rate, replicas: int) -> Rate:
+    """What each of so many processes may let through by itself."""
+    burst = rate.burst and max(1, rate.burst // replicas)
+    return replace(rate, per_second=rate.per_second / replicas, burst=burst)
+
+
 class LocalRates:
     """Each process lets through its share, so that all of them together keep to the rate.
 
@@ -69,7 +89,7 @@ class LocalRates:
         self._levels: OrderedDict[TenantId, tuple[float, float]] = OrderedDict()
 
     def count(self, tenant: TenantId, rate: Rate) -> Turn:
-        share = self._share(rate)
+        share = share_of(rate, self._replicas)
         now = monotonic()
         level, at = self._levels.pop(tenant, (0.0, now))
         granted, level = pour(share, level, now - at)
@@ -77,7 +97,3 @@ class LocalRates:
         if len(self._levels) > MOST_TENANTS:
             self._levels.popitem(last=False)
         return Turn(tenant, share, granted, level)
-
-    def _share(self, rate: Rate) -> Rate:
-        burst = rate.burst and max(1, rate.burst // self._replicas)
-        return replace(rate, per_second=rate.per_second / self._replicas, burst=burst)

@@ -13,6 +13,7 @@ from service.kit.types import TenantId
 from service.quotas.administration import STANDING, of_tenant
 from service.quotas.counting import HELD
 from service.quotas.models import Quota
+from service.tenants.principals import Principal
 
 ROWS_PATH = "/v1/quotas/{name}/rows"
 # The rows that a limit counts: numbers held, purchases that were made or are not decided, releases asked for.
@@ -103,15 +104,16 @@ class QuotaView:
             ],
         }
 
-    async def rows(self, tenant: TenantId, name: str, *, limit: int, cursor: str | None) -> dict[str, Any]:
-        """A page of the rows that the limit of this name counts now, the oldest first.
+    async def rows(self, caller: Principal, name: str, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """A page of the rows that the limit of this name counts now and the caller may see, the oldest first.
 
         Raises: InvalidRequest for a cursor of another query.
         """
+        tenant = caller.tenant
         query = {"list": "quota rows", "tenant": tenant, "name": name}
         at, after = self._cursors.open(query, cursor) if cursor else ("-infinity", str(UUID(int=0)))
         values = {"tenant": tenant, "held": list(HELD)}
-        async with self._database.acting(tenant=tenant) as session:
+        async with self._database.acting(tenant=tenant, bounds=caller.bounds) as session:
             period = "day" if name == "purchases_per_day" else "month"
             now = (await session.execute(BEGAN, {"period": period, "tenant": tenant})).one()
             values |= {"zone": now.time_zone, "began": now.began}

@@ -17,6 +17,7 @@ from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
+from service.kit.text import shown
 from service.kit.types import new_id
 from service.tenants.keys import key_hash, make_key
 from service.tenants.models import Account, ApiKey, Grant, Organization, Tenant, User
@@ -50,6 +51,21 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key is held to beside its scopes; None is no limit. `networks` in CIDR notation."""
+
+    organization_ids: tuple[str, ...] | None = None
+    user_ids: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"organization_ids": self.organization_ids, "user_ids": self.user_ids, "networks": self.networks}
+
+
+UNLIMITED = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedKey:
     """`key` is shown this once and kept nowhere: it is empty where the request was answered before."""
 
@@ -58,15 +74,23 @@ class IssuedKey:
     name: str
     scopes: tuple[str, ...]
     expires_at: datetime | None
+    limits: KeyLimits = UNLIMITED
 
     def as_json(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "scopes": self.scopes, "expires_at": self.expires_at}
+        rights = {"name": self.name, "scopes": self.scopes, "expires_at": self.expires_at}
+        return {"id": self.id, **rights, **self.limits.as_json()}
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Self:
         ends = stored["expires_at"]
         expires_at = None if ends is None else datetime.fromisoformat(ends)
-        return cls(UUID(stored["id"]), "", stored["name"], tuple(stored["scopes"]), expires_at)
+        # Answers that were stored before there were limits name none.
+        limits = KeyLimits(*(_ids(stored.get(name)) for name in UNLIMITED.as_json()))
+        return cls(UUID(stored["id"]), "", stored["name"], tuple(stored["scopes"]), expires_at, limits)
+
+
+def _ids(stored: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if stored is None else tuple(stored)
 
 
 class Administration:
@@ -169,37 +193,68 @@ class Administration:
         return {"id": tenant_id, **becomes}
 
     async def issue_key(
-        self, author: Author, tenant_id: str, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+        self,
+        author: Author,
+        tenant_id: str,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | None = None,
+        limits: KeyLimits = UNLIMITED,
     ) -> IssuedKey:
         """A new key of a tenant. With `inventory:org` it sees the organisations granted now as a whole.
 
-        Raises: IdempotencyKeyReused; NotFound where there is no such tenant.
+        Raises: IdempotencyKeyReused; NotFound where there is no such tenant; InvalidRequest for limits to what the
+            tenant is not granted, or to users that are filed in none of these organisations.
         """
         async with self._database.acting(duty="admin") as session:
             if (named := await author.once.before(session)) is not None:
                 return IssuedKey.of(named.answer)
             if await session.get(Tenant, tenant_id) is None:
                 raise NotFound("There is no such tenant; put it first.")
-            sees = await self._granted(session, tenant_id) if "inventory:org" in scopes else []
+            granted = await self._granted(session, tenant_id)
+            await self._check_limits(session, limits, granted)
             issued = self._add_key(
-                session, kind="service", tenant_id=tenant_id, name=name, scopes=scopes, sees=sees, expires_at=expires_at
+                session,
+                kind="service",
+                tenant_id=tenant_id,
+                name=name,
+                scopes=scopes,
+                sees=granted if "inventory:org" in scopes else [],
+                expires_at=expires_at,
+                limits=limits,
             )
-            told = {"name": name, "scopes": list(scopes), "tenant_id": tenant_id}
+            limited = {name: ids for name, ids in limits.as_json().items() if ids is not None}
+            told = {"name": name, "scopes": list(scopes), "tenant_id": tenant_id, **limited}
             self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
             await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued
 
     async def issue_staff_key(
-        self, author: Author, kind: Literal["admin", "finance", "operator"], name: str
+        self,
+        author: Author,
+        kind: Literal["admin", "finance", "operator"],
+        name: str,
+        networks: tuple[str, ...] | None = None,
     ) -> IssuedKey:
-        """A new key of an administrator, of finance or of an operator: it acts for no tenant and sees all of them."""
+        """A new key of an administrator, of finance or of an operator: it acts for no tenant and sees all of them.
+
+        `networks`: in CIDR notation, that it may be used from.
+        """
         async with self._database.acting(duty="admin") as session:
             scopes = STAFF_SCOPES[kind]
             issued = self._add_key(
-                session, kind=kind, tenant_id=None, name=name, scopes=scopes, sees=["*"], expires_at=None
+                session,
+                kind=kind,
+                tenant_id=None,
+                name=name,
+                scopes=scopes,
+                sees=["*"],
+                expires_at=None,
+                limits=KeyLimits(networks=networks),
             )
-            told = {"name": name, "scopes": list(scopes), "kind": kind}
+            told = {"name": name, "scopes": list(scopes), "kind": kind} | ({"networks": networks} if networks else {})
             self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
             await bump(session)
         return issued
@@ -243,6 +298,7 @@ class Administration:
                 scopes=old.scopes,
                 sees=old.sees,
                 expires_at=old.expires_at,
+                limits=KeyLimits(_ids(old.organization_ids), _ids(old.user_ids), _ids(old.networks)),
             )
             old.rotated_to = issued.id
             ends = utc_now() + timedelta(seconds=overlap)
@@ -262,8 +318,9 @@ class Administration:
         scopes: Sequence[str],
         sees: list[str],
         expires_at: datetime | None,
+        limits: KeyLimits = UNLIMITED,
     ) -> IssuedKey:
-        issued = IssuedKey(new_id(), make_key(self._key_environment), name, tuple(scopes), expires_at)
+        issued = IssuedKey(new_id(), make_key(self._key_environment), name, tuple(scopes), expires_at, limits)
         session.add(
             ApiKey(
                 id=issued.id,
@@ -275,9 +332,32 @@ class Administration:
                 scopes=list(scopes),
                 sees=sees,
                 expires_at=expires_at,
+                **limits.as_json(),
             )
         )
         return issued
+
+    async def _check_limits(self, session: AsyncSession, limits: KeyLimits, granted: Sequence[str]) -> None:
+        """Raises: InvalidRequest, naming each that a key of a tenant with these grants cannot be limited to."""
+        organizations = limits.organization_ids or ()
+        faults = [
+            Fault(f"/organization_ids/{place}", f"{shown(one)} is not granted to this tenant; grant it first")
+            for place, one in enumerate(organizations)
+            if one not in granted
+        ]
+        users = limits.user_ids or ()
+        filed = set(
+            await session.scalars(
+                select(User.id).where(User.id.in_(users), User.organization_id.in_(organizations or granted))
+            )
+        )
+        faults += [
+            Fault(f"/user_ids/{place}", f"{shown(one)} is no user of the key's organisations; put it first")
+            for place, one in enumerate(users)
+            if one not in filed
+        ]
+        if faults:
+            raise InvalidRequest(*faults)
 
     async def _granted(self, session: AsyncSession, tenant_id: str) -> list[str]:
         found = await session.scalars(

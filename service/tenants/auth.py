@@ -1,29 +1,37 @@
 """Authentication at the edge: a header becomes a principal; a scope becomes a type in a signature."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from service.http.context import header
-from service.kit.errors import Fault, InvalidRequest
-from service.tenants.keys import MissingKey
-from service.tenants.principals import Principal, Principals
+from service.http.addresses import client_address
+from service.kit.errors import Fault, InvalidRequest, ServiceError
+from service.kit.networks import Address
+from service.tenants.keys import MissingKey, Unauthenticated
+from service.tenants.principals import NetworkNotAllowed, Principal, Principals
+from service.tenants.uses import KeyUses
 
 # Only for OpenAPI: the header itself is read below, for both spellings alike.
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="ApiKey")
 bearer = HTTPBearer(auto_error=False, scheme_name="Bearer")
 
 
+class Failures(Protocol):
+    """Counts them."""
+
+    async def refusal(self, address: Address | None, error: ServiceError) -> ServiceError:
+        """What a request is answered whose key was refused with `error`."""
+
+
 def key_of(request: Request) -> str:
     """The key of a request, from either header.
 
-    Raises: MissingKey; InvalidRequest where the two differ.
+    Raises: MissingKey; InvalidRequest where one comes twice, or the two differ.
     """
-    plain = header(request.scope, b"x-api-key")
-    authorization = header(request.scope, b"authorization")
+    plain, authorization = (_only(request, name) for name in ("x-api-key", "authorization"))
     scheme, _, token = (authorization or "").partition(" ")
     borne = token.strip() if scheme.lower() == "bearer" else None
     if plain and borne and plain != borne:
@@ -34,17 +42,42 @@ def key_of(request: Request) -> str:
     return key
 
 
+def _only(request: Request, name: str) -> str | None:
+    """A proxy before us may have read the other one of two. Raises: InvalidRequest."""
+    given = request.headers.getlist(name)
+    if len(given) > 1:
+        raise InvalidRequest(Fault(name, "is given twice; which is meant?"))
+    return given[0] if given else None
+
+
+def address_of(request: Request) -> Address | None:
+    """Where a request comes from; None where that cannot be told."""
+    found: Address | None = client_address(request.scope, request.app.state.services.trusted_proxies)
+    return found
+
+
 async def authenticate(request: Request) -> Principal:
     """Who asks; found out once a request.
 
-    Raises: MissingKey, InvalidKey, ExpiredKey, RevokedKey.
+    A key that is refused counts against the address that it comes from.
+    Raises: MissingKey, InvalidKey, ExpiredKey, RevokedKey, NetworkNotAllowed, or in place of the last four what
+        `Failures` says; InvalidRequest as `key_of`.
     """
     known: Principal | None = getattr(request.state, "principal", None)
     if known is not None:
         return known
     principals: Principals = request.app.state.services.principals
-    principal = request.state.principal = await principals.of(key_of(request))
-    structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, key=str(principal.key_id))
+    uses: KeyUses = request.app.state.services.key_uses
+    failures: Failures = request.app.state.services.strangers
+    key, address = key_of(request), address_of(request)
+    try:
+        principal = await principals.of(key)
+        structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, key=str(principal.key_id))
+        principal.check_network(address)
+    except (Unauthenticated, NetworkNotAllowed) as error:
+        raise await failures.refusal(address, error) from None
+    uses.note(principal.key_id, address)
+    request.state.principal = principal
     return principal
 
 

@@ -17,7 +17,7 @@ from service.tenants.administration import Administration, Author, IssuedKey
 from service.tenants.auth import CREDENTIALS, Admin, AdminReads
 from service.tenants.keys import ExpiredKey, InvalidKey, MissingKey, RevokedKey
 from service.tenants.listings import KeyKind, KeyState, Listings
-from service.tenants.principals import NotYourTenant, ScopeMissing
+from service.tenants.principals import NetworkNotAllowed, NotYourTenant, ScopeMissing
 from service.tenants.schemas import (
     TENANT_ID_PATTERN,
     KeyCreate,
@@ -35,7 +35,7 @@ from service.tenants.schemas import (
     UserPut,
 )
 
-AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NotYourTenant)
+AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NetworkNotAllowed, NotYourTenant)
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 OrganizationPath = Annotated[
@@ -133,10 +133,13 @@ async def put_tenant(
 async def create_key(
     tenant_id: TenantPath, author: AuthorOnce, body: KeyCreate, administration: AdministrationDep
 ) -> KeyOut:
-    """Issue a key. It is shown in this answer and never again: a replay has null in its place."""
+    """Issue a key. It is shown in this answer and never again: a replay has null in its place.
+
+    It may be limited to organisations, users and networks; a limit that is null or absent is none.
+    """
     return _shown(
         await administration.issue_key(
-            author, tenant_id, name=body.name, scopes=body.scopes, expires_at=body.expires_at
+            author, tenant_id, name=body.name, scopes=body.scopes, expires_at=body.expires_at, limits=body.limits
         )
     )
 
@@ -169,7 +172,7 @@ async def revoke_key(key_id: UUID, author: AuthorDep, administration: Administra
     responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH),
 )
 async def rotate_key(key_id: UUID, author: AuthorOnce, body: KeyRotate, administration: AdministrationDep) -> KeyOut:
-    """Issue a successor with the same rights; the old key works for `overlap_seconds` more."""
+    """Issue a successor with the same rights and limits; the old key works for `overlap_seconds` more."""
     return _shown(await administration.rotate_key(author, key_id, overlap=body.overlap_seconds))
 
 

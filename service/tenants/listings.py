@@ -33,6 +33,7 @@ STATE = case(
 KEYS = select(
     ApiKey.id, ApiKey.kind, ApiKey.tenant_id, ApiKey.name, ApiKey.hint, ApiKey.scopes, STATE.label("state"),
     ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.rotated_to,
+    ApiKey.organization_ids, ApiKey.user_ids, ApiKey.networks, ApiKey.last_used_at, ApiKey.last_used_from,
 )  # fmt: skip
 
 

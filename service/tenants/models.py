@@ -82,7 +82,8 @@ class Grant(Base):
 class ApiKey(Base):
     """`hash` is keyed (HMAC-SHA256); `hint` is the key's last four characters; `sees` the organisations seen whole.
 
-    `rotated_to` is the key that took its place.
+    `rotated_to` is the key that took its place. It is held to `organization_ids`, `user_ids` and `networks` (CIDR),
+    where they are not null. `last_used_at` and `last_used_from` follow within seconds.
     """
 
     __tablename__ = "api_keys"
@@ -99,6 +100,11 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     rotated_to: Mapped[UUID | None]
+    organization_ids: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    user_ids: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    networks: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_from: Mapped[str | None] = mapped_column(Text)
 
 
 class Stop(Base):

@@ -7,27 +7,32 @@ second trusts its cache no more.
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import ceil
-from typing import Literal, Self
+from typing import Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
 
-from service.db import Database
+from service.db import UNBOUND, Bounds, Database
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError
+from service.kit.networks import Address, Network, read_network, within
 from service.kit.types import OrganizationId, TenantId
-from service.tenants.keys import ExpiredKey, InvalidKey, RevokedKey, check_form, key_hash
+from service.tenants.keys import ExpiredKey, InvalidKey, RevokedKey, Unauthenticated, check_form, key_hash
 from service.tenants.version import VersionWatch
 
 Duty = Literal["service", "admin", "finance", "operator"]
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
-WHO = text("SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true")
+REFUSED_SIZE = 1_000
+WHO = text(
+    "SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true LEFT JOIN limits_for(:wanted) ON true"
+)
 
 
 class ScopeMissing(ServiceError):
@@ -40,12 +45,34 @@ class ScopeMissing(ServiceError):
 
 
 class NotYourOrganization(ServiceError):
-    """The tenant has no grant for the organisation it named."""
+    """The tenant has no grant for the organisation it named, or the key is limited to others."""
 
     status, code, title = 403, "not_your_organization", "Not your organisation"
 
     def __init__(self) -> None:
-        super().__init__("This key's tenant has no grant for that organisation.")
+        super().__init__("This key's tenant has no grant for that organisation, or the key is limited to others.")
+
+
+class NotYourUser(ServiceError):
+    """The key is limited to users, and this is none of them."""
+
+    status, code, title = 403, "not_your_user", "Not your user"
+
+    def __init__(self) -> None:
+        super().__init__("This key is limited to other users. Use one that is not, or ask an administrator for it.")
+
+
+class NetworkNotAllowed(ServiceError):
+    """The key is good, and limited to networks that the request does not come from."""
+
+    status, code, title = 403, "network_not_allowed", "Network not allowed"
+
+    def __init__(self, address: Address | None) -> None:
+        whence = "an address that cannot be told" if address is None else str(address)
+        super().__init__(
+            f"This key is limited to other networks than that of {whence}. Use it from one of those, "
+            "or ask an administrator for another key."
+        )
 
 
 class NotYourTenant(ServiceError):
@@ -79,8 +106,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`organization_ids`: granted to its tenant. `sees`: seen whole, across tenants; ("*",) is all. `rate`: of all
-    requests of its tenant together.
+    """`organization_ids`: granted to its tenant, and within its bounds. `sees`: seen whole, across tenants; ("*",) is
+    all. `rate`: of all requests of its tenant together. `networks`: where it may be used from; None is anywhere.
     """
 
     key_id: UUID
@@ -95,6 +122,8 @@ class Principal:
     idempotency_required: bool
     expires_at: datetime | None
     rate: Rate | None = None
+    bounds: Bounds = UNBOUND
+    networks: tuple[Network, ...] | None = None
 
     @property
     def actor(self) -> str:
@@ -112,6 +141,16 @@ class Principal:
     def sees_organization(self, organization: str) -> bool:
         return "*" in self.sees or organization in self.sees
 
+    def check_user(self, user: str) -> None:
+        """Raises: NotYourUser."""
+        if self.bounds.users is not None and user not in self.bounds.users:
+            raise NotYourUser
+
+    def check_network(self, address: Address | None) -> None:
+        """Raises: NetworkNotAllowed."""
+        if self.networks is not None and not (address and within(address, self.networks)):
+            raise NetworkNotAllowed(address)
+
     @property
     def tenant(self) -> TenantId:
         """Raises: NotYourTenant where the key belongs to no tenant, as an administrator's."""
@@ -120,12 +159,40 @@ class Principal:
         return self.tenant_id
 
 
+Refusal = Callable[[], Unauthenticated]
+Found = TypeVar("Found")
+NO_SUCH_KEY: Refusal = partial(InvalidKey, "There is no such key.")
+
+
+class _JustFound(Generic[Found]):
+    """What Postgres said a moment ago, by the key's hash, as long as nothing was changed since."""
+
+    def __init__(self, version: VersionWatch, *, size: int) -> None:
+        self._version = version
+        self._size = size
+        self._found: OrderedDict[bytes, tuple[float, int, Found]] = OrderedDict()
+
+    def of(self, wanted: bytes) -> Found | None:
+        kept = self._found.get(wanted)
+        if kept and time.monotonic() < kept[0] and self._version.fresh and self._version.revision == kept[1]:
+            return kept[2]
+        return None
+
+    def keep(self, wanted: bytes, revision: int, found: Found) -> None:
+        """`revision`: as it was known before Postgres was asked."""
+        self._found[wanted] = (time.monotonic() + CACHE_SECONDS, revision, found)
+        if len(self._found) > self._size:
+            self._found.popitem(last=False)
+
+
 class Principals:
     def __init__(self, database: Database, secret: Secret, version: VersionWatch) -> None:
         self._database = database
         self._secret = secret
         self._version = version
-        self._cache: OrderedDict[bytes, tuple[float, int, Principal]] = OrderedDict()
+        self._known: _JustFound[Principal] = _JustFound(version, size=CACHE_SIZE)
+        # Apart, and few: who sends a new key each time drives out none that is good.
+        self._refused: _JustFound[Refusal] = _JustFound(version, size=REFUSED_SIZE)
 
     async def of(self, key: str) -> Principal:
         """Who holds this key.
@@ -134,26 +201,29 @@ class Principals:
         """
         check_form(key)
         wanted = key_hash(self._secret, key)
-        cached = self._cache.get(wanted)
-        if cached and time.monotonic() < cached[0] and self._version.fresh and self._version.revision == cached[1]:
-            principal = cached[2]
-        else:
+        found = self._known.of(wanted) or self._refused.of(wanted)
+        if found is None:
             revision = self._version.revision
-            principal = await self._look_up(wanted)
-            self._cache[wanted] = (time.monotonic() + CACHE_SECONDS, revision, principal)
-            if len(self._cache) > CACHE_SIZE:
-                self._cache.popitem(last=False)
-        if principal.expires_at is not None and principal.expires_at <= utc_now():
+            found = await self._look_up(wanted)
+            if isinstance(found, Principal):
+                self._known.keep(wanted, revision, found)
+            else:
+                self._refused.keep(wanted, revision, found)
+        if not isinstance(found, Principal):
+            raise found()
+        if found.expires_at is not None and found.expires_at <= utc_now():
             raise ExpiredKey
-        return principal
+        return found
 
-    async def _look_up(self, wanted: bytes) -> Principal:
+    async def _look_up(self, wanted: bytes) -> Principal | Refusal:
         async with self._database.acting() as session:
             found = (await session.execute(WHO, {"wanted": wanted})).one_or_none()
         if found is None or (found.tenant_state == "closed"):
-            raise InvalidKey("There is no such key.")
+            return NO_SUCH_KEY
         if found.revoked_at is not None:
-            raise RevokedKey
+            return RevokedKey
+        bounds = Bounds(_tuple(found.only_organizations), _tuple(found.only_users))
+        granted = [one for one in found.organization_ids if bounds.may_be_of(one)]
         return Principal(
             key_id=found.key_id,
             kind=found.kind,
@@ -161,15 +231,17 @@ class Principals:
             tag=found.tag,
             account_id=found.account_id,
             teli_tenant_id=found.teli_tenant_id,
-            organization_ids=_ids(found.organization_ids),
+            organization_ids=tuple(map(OrganizationId, granted)),
             # What a tenant's key was given to see ends with the grant.
-            sees=tuple(one for one in found.sees if found.tenant_id is None or one in found.organization_ids),
+            sees=tuple(one for one in found.sees if found.tenant_id is None or one in granted),
             scopes=frozenset(found.scopes),
             idempotency_required=found.idempotency_required,
             expires_at=found.expires_at,
             rate=Rate.of(found.requests_per_second, found.burst, found.mode),
+            bounds=bounds,
+            networks=None if found.only_networks is None else tuple(map(read_network, found.only_networks)),
         )
 
 
-def _ids(found: Sequence[str]) -> tuple[OrganizationId, ...]:
-    return tuple(OrganizationId(one) for one in found)
+def _tuple(found: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if found is None else tuple(found)

@@ -1,15 +1,16 @@
 """What administrators send and get."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from service.http.pages import Page
 from service.kit.clock import utc_now
+from service.kit.networks import read_network
 from service.kit.text import plain
-from service.tenants.administration import KEY_SCOPES, TENANT_SCOPES, TenantState
+from service.tenants.administration import KEY_SCOPES, TENANT_SCOPES, KeyLimits, TenantState
 from service.tenants.listings import KeyKind, KeyState
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
@@ -37,6 +38,22 @@ def _ahead(moment: datetime) -> datetime:
     return moment
 
 
+Item = TypeVar("Item")
+
+
+def _some(items: list[Item] | None) -> list[Item] | None:
+    """Each once. Raises: ValueError for none, which would read as nothing to one and as everything to another."""
+    if items == []:
+        raise ValueError("must name at least one; leave it out, or send null, for no limit")
+    return items and list(dict.fromkeys(items))
+
+
+Ids = Annotated[list[ExternalId] | None, Field(max_length=100), AfterValidator(_some)]
+Networks = Annotated[
+    list[Annotated[StrictStr, AfterValidator(lambda text: str(read_network(text)))]] | None,
+    Field(max_length=100),
+    AfterValidator(_some),
+]
 STATES = "suspended: buys nothing new, all else goes on; closed, for good: its keys are no keys any more"
 
 
@@ -94,17 +111,35 @@ class UserPage(Page[UserOut]):
 
 class KeyCreate(Strict):
     name: Name
-    scopes: Annotated[list[Annotated[StrictStr, AfterValidator(_known_scope)]], Field(min_length=1, max_length=20)] = (
-        Field(examples=[["numbers:create", "numbers:read"]])
-    )
+    scopes: Annotated[
+        list[Annotated[StrictStr, AfterValidator(_known_scope)]],
+        Field(min_length=1, max_length=20),
+        AfterValidator(lambda scopes: list(dict.fromkeys(scopes))),
+    ] = Field(examples=[["numbers:create", "numbers:read"]])
     expires_at: Annotated[AwareDatetime, AfterValidator(_ahead)] | None = Field(None, examples=["2030-01-01T00:00:00Z"])
+    organization_ids: Ids = Field(None, description="Of those granted to the tenant; null is all of them")
+    user_ids: Ids = Field(None, description="Of these organisations; null is all of them")
+    networks: Networks = Field(None, description="CIDR, IPv4 or IPv6, that it may be used from; null is anywhere")
+
+    @property
+    def limits(self) -> KeyLimits:
+        named = (self.organization_ids, self.user_ids, self.networks)
+        return KeyLimits(*(None if one is None else tuple(one) for one in named))
 
 
 class KeyRotate(Strict):
     overlap_seconds: Annotated[float, Field(strict=True, ge=0, le=30 * 86400, allow_inf_nan=False)] = 3600
 
 
-class KeyOut(BaseModel):
+class Limited(BaseModel):
+    """What a key is limited to beside its scopes; null is no limit."""
+
+    organization_ids: list[str] | None
+    user_ids: list[str] | None
+    networks: list[str] | None
+
+
+class KeyOut(Limited):
     """The `key` is shown this once: in a replay it is null."""
 
     id: UUID
@@ -114,8 +149,11 @@ class KeyOut(BaseModel):
     expires_at: datetime | None
 
 
-class ListedKey(BaseModel):
-    """`hint` is the key's last four characters; `rotated_to` the id of the key that took its place."""
+class ListedKey(Limited):
+    """`hint` is the key's last four characters; `rotated_to` the id of the key that took its place.
+
+    `last_used_at` and `last_used_from`, an address, follow within seconds.
+    """
 
     id: UUID
     kind: KeyKind
@@ -128,6 +166,8 @@ class ListedKey(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     rotated_to: UUID | None
+    last_used_at: datetime | None
+    last_used_from: str | None
 
 
 class KeyPage(Page[ListedKey]):

@@ -20,7 +20,9 @@ async def served(gateway: Gateway, limits: Limits = STANDARD) -> AsyncIterator[i
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     app = create_app(lambda: nullcontext(gateway.services), limits)
-    server = uvicorn.Server(uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, proxy_headers=False, ws="none")
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)

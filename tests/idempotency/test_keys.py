@@ -275,7 +275,8 @@ async def test_a_caller_who_hangs_up_stops_nothing(gateway: Gateway, tenant: Ten
 
 async def test_the_policy_can_demand_a_key(gateway: Gateway, tenant: Tenant):
     await gateway.sql("UPDATE tenants SET idempotency_required = true")
-    gateway.services.principals._cache.clear()
+    await gateway.sql("UPDATE version SET revision = revision + 1")
+    await gateway.services.version.look()
 
     answer = await tenant.buy()
 

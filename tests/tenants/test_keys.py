@@ -2,24 +2,33 @@
 
 import asyncio
 import hashlib
+import random
+import re
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.db import open_database
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
-from service.tenants.keys import ALPHABET, InvalidKey, checksum, make_key
+from service.tenants import auth
+from service.tenants.administration import KEY_SCOPES, STAFF_SCOPES, TENANT_SCOPES
+from service.tenants.keys import ALPHABET, InvalidKey, RevokedKey, check_form, checksum, make_key
 from service.tenants.principals import Principals
-from service.tenants.version import VersionWatch
+from service.tenants.version import EVERY, STALE_AFTER, VersionWatch
 from tests.conftest import OpenGateway
 from tests.http.refusals import nothing_happens, problem
-from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, CREATE, ORGANIZATION, USER, Gateway, Tenant
 
 LIST = f"/v1/voice/phone-numbers?user_id={USER}&organization_id={ORGANIZATION}"
+# What an operation asks of its caller.
+HOLDING = re.compile(r"(?:holding|may|need)\(([^()]*)\)")
 KEYS = "/v1/admin/tenants/{}/keys"
 
 
@@ -65,6 +74,43 @@ async def test_two_different_keys_are_refused_whichever_is_good(gateway: Gateway
         problem(await gateway.http.get(LIST, headers=headers), 400, "invalid_request")
 
 
+async def test_a_credential_that_comes_twice_is_refused_whichever_is_good(gateway: Gateway, tenant: Tenant):
+    good, bad = tenant.key, make_key("live")
+    for name, one, other in (
+        ("X-API-Key", good, good), ("X-API-Key", good, bad), ("X-API-Key", bad, good),
+        ("Authorization", f"Bearer {good}", f"Bearer {good}"), ("Authorization", "Basic eA==", f"Bearer {good}"),
+    ):  # fmt: skip
+        for path in (LIST, "/v1/numbers", "/v1/quotas?x=1", "/v1/operations/x"):
+            answer = await gateway.http.get(path, headers=[(name, one), (name, other)])
+            told = problem(answer, 400, "invalid_request", about=f"{name} {path}")
+            assert told["errors"] == [{"pointer": name.lower(), "detail": "is given twice; which is meant?"}]
+        created = await gateway.http.post(CREATE, headers=[(name, one), (name, other)], json={"area_code": "313"})
+        problem(created, 400, "invalid_request")
+    joined = await gateway.http.get(LIST, headers={"X-API-Key": f"{good}, {good}"})
+    problem(joined, 401, "invalid_key")
+
+
+def test_the_page_of_keys_tells_every_scope_that_a_key_can_hold_or_an_operation_needs():
+    page = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
+    [table] = re.findall(r"^\| Scope \|.*?^$", page, re.MULTILINE | re.DOTALL)
+    told = {scope for row in table.splitlines()[2:] for scope in re.findall(r"`([a-z]+:[a-z*]+)`", row.split("|")[1])}
+    needed = {
+        scope for path in Path(auth.__file__).parents[1].rglob("*.py") for scope in HOLDING.findall(path.read_text())
+    }
+    needed = {scope for found in needed for scope in re.findall(r"[a-z]+:[a-z]+", found)}
+    assert {"numbers:create", "operator:write", "admin:write"} <= needed
+    assert told == {*KEY_SCOPES, *needed}
+    assert {scope for scopes in STAFF_SCOPES.values() for scope in scopes} | set(TENANT_SCOPES) <= set(KEY_SCOPES)
+
+
+async def test_a_wildcard_is_every_scope_of_its_kind_and_of_no_other(gateway: Gateway):
+    administrator = await gateway.services.principals.of(gateway.admin.key)
+    assert administrator.may("admin:read")
+    assert administrator.may("admin:write")
+    for scope in ("operator:write", "numbers:create", "billing:read", "administrators:read", "adm:read"):
+        assert not administrator.may(scope), scope
+
+
 async def test_an_unknown_key_of_the_right_form_is_invalid(gateway: Gateway):
     assert await listing(gateway, make_key("live")) == (401, "invalid_key")
 
@@ -84,6 +130,28 @@ async def test_a_mistyped_key_is_told_so_without_asking_the_database(gateway: Ga
         with pytest.raises(InvalidKey):
             await gateway.services.principals.of(edit)
     assert database.round_trips == before
+
+
+EDITABLE = "".join(map(chr, range(33, 127)))
+
+
+@given(st.integers(), st.sampled_from(("live", "demo", "ab", "abcdefgh")), st.integers(0, 200), st.characters())
+def test_every_edit_of_one_character_of_any_key_is_refused_by_its_form_alone(
+    chance: int, environment: str, place: int, stranger: str
+):
+    """CRC-32 tells each burst of up to 32 bits; where one is put in or left out, the length tells, or chance does."""
+    draw = random.Random(chance)
+    head = f"ngk_{environment}_" + "".join(draw.choice(ALPHABET) for _ in range(32))
+    key = head + checksum(head)
+    check_form(key)
+    place %= len(key)
+    before, after = key[:place], key[place + 1 :]
+    edits = {before + other + after for other in EDITABLE + stranger}
+    edits |= {before + other + key[place:] for other in EDITABLE + stranger}
+    edits |= {before + after, key + stranger}
+    for edit in edits - {key}:
+        with pytest.raises(InvalidKey):
+            check_form(edit)
 
 
 @pytest.mark.parametrize("key", ["x" * 10_000, "ngk_live_", "NGK_live_" + "0" * 38, "ngk_live_" + "é" * 38, "§", "ngk"])
@@ -125,6 +193,44 @@ async def test_a_revoked_key_is_refused_within_a_second_on_another_replica(open_
         again = await one.admin.send("DELETE", f"/v1/admin/keys/{issued['id']}")
         assert again.status_code == 204, "revoking again changes nothing"
         problem(await one.admin.send("POST", f"/v1/admin/keys/{issued['id']}/rotate", json={}), 404, "not_found")
+
+
+async def test_without_redis_a_revoked_key_is_not_believed_for_a_second_more(open_gateway: OpenGateway):
+    """Told in looks at the version row and not in seconds: each replica looks twice in one, or stops believing."""
+    async with open_gateway(redis_url="redis://127.0.0.1:1") as one:
+        tenant = await one.tenant()
+        watches = [VersionWatch(one.services.database) for _ in range(2)]
+        secret = Secret(one.settings.secret.get_secret_value())
+        looking, stuck = (Principals(one.services.database, secret, watch) for watch in watches)
+        issued = await issue(one, tenant)
+        for watch, principals in zip(watches, (looking, stuck), strict=True):
+            await watch.look()
+            assert await principals.of(issued["key"]) is await principals.of(issued["key"]), "it is believed"
+
+        assert (await one.admin.send("DELETE", f"/v1/admin/keys/{issued['id']}")).status_code == 204
+
+        await watches[0].look()
+        watches[1]._looked -= STALE_AFTER  # As a second later, had no look succeeded since.
+        for principals in (looking, stuck):
+            with pytest.raises(RevokedKey):
+                await principals.of(issued["key"])
+        assert EVERY < STALE_AFTER <= 1
+
+
+async def test_a_refused_key_is_looked_up_once_and_drives_out_no_good_one(gateway: Gateway, tenant: Tenant):
+    database, principals = gateway.services.database, gateway.services.principals
+    await gateway.services.version.look()
+    known, unknown = await principals.of(tenant.key), make_key("live")
+    for key in (unknown, *(make_key("live") for _ in range(3))):
+        with pytest.raises(InvalidKey):
+            await principals.of(key)
+    await gateway.services.version.look()
+    before = database.round_trips
+    assert await principals.of(tenant.key) is known
+    for _ in range(3):
+        with pytest.raises(InvalidKey, match="There is no such key"):
+            await principals.of(unknown)
+    assert database.round_trips == before
 
 
 async def test_a_rotated_key_works_beside_its_successor_and_then_ends(gateway: Gateway, tenant: Tenant):
