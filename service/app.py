@@ -20,6 +20,7 @@ from service.quotas import endpoints as quotas
 from service.quotas.errors import RateLimited
 from service.quotas.turns import take_turn
 from service.reconciliation import endpoints as reconciliation
+from service.tenants import account_endpoints as accounts
 from service.tenants import endpoints as tenants
 from service.tenants import stop_endpoints as stops
 from service.wiring import Services
@@ -37,7 +38,9 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened() as found:
             app.state.services = found
-            beside = [asyncio.create_task(job) for job in (found.version.run(), found.key_uses.run())]
+            beside = [
+                asyncio.create_task(job) for job in (found.version.run(), found.key_uses.run(), found.upstreams.run())
+            ]
             try:
                 yield
             finally:
@@ -67,6 +70,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         numbers.operations_router,
         tenants.router,
         stops.router,
+        accounts.router,
         keys.router,
         quotas.own_router,
         quotas.router,

@@ -20,8 +20,9 @@ from pydantic import (
 )
 
 from service.kit.networks import Network, read_network
+from service.kit.sealing import Keyring
+from service.kit.urls import https_outside_loopback, scheme_and_host
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PREFIX = "NUMBERGATE_"
 # How alike two names must be for one to be a slip of the other, where 1 is the same. Below it are other words.
 ALIKE = 0.85
@@ -46,7 +47,7 @@ class BadConfiguration(Exception):
 
 def _scheme(*allowed: str) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
-        if _parts(url.get_secret_value())[0] not in allowed:
+        if scheme_and_host(url.get_secret_value())[0] not in allowed:
             raise ValueError(f"must look like {allowed[0]}://host/…")
         return url
 
@@ -92,34 +93,16 @@ def _header(key: SecretStr) -> SecretStr:
     return SecretStr(stripped)
 
 
+def _keyring(keys: SecretStr | None) -> SecretStr | None:
+    Keyring.parse(keys.get_secret_value() if keys else "")
+    return keys
+
+
 def _not_blank(secret: SecretStr) -> SecretStr:
     length = len("".join(secret.get_secret_value().split()))
     if length < SECRET_LENGTH:
         raise ValueError(f"must be {SECRET_LENGTH} characters or more, white space not counted; it has {length}")
     return secret
-
-
-def _https_outside_loopback(url: str) -> str:
-    # First of all, for the parser would take some of them out by itself.
-    if any(sign.isspace() or not sign.isprintable() for sign in url):
-        raise ValueError("must have no white space and no control characters")
-    scheme, host = _parts(url)
-    if scheme not in ("http", "https"):
-        raise ValueError("must look like https://host")
-    if scheme == "http" and host not in LOOPBACK:
-        raise ValueError("must be https outside loopback: the Teli key travels in a header")
-    if any(sign in url for sign in "@?#"):
-        raise ValueError("must be a base URL alone, without credentials, query or fragment")
-    return url.rstrip("/")
-
-
-def _parts(url: str) -> tuple[str, str]:
-    """Scheme and host; empty ones where it is no URL. No error of the parser may get out: it quotes the password."""
-    try:
-        parts = urlsplit(url)
-        return (parts.scheme, parts.hostname) if parts.hostname and parts.port != 0 else ("", "")
-    except ValueError:
-        return "", ""
 
 
 class FromEnvironment(BaseModel):
@@ -217,10 +200,11 @@ class Settings(FromEnvironment):
     redis_url: Annotated[SecretStr, _scheme("redis", "rediss"), AfterValidator(_redis_parameters)] = Field(
         alias="REDIS_URL"
     )
-    teli_base_url: Annotated[str, AfterValidator(_https_outside_loopback)] = Field(alias="TELI_BASE_URL")
+    teli_base_url: Annotated[str, AfterValidator(https_outside_loopback)] = Field(alias="TELI_BASE_URL")
     teli_api_key: Annotated[SecretStr, AfterValidator(_header)] = Field(alias="TELI_API_KEY")
     teli_tenant_id: str = Field("default", alias="NUMBERGATE_TELI_TENANT_ID", min_length=1, max_length=128)
     secret: Annotated[SecretStr, AfterValidator(_not_blank)] = Field(alias="NUMBERGATE_SECRET")
+    account_keys: Annotated[SecretStr | None, AfterValidator(_keyring)] = Field(None, alias="NUMBERGATE_ACCOUNT_KEYS")
 
     upstream_timeout: Seconds = Field(180, alias="NUMBERGATE_UPSTREAM_TIMEOUT")
     answer_within: Seconds = Field(20, alias="NUMBERGATE_ANSWER_WITHIN")
@@ -249,6 +233,21 @@ class Settings(FromEnvironment):
     def default_price(self) -> int:
         """Micro-units that a purchase is reckoned at: its setup and its first month."""
         return self.default_price_setup + self.default_price_monthly
+
+    @property
+    def keyring(self) -> Keyring:
+        """What the keys of upstream accounts are encrypted with; empty where nothing is set."""
+        return Keyring.parse(self.account_keys.get_secret_value() if self.account_keys else "")
+
+    @property
+    def secrets(self) -> list[str]:
+        """Whatever must stand in no log."""
+        keys = self.account_keys.get_secret_value() if self.account_keys else ""
+        return [
+            self.teli_api_key.get_secret_value(),
+            self.secret.get_secret_value(),
+            *(entry.partition(":")[2] for entry in re.split(r"[\s,]+", keys)),
+        ]
 
     # Each is held to one that stands before it, so that it is told together with whatever else is wrong.
     @field_validator("settling_window")

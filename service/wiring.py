@@ -44,11 +44,13 @@ from service.reconciliation.resolver import Resolver
 from service.reconciliation.sightings import Sightings
 from service.settings import Settings
 from service.teli.client import TeliClient
+from service.tenants.accounts import Accounts
 from service.tenants.administration import Administration
 from service.tenants.directory import Directory
 from service.tenants.listings import Listings
 from service.tenants.principals import Principals
 from service.tenants.stops import Stops
+from service.tenants.upstreams import AccountUpstreams
 from service.tenants.uses import KeyUses
 from service.tenants.version import VersionWatch
 
@@ -57,7 +59,7 @@ from service.tenants.version import VersionWatch
 class Services:
     database: Database
     kv: KeyValue
-    teli: TeliClient
+    upstreams: AccountUpstreams
     drain: Drain
     version: VersionWatch
     principals: Principals
@@ -67,6 +69,7 @@ class Services:
     administration: Administration
     listings: Listings
     stops: Stops
+    accounts: Accounts
     gate: Gate
     quotas: QuotaAdministration
     quota_view: QuotaView
@@ -99,28 +102,31 @@ async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
         teli = TeliClient(
             settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=settings.upstream_timeout
         )
-        stack.push_async_callback(teli.close)
-        yield assemble(settings, database, kv, teli)
+        found = assemble(settings, database, kv, teli)
+        stack.push_async_callback(found.upstreams.close)
+        yield found
 
 
 def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliClient) -> Services:
-    """The services over connections that somebody else opened and will close."""
+    """The services over connections that somebody else opened and will close. `teli`: the deployment's own account."""
     secret = Secret(settings.secret.get_secret_value())
     cursors = Cursors(secret)
     version = VersionWatch(database)
+    keyring = settings.keyring
+    upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
     window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
     owned, steps = Numbers(database), Steps(database)
-    confirmation = Confirmation(owned, teli, mark_keep=settings.mark_keep)
-    changes = Changes(owned, steps, teli, confirmation)
-    release = Release(owned, steps, teli, confirmation, settling_window=settings.settling_window)
+    confirmation = Confirmation(owned, upstreams, mark_keep=settings.mark_keep)
+    changes = Changes(owned, steps, upstreams, confirmation)
+    release = Release(owned, steps, upstreams, confirmation, settling_window=settings.settling_window)
     ledger = Ledger(database)
     provisioning = Provisioning(
         ledger=ledger,
         gate=gate,
-        sending=Sending(ledger, gate, teli, drain),
-        directory=Directory(database, teli),
+        sending=Sending(ledger, gate, upstreams, drain),
+        directory=Directory(database, upstreams),
         secret=secret,
         drain=drain,
         answer_within=settings.answer_within,
@@ -130,7 +136,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     return Services(
         database=database,
         kv=kv,
-        teli=teli,
+        upstreams=upstreams,
         drain=drain,
         version=version,
         principals=Principals(database, secret, version),
@@ -140,6 +146,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         administration=Administration(database, secret, key_environment=settings.key_environment),
         listings=Listings(database, cursors),
         stops=Stops(database),
+        accounts=Accounts(database, secret, keyring, cursors),
         gate=gate,
         quotas=QuotaAdministration(database, gate, price=settings.default_price),
         quota_view=QuotaView(database, cursors, price=settings.default_price),
@@ -157,14 +164,14 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ),
         key_listing=KeyListing(database, cursors),
         ledger=ledger,
-        existing=ExistingNumbers(database, teli),
+        existing=ExistingNumbers(database, upstreams),
         lists=Lists(database, cursors, window=window),
         decisions=Decisions(database, window=window, mark_keep=settings.mark_keep),
         resolver=Resolver(
             ledger,
             Sightings(database, window=window),
             Doubts(database),
-            teli,
+            upstreams,
             window=window,
             write_off=timedelta(seconds=settings.write_off),
             doubts_every=settings.resolve_interval,
@@ -175,6 +182,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             database=database.ping,
             redis=kv.ping,
             purchases=lambda: purchases_open(database),
+            accounts=lambda: bool(upstreams.out_of_service),
             draining=lambda: drain.begun,
         ),
     )

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
@@ -18,10 +20,12 @@ from service.tenants.accounts import ensure_account
 from service.tenants.models import Account, Stop
 from service.wiring import Services, services
 
+ACCOUNTS_EVERY = 0.5
 FOLLOW_UPS_EVERY = 0.25
 LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
 PRUNED_EVERY = 3600.0
+OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
 
 
@@ -29,19 +33,17 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Run until `stop`; a step under way is finished first."""
     async with services(settings, "numbergate_worker") as found:
         await ensure_account(found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id)
-        await _work(settings, found, stop)
+        await work_with(settings, found, stop)
         await found.numbers.follow_ups.finish()
     log.info("worker stopped")
 
 
-async def _work(settings: Settings, found: Services, stop: asyncio.Event) -> None:
+async def work_with(settings: Settings, found: Services, stop: asyncio.Event) -> None:
+    """As `work`, with services that somebody else opened and will close."""
     async with asyncio.TaskGroup() as group:
         for name, job, pause in (
-            ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
-            ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
-            ("follow-ups", lambda: _follow_up(found), FOLLOW_UPS_EVERY),
+            ("accounts", partial(_work_for_new_accounts, settings, found, group, set(), stop), ACCOUNTS_EVERY),
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
-            ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
             ("quota counters", found.drift.run, settings.sweep_interval),
             ("pruning", found.pruning.run, PRUNED_EVERY),
@@ -49,6 +51,26 @@ async def _work(settings: Settings, found: Services, stop: asyncio.Event) -> Non
             group.create_task(_repeat(name, job, pause, stop))
         log.info("worker started")
         await stop.wait()
+
+
+async def _work_for_new_accounts(
+    settings: Settings, found: Services, group: asyncio.TaskGroup, begun: set[UUID], stop: asyncio.Event
+) -> None:
+    """What is done for one account at a time has a task of its own for each, so that none waits for another's Teli."""
+    await found.version.look()
+    await found.upstreams.follow()
+    for account_id, account in found.upstreams.accounts.items():
+        if account_id in begun:
+            continue
+        begun.add(account_id)
+        for name, job, pause in (
+            ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
+            ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
+            ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
+            ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
+        ):
+            group.create_task(_repeat(f"{name} of {account}", partial(job, account_id), pause, stop))
+        log.info("worked for", account=account)
 
 
 async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, stop: asyncio.Event) -> None:
@@ -69,8 +91,8 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
             continue
 
 
-async def _follow_up(found: Services) -> None:
-    while await found.numbers.follow_ups.begin_due():
+async def _follow_up(found: Services, account_id: UUID) -> None:
+    while await found.numbers.follow_ups.begin_due(account_id):
         continue
 
 
@@ -82,12 +104,20 @@ async def _lapse(found: Services) -> None:
 
 async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
-        for state in ("doubtful", "unresolved"):
-            DOUBTS_OPEN.labels(state).set(await session.scalar(select(func.count()).where(Intent.state == state)) or 0)
         for scope in ("global", "tenant", "account"):
             STOPS.labels(scope).set(await session.scalar(select(func.count()).where(Stop.scope == scope)) or 0)
+        doubts: dict[tuple[str, UUID], int] = {
+            (state, account_id): count
+            for state, account_id, count in await session.execute(
+                select(Intent.state, Intent.account_id, func.count())
+                .where(Intent.state.in_(OPEN_DOUBTS))
+                .group_by(Intent.state, Intent.account_id)
+            )
+        }
         for account in await session.scalars(select(Account)):
             LANE_MODE.labels(account.name).set(account.mode == "lane")
+            for state in OPEN_DOUBTS:
+                DOUBTS_OPEN.labels(state, account.name).set(doubts.get((state, account.id), 0))
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

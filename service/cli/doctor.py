@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from rich.console import Console
@@ -18,16 +19,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.cli.faults import BAD_CONFIGURATION, FAILED
 from service.cli.findings import Observed, observed, standing
-from service.cli.reads import reading
+from service.cli.reads import reading, reading_at
 from service.cli.upstream import LISTEN, look
 from service.cli.words import count_of
 from service.db import Database, Role, WrongRole, open_database
 from service.inventory.accounts import Standings, read_standings
 from service.kit.errors import StorageUnavailable
+from service.kit.sealing import CannotOpen, Keyring
 from service.kv import KeyValue, RedisAway
 from service.migrations import NotMigrated, check_migrated
 from service.settings import BadConfiguration, Settings
+from service.teli.client import TeliClient
 from service.teli.directory import read_organizations
+from service.tenants.upstreams import Filed, filed_accounts, place_of
 
 ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
 ROLES_MEND = "docs/operate.md has the statements for roles and logins"
@@ -37,7 +41,7 @@ CHECK_WITHIN = 15.0
 SIGNS = {"settled": "[green]seen [/]", "open": "[yellow]open [/]", "fault": "[red]fault[/]"}
 HEADINGS = {
     "upstream": "What Teli's answers show, and what it means; nothing but GET was sent",
-    "account": "How the account stands here",
+    "account": "How each account stands here",
 }
 
 
@@ -105,7 +109,11 @@ async def _look_closer(settings: Settings, organization: str | None, user: str |
     standings = await _standings(settings)
     async with reading(settings, listen=LISTEN) as found:
         seen = await look(found, standings, organization=organization, user=user)
-    accounts = [one for account in standings.accounts for one in standing(account)] if standings is not None else []
+    accounts = [
+        replace(one, seen=f"{account.name}: {one.seen}", facts={"account": account.name, **one.facts})
+        for account in (standings.accounts if standings is not None else ())
+        for one in standing(account)
+    ]
     return {"upstream": list(observed(seen, standings)), "account": accounts}
 
 
@@ -119,7 +127,7 @@ async def _standings(settings: Settings) -> Standings | None:
 
 
 async def _findings(settings: Settings) -> list[Finding]:
-    """Migrations and clock are looked at only where the database lets us in."""
+    """Migrations, clock and further accounts are looked at only where the database lets us in."""
     roles: list[Role] = []
     database = await _finding("database", _database(settings, roles))
     return [
@@ -128,6 +136,7 @@ async def _findings(settings: Settings) -> list[Finding]:
         *([await _finding("clock", _clock(settings, roles[0]))] if roles else []),
         await _finding("redis", _redis(settings)),
         await _finding("upstream", _upstream(settings)),
+        *([await _finding("accounts", _accounts(settings, roles[0]))] if roles else []),
     ]
 
 
@@ -215,14 +224,55 @@ async def _redis(settings: Settings) -> str:
 
 
 async def _upstream(settings: Settings) -> str:
-    """One read, of the organisations; a key that may not read them is told apart from one that is refused."""
     async with reading(settings, listen=CHECK_WITHIN) as found:
-        heard = await found.teli.organizations()
+        return await _lists_organizations(found.teli, url="TELI_BASE_URL", key="TELI_API_KEY")
+
+
+async def _lists_organizations(teli: TeliClient, *, url: str, key: str) -> str:
+    """One read, of the organisations; a key that may not read them is told apart from one that is refused.
+
+    `url` and `key`: where what is wrong with either is mended.
+    """
+    heard = await teli.organizations()
     if heard.kind != "answer":
-        raise Unwell(f"cannot be reached: {heard.detail}", "check TELI_BASE_URL and the way there")
+        raise Unwell(f"cannot be reached: {heard.detail}", f"check {url} and the way there")
     if heard.status in (401, 403):
-        raise Unwell(f"refuses the key with {heard.status}", "check TELI_API_KEY")
+        raise Unwell(f"refuses the key with {heard.status}", f"check {key}")
     organizations = read_organizations(heard)
     if organizations is None:
-        raise Unwell(f"answered {heard.status}, and no list of organisations", "check TELI_BASE_URL")
+        raise Unwell(f"answered {heard.status}, and no list of organisations", f"check {url}")
     return f"takes the key and lists {count_of(len(organizations), 'organisation')}"
+
+
+async def _accounts(settings: Settings, role: Role) -> str:
+    """Accounts with keys of their own: whether each key opens here, and Teli takes it."""
+    async with _opened(settings, role) as database:
+        try:
+            await check_migrated(database)
+        except NotMigrated:
+            return "not looked at before the migrations"
+        filed = await filed_accounts(database)
+    stored = {account_id: one for account_id, one in filed.items() if one.sealed is not None}
+    told = await asyncio.gather(
+        *(_account(account_id, one, settings.keyring) for account_id, one in stored.items()), return_exceptions=True
+    )
+    for error in told:
+        if isinstance(error, BaseException):
+            raise error
+    if not stored:
+        return "none beside the deployment's own"
+    return f"{count_of(len(stored), 'account')} beside the deployment's own, each with a key that opens and is taken"
+
+
+async def _account(account_id: UUID, filed: Filed, keyring: Keyring) -> None:
+    assert filed.sealed is not None
+    try:
+        key = keyring.open(filed.sealed, *place_of(account_id, filed.base_url))
+    except CannotOpen as error:
+        mend = "NUMBERGATE_ACCOUNT_KEYS must have the key it is encrypted with; else replace the account's key"
+        raise Unwell(f"{filed.name} is out of service: {error}", mend) from None
+    async with reading_at(filed.base_url, key, listen=CHECK_WITHIN / 2) as found:
+        try:
+            await _lists_organizations(found.teli, url="its base_url", key="the account's key")
+        except Unwell as fault:
+            raise Unwell(f"{filed.name} {fault}", fault.mend) from None

@@ -21,7 +21,9 @@ cli = typer.Typer(
     help="A gateway that buys phone numbers once, never loses one, and explains every charge.",
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
+accounts = typer.Typer(no_args_is_help=True, help="Upstream accounts.")
 cli.add_typer(keys, name="keys")
+cli.add_typer(accounts, name="accounts")
 cli.add_typer(doubts, name="doubts")
 cli.add_typer(orphans, name="orphans")
 cli.add_typer(ghosts, name="ghosts")
@@ -219,6 +221,17 @@ def create_finance(name: Owner, network: Networks = None) -> None:
     from service.cli.processes import run_create_key
 
     raise SystemExit(run_create_key("finance", name, _networks(network)))
+
+
+@accounts.command("reencrypt")
+def reencrypt(json: Json = False) -> None:
+    """Encrypt the keys of all accounts under the first key of NUMBERGATE_ACCOUNT_KEYS, in the database of DATABASE_URL.
+
+    May be stopped, run again, and run beside traffic.
+    """
+    from service.cli.processes import run_reencrypt
+
+    raise SystemExit(run_reencrypt(json=json))
 
 
 def run() -> None:

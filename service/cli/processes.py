@@ -7,7 +7,7 @@ from contextlib import ExitStack, nullcontext
 from socket import socket
 from typing import Any, Literal
 
-from service.cli.faults import CannotStart, failed, settings_or_exit
+from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
 from service.settings import MigrationSettings, Settings
 
@@ -99,6 +99,34 @@ def run_create_key(kind: Literal["admin", "finance", "operator"], name: str, net
     return _run(main())
 
 
+def run_reencrypt(*, json: bool) -> int:
+    """Returns the exit code: 1 where a key cannot be opened, which leaves it as it is."""
+    import dataclasses
+    import json as jsonlib
+
+    from service.tenants.accounts import Reencrypted
+    from service.tenants.administration import Author
+    from service.wiring import services
+
+    settings = settings_or_exit(Settings)
+    done = Reencrypted()
+
+    async def main() -> None:
+        nonlocal done
+        async with services(settings, "numbergate_api") as found:
+            done = await found.accounts.reencrypt(Author("command line"))
+
+    if (code := _run(main())) != 0:
+        return code
+    if json:
+        print(jsonlib.dumps(dataclasses.asdict(done)))
+    else:
+        print(f"encrypted anew: {done.anew}, already so: {done.before}")
+    for why in done.not_opened:
+        failed(f"not encrypted anew: {why}")
+    return FAILED if done.not_opened else 0
+
+
 def _prepare(settings: Settings, host: str) -> None:
     """Logs and metrics. Raises: CannotStart."""
     from service.observability.logs import configure_logs
@@ -107,7 +135,7 @@ def _prepare(settings: Settings, host: str) -> None:
     configure_logs(
         form=settings.log_format,
         level=settings.log_level,
-        secrets=[settings.teli_api_key.get_secret_value(), settings.secret.get_secret_value()],
+        secrets=settings.secrets,
     )
     if settings.metrics_port is not None:
         try:

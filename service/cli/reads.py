@@ -3,7 +3,7 @@
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -49,14 +49,17 @@ class Reading:
     transport: GetsOnly = field(repr=False)
 
 
+def reading(settings: Settings, *, listen: float) -> AbstractAsyncContextManager[Reading]:
+    """Of the deployment's own account; as `reading_at`."""
+    return reading_at(settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=listen)
+
+
 @asynccontextmanager
-async def reading(settings: Settings, *, listen: float) -> AsyncIterator[Reading]:
-    """A client of the deployment's Teli that can only read. `listen`: as `TeliClient`'s, in seconds."""
-    verify = ssl.create_default_context() if settings.teli_base_url.startswith("https:") else False
+async def reading_at(base_url: str, key: str, *, listen: float) -> AsyncIterator[Reading]:
+    """A client of a Teli that can only read. `listen`: as `TeliClient`'s, in seconds."""
+    verify = ssl.create_default_context() if base_url.startswith("https:") else False
     transport = GetsOnly(httpx.AsyncHTTPTransport(verify=verify, trust_env=False))
-    teli = TeliClient(
-        settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=listen, transport=transport
-    )
+    teli = TeliClient(base_url, key, listen=listen, transport=transport)
     try:
         yield Reading(teli, transport)
     finally:

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from service.cli.faults import failed, told_faults
 from service.cli.words import fit
-from service.settings import LOOPBACK, BadConfiguration, FromEnvironment
+from service.kit.urls import LOOPBACK
+from service.settings import BadConfiguration, FromEnvironment
 
 PATIENCE = 60.0
 # A doubt is looked up with its evidence and candidates, so that larger pages keep the ledger busy.

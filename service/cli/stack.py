@@ -1,6 +1,7 @@
 """The whole stack on one machine: engines, simulator, API and worker, each a process of its own, as in production."""
 
 import asyncio
+import base64
 import json
 import secrets
 import time
@@ -133,6 +134,9 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
             "NUMBERGATE_TELI_TENANT_ID": provision.TELI_TENANT,
             "NUMBERGATE_KEY_ENVIRONMENT": provision.KEY_ENVIRONMENT,
         }
+        if wanted.settings.account_keys is None:
+            made = credentials.get("account_keys", lambda: f"up:{base64.b64encode(secrets.token_bytes(32)).decode()}")
+            environment["NUMBERGATE_ACCOUNT_KEYS"] = made
         metrics_port = wanted.settings.metrics_port or free_port()
         await api.begin(environment | {"NUMBERGATE_METRICS_PORT": str(metrics_port)})
         await worker.begin(environment | {"NUMBERGATE_METRICS_PORT": ""})

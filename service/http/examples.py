@@ -109,7 +109,8 @@ STOP = {
     "actor": f"key:{OPERATION_ID}",
     "at": MOMENT,
 }
-FILED_ORGANIZATION = {"id": ORGANIZATION, "name": "Detroit office"}
+ACCOUNT_ID = "01a2093a-4c1e-7c02-8d35-2b6f0a9d1e44"
+FILED_ORGANIZATION = {"id": ORGANIZATION, "name": "Detroit office", "account_id": None}
 FILED_USER = {
     "id": USER,
     "organization_id": ORGANIZATION,
@@ -117,7 +118,29 @@ FILED_USER = {
     "email": "ada@example.com",
     "exclusive": False,
 }
-TENANT = {"id": "dialler", "name": "Dialler", "organization_ids": [ORGANIZATION], "state": "active"}
+TENANT = {
+    "id": "dialler",
+    "name": "Dialler",
+    "organization_ids": [ORGANIZATION],
+    "state": "active",
+    "account_id": ACCOUNT_ID,
+}
+ACCOUNT = {
+    "id": ACCOUNT_ID,
+    "name": "europe",
+    "base_url": "https://api.teli.ai",
+    "teli_tenant_id": "acme-europe",
+    "mode": "mark",
+    "listed_at": MOMENT,
+    "created_at": MOMENT,
+    "in_service": True,
+    "key": {
+        "hint": "x7Qd",
+        "encrypted_with": "2026-11",
+        "changed_at": MOMENT,
+        "changed_by": f"key:{OPERATION_ID}",
+    },
+}
 LISTED_KEY = {
     "id": OPERATION_ID,
     "kind": "service",
@@ -152,7 +175,7 @@ ONE = {"value": 1, "exact": True}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Alive": {"status": "ok"},
-    "Ready": {"status": "ready", "database": "ok", "redis": "ok", "purchases": "open"},
+    "Ready": {"status": "ready", "database": "ok", "redis": "ok", "purchases": "open", "accounts": "ok"},
     "NumberCreate": {
         "area_code": "313",
         "user_id": USER,
@@ -219,6 +242,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "result": BOUGHT,
         "problem": None,
     },
+    "AccountCreate": {
+        "name": "europe", "base_url": "https://api.teli.ai", "teli_tenant_id": "acme-europe", "key": "teli-0123456789"
+    },
+    "AccountPut": {"name": "europe"},
+    "AccountKeyPut": {"key": "teli-9876543210"},
+    "AccountOut": ACCOUNT,
+    "AccountPage": {"items": [ACCOUNT], "next_cursor": None, "total": ONE},
     "OrganizationPut": {"name": "Detroit office"},
     "OrganizationOut": FILED_ORGANIZATION,
     "OrganizationPage": {"items": [FILED_ORGANIZATION], "next_cursor": None, "total": ONE},
@@ -295,6 +325,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
 PARAMETERS: dict[str, str] = {
+    "account_id": ACCOUNT_ID,
     "phone_number": "+13135550142",
     "number_id": NUMBER_ID,
     "operation_id": OPERATION_ID,

@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from service.db import Database
 from service.reconciliation.judgement import GHOST_LOOKS
 from service.reconciliation.lists import GHOSTS
+from service.tenants.upstreams import DEFAULT
 
 ACCOUNTS = text("""
     SELECT a.id, a.name, a.mode, coalesce(a.mode_changed_at, a.created_at) AS mode_since,
@@ -26,11 +27,14 @@ GHOSTS_OF_ACCOUNTS = text(
     f"SELECT n.account_id, count(*) AS ghosts FROM ({GHOSTS}) g"  # noqa: S608 - both are our own
     " JOIN numbers n ON n.id = g.id GROUP BY n.account_id"
 )
-# Whoever holds a number has rows to look at; of several, whoever bought last.
+# Whoever holds a number has rows to look at; of several, whoever bought last. By the deployment's own account alone,
+# for that is the one that Teli is asked by.
 OWNER = text("""
-    (SELECT organization_id, user_id FROM numbers WHERE state = 'active' ORDER BY acquired_at DESC, id DESC LIMIT 1)
+    (SELECT n.organization_id, n.user_id FROM numbers n JOIN accounts a ON a.id = n.account_id AND a.name = :own
+     WHERE n.state = 'active' ORDER BY n.acquired_at DESC, n.id DESC LIMIT 1)
     UNION ALL
-    (SELECT organization_id, id FROM users ORDER BY created_at, organization_id, id LIMIT 1)
+    (SELECT u.organization_id, u.id FROM users u JOIN organizations o ON o.id = u.organization_id
+     WHERE o.account_id IS NULL ORDER BY u.created_at, u.organization_id, u.id LIMIT 1)
     LIMIT 1
 """)
 
@@ -54,7 +58,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """`owner`: an organisation and a user of it that Teli should know; `organizations`: all that are filed."""
+    """`owner`: an organisation and a user of it that Teli should know; `organizations`: all that are filed and have no
+    account of their own.
+    """
 
     accounts: tuple[Standing, ...]
     owner: tuple[str, str] | None
@@ -68,8 +74,9 @@ async def read_standings(database: Database, *, window: timedelta) -> Standings:
     """
     async with database.acting(duty="admin", sees=("*",)) as session:
         accounts = (await session.execute(ACCOUNTS)).all()
-        owner = (await session.execute(OWNER)).one_or_none()
-        filed = (await session.execute(text("SELECT id FROM organizations ORDER BY id"))).scalars().all()
+        owner = (await session.execute(OWNER, {"own": DEFAULT})).one_or_none()
+        query = text("SELECT id FROM organizations WHERE account_id IS NULL ORDER BY id")
+        filed = (await session.execute(query)).scalars().all()
     # What listings showed is an operator's to read, as the short list itself is.
     async with database.acting(duty="operator", sees=("*",)) as session:
         counted = await session.execute(GHOSTS_OF_ACCOUNTS, {"window": window, "enough": GHOST_LOOKS})

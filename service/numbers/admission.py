@@ -67,7 +67,7 @@ class Admissions:
         if admission.outcome != "busy":
             return admission
         try:
-            with self._standing_in(ask["account_id"], admission.said) as line:
+            with self._standing_in(admission.said) as line:
                 while admission.outcome == "busy" and monotonic() < give_up:
                     await line.turn(admission.said["place"], until=give_up)
                     admission = await self._ledger.admit(ask)
@@ -87,8 +87,9 @@ class Admissions:
                 line.wake()
 
     @contextmanager
-    def _standing_in(self, account: str, busy: dict[str, Any]) -> Iterator[Line]:
-        line = self._lines.setdefault((account, busy["queue"]), Line())
+    def _standing_in(self, busy: dict[str, Any]) -> Iterator[Line]:
+        place = (busy["account_id"], busy["queue"])
+        line = self._lines.setdefault(place, Line())
         line.waiting[busy["place"]] = asyncio.Event()
         try:
             yield line
@@ -96,7 +97,7 @@ class Admissions:
             del line.waiting[busy["place"]]
             line.wake()
             if not line.waiting:
-                del self._lines[account, busy["queue"]]
+                del self._lines[place]
 
     async def _step_out(self, tenant: str, intent: UUID) -> None:
         try:

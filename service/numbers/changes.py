@@ -23,7 +23,7 @@ from service.numbers.repository import CHANGEABLE, Numbers, wanted_of
 from service.numbers.standing import own_row
 from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS
-from service.teli.client import TeliClient
+from service.teli.client import Upstreams
 from service.teli.heard import Heard
 from service.teli.listing import Row
 
@@ -35,10 +35,10 @@ log = structlog.get_logger()
 
 
 class Changes:
-    def __init__(self, numbers: Numbers, steps: Steps, teli: TeliClient, confirmation: Confirmation) -> None:
+    def __init__(self, numbers: Numbers, steps: Steps, upstreams: Upstreams, confirmation: Confirmation) -> None:
         self._numbers = numbers
         self._steps = steps
-        self._teli = teli
+        self._upstreams = upstreams
         self._confirmation = confirmation
 
     async def push(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
@@ -68,10 +68,11 @@ class Changes:
                     return Later("no listing to be had", found=step.answer)
                 case _:
                     return self._not_alone(step, number)
+        teli = await self._upstreams.of(number.account_id)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
             return LOST
-        heard = await self._teli.update_agent(number.phone_number, body, send_by=send_by)
+        heard = await teli.update_agent(number.phone_number, body, send_by=send_by)
         if heard.kind != "answer" or heard.status is None:
             return Later(heard.detail or "broken")
         if took_effect(heard):
@@ -113,10 +114,11 @@ class Changes:
             await self._numbers.unmarked(step, row.nickname or "", tenant)
             return Done("mark was gone")
         nickname = (await self._numbers.get(step.number_id, tenant)).nickname or ""
+        teli = await self._upstreams.of(number.account_id)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
             return LOST
-        heard = await self._teli.update_agent(number.phone_number, {"nickname": nickname}, send_by=send_by)
+        heard = await teli.update_agent(number.phone_number, {"nickname": nickname}, send_by=send_by)
         if took_effect(heard):
             await self._numbers.unmarked(step, nickname, tenant)
             return Done("mark taken off")

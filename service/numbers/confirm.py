@@ -11,7 +11,7 @@ from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
 from service.numbers.repository import Numbers, RowTaken
 from service.numbers.steps import Done, Later
-from service.teli.client import TeliClient
+from service.teli.client import Upstreams
 from service.teli.directory import read_users
 from service.teli.listing import Listing, Row
 from service.teli.shared import SharedListings
@@ -21,10 +21,10 @@ MISSING_IS_LOOKED_FOR_EVERY = 3600.0
 
 
 class Confirmation:
-    def __init__(self, numbers: Numbers, teli: TeliClient, *, mark_keep: float) -> None:
+    def __init__(self, numbers: Numbers, upstreams: Upstreams, *, mark_keep: float) -> None:
         self._numbers = numbers
-        self._teli = teli
-        self._listings = SharedListings(teli)
+        self._upstreams = upstreams
+        self._listings = SharedListings(upstreams)
         self._mark_keep = mark_keep
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
@@ -66,7 +66,7 @@ class Confirmation:
 
     async def listing(self, number: Number, *, whole: bool) -> Listing | None:
         """A fresh listing of the number's user, or with `whole` of its organisation; None where none can be had."""
-        return await self._listings.fresh(number.organization_id, number.user_id, whole=whole)
+        return await self._listings.fresh(number.account_id, number.organization_id, number.user_id, whole=whole)
 
     async def _owner_agrees(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
         """Rows carry either form of an id; one that is not known yet is asked for."""
@@ -76,7 +76,8 @@ class Confirmation:
         return row.user_id == known or row.user_id == await self._learn(number, tenant)
 
     async def _learn(self, number: Number, tenant: TenantId | None) -> str | None:
-        users = read_users(await self._teli.users(number.organization_id)) or []
+        teli = await self._upstreams.of(number.account_id)
+        users = read_users(await teli.users(number.organization_id)) or []
         uuid = next((user.uuid for user in users if user.unique_id == number.user_id), None)
         if uuid is not None:
             await self._numbers.learn_user(number, uuid, tenant)

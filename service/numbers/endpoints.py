@@ -164,7 +164,7 @@ async def create_number(
     """
     if idempotency_key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
-    if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id):
+    if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id, *caller.teli_tenant_ids):
         raise NotYourTenant
     caller.check_user(body.user_id)
     ask = Ask(idempotency_key, fingerprint(_said(caller, body)))

@@ -1,6 +1,7 @@
 """Which step is done by whom; used by requests that want their own step done now, and by the worker for the rest."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from service.numbers.purchases import OperationState
 from service.numbers.release import Release
 from service.numbers.steps import Done, Later, Steps
 
-# Steps that the worker has under way.
+# Steps that the worker has under way, of each account that it works for by itself.
 AT_ONCE = 32
 # Those that are over, as operations; any other is pending.
 STEP_STATES: dict[str, OperationState] = {"done": "succeeded", "failed": "failed", "unresolved": "unresolved"}
@@ -38,22 +39,24 @@ class FollowUps:
             "release": release.perform,
         }
         self._under_way: set[asyncio.Task[None]] = set()
-        self._due: set[asyncio.Task[None]] = set()
+        self._due: defaultdict[UUID | None, set[asyncio.Task[None]]] = defaultdict(set)
 
-    async def begin_due(self) -> Collection[asyncio.Task[None]]:
+    async def begin_due(self, account: UUID | None = None) -> Collection[asyncio.Task[None]]:
         """Claim what is due, for every tenant, and begin it; waits only until there is room for one more.
 
-        None waits for another: a number whose call to Teli takes its time holds up nobody else's.
+        None waits for another: a number whose call to Teli takes its time holds up nobody else's. Nor does an account
+        whose calls all do, where each is worked for by itself: `account`, else all of them together.
         """
-        if len(self._due) >= AT_ONCE:
-            await asyncio.wait(self._due, return_when=asyncio.FIRST_COMPLETED)
-        steps = await self._steps.claim(limit=AT_ONCE - len(self._due))
-        return [self._begin(self._perform(step, None), self._due) for step in steps]
+        due = self._due[account]
+        if len(due) >= AT_ONCE:
+            await asyncio.wait(due, return_when=asyncio.FIRST_COMPLETED)
+        steps = await self._steps.claim(account=account, limit=AT_ONCE - len(due))
+        return [self._begin(self._perform(step, None), due) for step in steps]
 
     async def finish(self) -> None:
         """Wait for what `begin_due` began."""
-        while self._due:
-            await asyncio.wait(self._due)
+        while due := [task for tasks in self._due.values() for task in tasks]:
+            await asyncio.wait(due)
 
     async def run_now(self, tenant: TenantId, step_id: UUID, *, within: float) -> Step:
         """Perform one step at once and tell how it stands after its first try, or after `within` seconds at most.

@@ -241,7 +241,6 @@ class Provisioning:
         caller, wish, ask = purchase.caller, purchase.wish, purchase.ask
         question = {
             "tenant_id": caller.tenant,
-            "account_id": str(caller.account_id),
             "intent_id": str(purchase.intent_id),
             "organization_id": wish.organization_id,
             "user_id": wish.user_id,
@@ -255,10 +254,12 @@ class Provisioning:
             "replica": str(self._replica),
             "lease_seconds": self._lease,
             "price": self._price,
+            "by_account": True,
         }
         admission = await self._admissions.admit(question)
         if admission.outcome == "unknown_user":
-            if not await self._directory.file_user(caller.tenant, wish.organization_id, wish.user_id):
+            account_id = UUID(admission.said["account_id"])
+            if not await self._directory.file_user(account_id, caller.tenant, wish.organization_id, wish.user_id):
                 raise UnknownUser
             admission = await self._admissions.admit(question)
         match admission.outcome:

@@ -73,7 +73,10 @@ class Pending:
 
 @dataclass(slots=True, eq=False)
 class Purchase:
-    """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none."""
+    """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none.
+
+    `account_id`: of the account that it is sent by, as the admission said.
+    """
 
     caller: Principal
     wish: Wish
@@ -83,6 +86,7 @@ class Purchase:
     intent_id: UUID
     admitted: "asyncio.Future[Admission]"
     task: "asyncio.Task[Answered | None]" = field(init=False)
+    account_id: UUID | None = None
     exchange: "asyncio.Task[Heard] | None" = None
     heard: Heard | None = None
 

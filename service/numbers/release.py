@@ -23,7 +23,7 @@ from service.numbers.repository import Numbers
 from service.numbers.standing import Unfound, own_row
 from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS
-from service.teli.client import TeliClient
+from service.teli.client import Upstreams
 from service.teli.heard import Heard
 from service.teli.listing import Row
 
@@ -34,11 +34,17 @@ log = structlog.get_logger()
 
 class Release:
     def __init__(
-        self, numbers: Numbers, steps: Steps, teli: TeliClient, confirmation: Confirmation, *, settling_window: float
+        self,
+        numbers: Numbers,
+        steps: Steps,
+        upstreams: Upstreams,
+        confirmation: Confirmation,
+        *,
+        settling_window: float,
     ) -> None:
         self._numbers = numbers
         self._steps = steps
-        self._teli = teli
+        self._upstreams = upstreams
         self._confirmation = confirmation
         self._settling_window = settling_window
 
@@ -80,10 +86,11 @@ class Release:
                     return await self._not_listed(step, number, "its row is listed no more", tenant)
                 case "given out anew":
                     return await self._unresolved(step, number, "its E.164 is listed under another row id", None)
+        teli = await self._upstreams.of(number.account_id)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
             return LOST
-        heard = await self._teli.release(number.phone_number, send_by=send_by)
+        heard = await teli.release(number.phone_number, send_by=send_by)
         return await self._read(step, number, heard, tenant)
 
     async def _look(self, number: Number) -> Literal["there"] | Unfound:

@@ -7,12 +7,14 @@ where the ledger cannot take it, an alarm in the log with all that a person need
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from service.http.problems import MEDIA_TYPE, problem_body
 from service.idempotency.answers import Answer
 from service.kit.clock import monotonic, rfc3339, utc_now
+from service.kit.errors import ServiceError
 from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import refusal, sale
@@ -22,7 +24,7 @@ from service.numbers.marks import mark_of
 from service.numbers.purchases import Answered, Purchase
 from service.observability.metrics import ALARMS, PURCHASES, SETTLE_RETRIES, UPSTREAM_SECONDS
 from service.quotas.gate import Gate
-from service.teli.client import SendBy, TeliClient
+from service.teli.client import SendBy, Upstreams
 from service.teli.heard import DETAIL_LIMIT, Heard
 from service.teli.reading import Refused, Sold, read_create
 
@@ -39,10 +41,10 @@ def lease(upstream_timeout: float) -> float:
 
 
 class Sending:
-    def __init__(self, ledger: Ledger, gate: Gate, teli: TeliClient, drain: Drain) -> None:
+    def __init__(self, ledger: Ledger, gate: Gate, upstreams: Upstreams, drain: Drain) -> None:
         self._ledger = ledger
         self._gate = gate
-        self._teli = teli
+        self._upstreams = upstreams
         self._drain = drain
 
     async def listen(self, purchase: Purchase, admission: Admission) -> Heard:
@@ -54,7 +56,8 @@ class Sending:
             "tenant_id": admission.said["teli_tenant_id"],
             "nickname": (purchase.mark + (wish.nickname or "")).rstrip(),
         }
-        purchase.exchange = asyncio.create_task(self._send(body, admission.send_by))
+        account_id = purchase.account_id = UUID(admission.said["account_id"])
+        purchase.exchange = asyncio.create_task(self._send(account_id, body, admission.send_by))
         try:
             return await purchase.exchange
         except asyncio.CancelledError:
@@ -62,9 +65,13 @@ class Sending:
                 raise
             return Heard("broken", detail="stopped listening: this process is stopping")
 
-    async def _send(self, body: Mapping[str, Any], send_by: SendBy) -> Heard:
-        with UPSTREAM_SECONDS.time():
-            return await self._teli.create(body, send_by=send_by)
+    async def _send(self, account_id: UUID, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        try:
+            teli = await self._upstreams.of(account_id)
+        except ServiceError as error:  # The intent is there already, and gives back what it reserved.
+            return Heard("never_sent", detail=error.detail)
+        with UPSTREAM_SECONDS.labels(teli.name).time():
+            return await teli.create(body, send_by=send_by)
 
     async def reuse(self, purchase: Purchase, admission: Admission) -> Answered | None:
         """Take the number that a refused intent bought after all, where admission named one, instead of buying.
@@ -133,7 +140,7 @@ class Sending:
         await self._ledger.keep_lost(
             purchase.caller.tenant,
             LostSale(
-                account_id=purchase.caller.account_id,
+                account_id=purchase.account_id,
                 organization_id=purchase.wish.organization_id,
                 user_id=purchase.wish.user_id,
                 area_code=sold.area_code,

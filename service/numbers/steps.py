@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 
 from service.db import Database
 from service.kit.types import TenantId, new_id
-from service.numbers.models import Step
+from service.numbers.models import Number, Step
 from service.observability.metrics import STEPS
 from service.teli.client import SendBy
 
@@ -125,15 +125,24 @@ class Steps:
         self._database = database
 
     async def claim(
-        self, *, step_id: UUID | None = None, tenant: TenantId | None = None, limit: int = 1
+        self,
+        *,
+        step_id: UUID | None = None,
+        tenant: TenantId | None = None,
+        account: UUID | None = None,
+        limit: int = 1,
     ) -> Sequence[Step]:
         """Steps that are due, held by this caller until they are ended, put off, or their lease is over.
+
+        With `account` only those of numbers that it bought.
 
         One that is named is claimed only for its first try: what failed once is the worker's, who sees every tenant.
         """
         query = _due.limit(limit)
         if step_id is not None:
             query = query.where(Step.id == step_id, Step.tries == 0)
+        if account is not None:
+            query = query.where(exists().where(Number.id == Step.number_id, Number.account_id == account))
         claimed: list[Step] = []
         async with self._database.acting(tenant=tenant) as session:
             for found in (await session.scalars(query)).all():

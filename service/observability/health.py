@@ -14,12 +14,15 @@ router = APIRouter(tags=["health"])
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How to ask each dependency; each raises when it is not well. `draining` says whether this process is stopping."""
+    """How to ask each dependency; each raises when it is not well. `draining` says whether this process is stopping,
+    `accounts` whether the keys of some upstream accounts cannot be opened here.
+    """
 
     database: Callable[[], Awaitable[None]]
     redis: Callable[[], Awaitable[None]]
     purchases: Callable[[], Awaitable[str]]
     draining: Callable[[], bool]
+    accounts: Callable[[], bool]
 
 
 class Alive(BaseModel):
@@ -27,14 +30,16 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """`status`: ready, degraded (slower, and correct) or unready. `purchases`: open, partly_stopped (for
-    some tenants or accounts), stopped, listing, or draining.
+    """`status`: ready, degraded (slower and correct, or without some accounts) or unready. `purchases`: open,
+    partly_stopped (for some tenants or accounts), stopped, listing, or draining. `accounts`: whether the keys of all
+    upstream accounts can be opened.
     """
 
     status: Literal["ready", "degraded", "unready"]
     database: Literal["ok", "away"]
     redis: Literal["ok", "away"]
     purchases: str
+    accounts: Literal["ok", "partly_out_of_service"]
 
 
 @router.get("/healthz", responses=problems())
@@ -58,11 +63,12 @@ async def readyz(request: Request, response: Response) -> Ready:
     except Exception:
         redis = False
     draining = health.draining()
-    ready = database and not draining
+    ready, partly = database and not draining, health.accounts()
     response.status_code = 200 if ready else 503
     return Ready(
-        status="unready" if not ready else "ready" if redis else "degraded",
+        status="unready" if not ready else "ready" if redis and not partly else "degraded",
         database="ok" if database else "away",
         redis="ok" if redis else "away",
         purchases="draining" if draining else purchases,
+        accounts="partly_out_of_service" if partly else "ok",
     )

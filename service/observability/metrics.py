@@ -14,6 +14,7 @@ PURCHASES_IN_FLIGHT = Gauge("numbergate_purchases_in_flight", "Sends under way i
 UPSTREAM_SECONDS = Histogram(
     "numbergate_upstream_create_seconds",
     "Time until Teli answered a create",
+    ["account"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60, 180),
 )
 ADMISSIONS = Counter("numbergate_admissions_total", "Answers of the admission", ["outcome"])
@@ -31,11 +32,14 @@ AUTHENTICATION_FAILURES = Counter(
 REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
 JOINED = Counter("numbergate_joined_total", "Undelivered purchases that an equal request without a key took over")
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
+ACCOUNTS_OUT_OF_SERVICE = Gauge(
+    "numbergate_account_out_of_service", "1 while the key of the account cannot be opened here", ["account"]
+)
 LANE_MODE = Gauge("numbergate_account_lane_mode", "1 while the account is in lane mode", ["account"])
 STOPS = Gauge("numbergate_purchases_stopped", "Stops of purchases that are in force", ["scope"])
-DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state"])
+DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state", "account"])
 DOUBTS_RESOLVED = Counter("numbergate_doubts_resolved_total", "Doubts by what became of them", ["state"])
-LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome"])
+LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome", "account"])
 SETTLE_RETRIES = Counter("numbergate_settle_retries_total", "Outcomes that could not be written at once")
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 

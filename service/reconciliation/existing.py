@@ -1,24 +1,26 @@
 """What an account held before Numbergate first bought through it: listed once, completely, before any purchase.
 
-Over the organisations Teli names and those filed here; none is complete too. Until then creates are refused, for a
-row seen later could not be told from one that was always there. What Teli names later is filed, so that sweeps find it.
+Over the organisations Teli names and those filed here for it; none is complete too. Until then creates are refused, for
+a row seen later could not be told from one that was always there. What Teli names later is filed, so that sweeps find
+it: what it names to another account than the deployment's own is that account's from then on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
 from service.reconciliation.models import ExistingNumber
-from service.teli.client import TeliClient
+from service.teli.client import TeliClient, Upstreams
 from service.teli.directory import TeliOrganization, TeliUser, read_organizations, read_users
 from service.teli.listing import Row, read_listing
-from service.tenants.models import Account, Organization, User
+from service.tenants.models import Account, Grant, Organization, Tenant, User
+from service.tenants.upstreams import DEFAULT
 from service.tenants.version import bump
 
 log = structlog.get_logger()
@@ -29,62 +31,85 @@ class NotListed(Exception):
 
 
 class ExistingNumbers:
-    def __init__(self, database: Database, teli: TeliClient) -> None:
+    def __init__(self, database: Database, upstreams: Upstreams) -> None:
         self._database = database
-        self._teli = teli
+        self._upstreams = upstreams
 
-    async def list_new_accounts(self) -> None:
-        """List every account that never was, and open it for purchases.
+    async def list_new_accounts(self, account_id: UUID | None = None) -> None:
+        """List every account that never was, or the one named, and open it for purchases.
 
-        Raises: NotListed, saying what could not be had.
+        Raises: NotListed, saying what could not be had; UpstreamUnavailable where the account is out of service.
         """
-        async with self._database.acting() as session:
-            accounts = (await session.scalars(select(Account).where(Account.listed_at.is_(None)))).all()
-        for account in accounts:
-            organizations = await self._organizations()
-            rows = [row for organization in organizations for row in await self._rows(organization)]
+        for account in await self._accounts(account_id, Account.listed_at.is_(None)):
+            teli = await self._upstreams.of(account.id)
+            organizations = await self._organizations(teli, account)
+            rows = [row for one, named in organizations.items() for row in await self._rows(teli, one, named=named)]
             await self._file(account.id, rows)
             log.info("account listed", account=account.name, organizations=len(organizations), existing=len(rows))
 
-    async def file_what_teli_names(self) -> None:
+    async def file_what_teli_names(self, account_id: UUID | None = None) -> None:
         """File organisations that nobody filed, and a user of each that has none, so that its numbers are listed too.
 
-        That grants nobody anything. Asks Teli once, and once more for each organisation without a user.
+        That grants nobody anything. Asks Teli once, and once more for each organisation without a user; by every
+        account, or by the one named.
 
-        Raises: NotListed where the organisations could not be had.
+        Raises: as `list_new_accounts`.
         """
-        named = await self._named()
-        async with self._database.acting() as session:
-            await self._file_organizations(session, named)
-            without = await session.scalars(
-                select(Organization.id).where(~exists().where(User.organization_id == Organization.id))
-            )
-        for organization in without.all():
-            try:
-                await self._file_a_user(organization)
-            except NotListed as error:
-                log.warning("an organisation without a user cannot be listed", why=str(error))
+        for account in await self._accounts(account_id):
+            teli = await self._upstreams.of(account.id)
+            named = await self._named(teli)
+            async with self._database.acting() as session:
+                await self._file_organizations(session, account, named)
+                without = await session.scalars(
+                    select(Organization.id).where(
+                        ~exists().where(User.organization_id == Organization.id), _filed_for(account)
+                    )
+                )
+            for organization in without.all():
+                try:
+                    await self._file_a_user(teli, organization)
+                except NotListed as error:
+                    log.warning("an organisation without a user cannot be listed", why=str(error))
 
-    async def _file_organizations(self, session: AsyncSession, named: Sequence[TeliOrganization]) -> None:
+    async def _accounts(self, account_id: UUID | None, *which: ColumnElement[bool]) -> Sequence[Account]:
+        named = [Account.id == account_id] if account_id is not None else []
+        query = select(Account).where(*named, *which).order_by(Account.created_at, Account.id)
+        async with self._database.acting() as session:
+            return (await session.scalars(query)).all()
+
+    async def _file_organizations(
+        self, session: AsyncSession, account: Account, named: Sequence[TeliOrganization]
+    ) -> None:
+        values = {
+            "ids": [one.unique_id for one in named],
+            "names": [one.name for one in named],
+            "uuids": [one.uuid for one in named],
+            "account": None if account.name == DEFAULT else account.id,
+        }
         filed = await session.execute(
             text(
-                "INSERT INTO organizations (id, name, upstream_uuid)"
-                " SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:uuids AS text[]))"
+                "INSERT INTO organizations (id, name, upstream_uuid, account_id)"
+                " SELECT *, CAST(:account AS uuid)"
+                " FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:uuids AS text[]))"
                 " ON CONFLICT DO NOTHING RETURNING id, name"
             ),
-            {
-                "ids": [one.unique_id for one in named],
-                "names": [one.name for one in named],
-                "uuids": [one.uuid for one in named],
-            },
+            values,
+        )
+        # Looked at by this account from now on, whoever filed it first.
+        await session.execute(
+            text(
+                "INSERT INTO looks (account_id, organization_id) SELECT :by, unnest(CAST(:ids AS text[]))"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"by": account.id, "ids": values["ids"]},
         )
         for row in filed:
             of = ("organization", row.id)
             note(session, actor="worker", action="organization.filed", of=of, after={"name": row.name})
             log.info("organisation filed", organization=row.id)
 
-    async def _file_a_user(self, organization: str) -> None:
-        user = await self._first_user(organization)
+    async def _file_a_user(self, teli: TeliClient, organization: str) -> None:
+        user = await self._first_user(teli, organization)
         if user is None:
             return
         async with self._database.acting() as session:
@@ -101,43 +126,44 @@ class ExistingNumbers:
             )
         log.info("user filed", organization=organization, user=user.unique_id)
 
-    async def _organizations(self) -> Sequence[str]:
-        named = await self._named()
+    async def _organizations(self, teli: TeliClient, account: Account) -> Mapping[str, bool]:
+        """Those to be listed, and whether Teli names each."""
+        named = await self._named(teli)
         async with self._database.acting() as session:
-            filed = (await session.scalars(select(Organization.id))).all()
-        return list(dict.fromkeys([*(one.unique_id for one in named), *filed]))
+            filed = (await session.scalars(select(Organization.id).where(_filed_for(account)))).all()
+        return dict.fromkeys(filed, False) | dict.fromkeys((one.unique_id for one in named), True)
 
-    async def _named(self) -> Sequence[TeliOrganization]:
-        heard = await self._teli.organizations()
+    async def _named(self, teli: TeliClient) -> Sequence[TeliOrganization]:
+        heard = await teli.organizations()
         named = read_organizations(heard)
         if named is None and heard.status != 404:
             raise NotListed(f"organisations: {heard.detail or f'status {heard.status}'}")
         return named or []
 
-    async def _rows(self, organization: str) -> Sequence[Row]:
+    async def _rows(self, teli: TeliClient, organization: str, *, named: bool) -> Sequence[Row]:
         """Every row of an organisation; any one of its users opens the listing."""
-        user = await self._some_user(organization)
+        user = await self._some_user(teli, organization)
         if user is None:
             return []
-        heard = await self._teli.list_numbers(organization, user, whole=True)
-        if heard.kind == "answer" and heard.status == 404:
-            return []  # Filed here, and unknown to Teli.
+        heard = await teli.list_numbers(organization, user, whole=True)
+        if heard.kind == "answer" and (heard.status == 404 or (heard.status == 403 and not named)):
+            return []  # Filed here, and unknown to Teli, or another account's there.
         listing = read_listing(heard)
         if listing is None or not listing.complete:
             why = "is incomplete" if listing else heard.detail or f"status {heard.status}"
             raise NotListed(f"numbers of organisation {organization}: {why}")
         return listing.rows
 
-    async def _some_user(self, organization: str) -> str | None:
+    async def _some_user(self, teli: TeliClient, organization: str) -> str | None:
         async with self._database.acting() as session:
             filed = await session.scalar(select(User.id).where(User.organization_id == organization).limit(1))
         if filed is not None:
             return filed
-        user = await self._first_user(organization)
+        user = await self._first_user(teli, organization)
         return user.unique_id if user else None
 
-    async def _first_user(self, organization: str) -> TeliUser | None:
-        heard = await self._teli.users(organization)
+    async def _first_user(self, teli: TeliClient, organization: str) -> TeliUser | None:
+        heard = await teli.users(organization)
         users = read_users(heard)
         if users is None:
             raise NotListed(f"users of organisation {organization}: {heard.detail or f'status {heard.status}'}")
@@ -172,3 +198,14 @@ class ExistingNumbers:
             of = ("account", account.name)
             note(session, actor="worker", action="account.listed", of=of, after={"existing": len(rows)})
             await bump(session)
+
+
+def _filed_for(account: Account) -> ColumnElement[bool]:
+    """Organisations filed here that may be this account's: its own, and of those without an account what its tenants
+    may buy for; for the deployment's own account all of these.
+    """
+    granted = exists().where(
+        Grant.organization_id == Organization.id, Grant.tenant_id == Tenant.id, Tenant.account_id == account.id
+    )
+    unbound = Organization.account_id.is_(None)
+    return or_(Organization.account_id == account.id, unbound if account.name == DEFAULT else unbound & granted)

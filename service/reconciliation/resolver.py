@@ -28,7 +28,7 @@ from service.reconciliation.grounds import Considered
 from service.reconciliation.judgement import Doubt, Observation, Place, Presence, only_new_row
 from service.reconciliation.sightings import Sightings
 from service.reconciliation.witness import Agreement, Witness
-from service.teli.client import TeliClient
+from service.teli.client import TeliClient, Upstreams
 from service.teli.directory import read_users
 from service.teli.listing import Listing, Row, read_listing
 from service.teli.reading import Sold
@@ -56,7 +56,7 @@ class Resolver:
         ledger: Ledger,
         sightings: Sightings,
         doubts: Doubts,
-        teli: TeliClient,
+        upstreams: Upstreams,
         *,
         window: timedelta,
         write_off: timedelta,
@@ -66,18 +66,18 @@ class Resolver:
         self._ledger = ledger
         self._sightings = sightings
         self._doubts = doubts
-        self._teli = teli
+        self._upstreams = upstreams
         self._window = window
         self._write_off = write_off
         self._doubts_every = doubts_every
         self._all_every = all_every
-        self._witness = Witness(sightings, doubts, teli, window=window)
-        self._strangers: dict[str, Strangers] = {}
+        self._witness = Witness(sightings, doubts, upstreams, window=window)
+        self._strangers: dict[Place, Strangers] = {}
 
-    async def run(self) -> None:
-        """Look at every place that is due, and decide what can be decided."""
+    async def run(self, account: UUID | None = None) -> None:
+        """Look at every place that is due, or at those of one account, and decide what can be decided."""
         while places := await self._sightings.claim(
-            doubts_every=self._doubts_every, all_every=self._all_every, limit=PLACES_AT_ONCE
+            doubts_every=self._doubts_every, all_every=self._all_every, limit=PLACES_AT_ONCE, account=account
         ):
             outcomes = await asyncio.gather(*map(self._look_at, places), return_exceptions=True)
             for outcome in outcomes:
@@ -94,15 +94,16 @@ class Resolver:
 
     async def _look(self, place: Place) -> Mapping[str, str]:
         """Returns the forms in which the users of the place may be named."""
+        teli = await self._upstreams.of(place.account_id)
         asked_at = monotonic()
         users = await self._sightings.users_of(place.organization_id)
         began_at = _by_the_ledgers_clock(users.at, took=monotonic() - asked_at)
-        observation = await self._observe(place, users.forms, began_at) if users.forms else None
+        observation = await self._observe(teli, place, users.forms, began_at) if users.forms else None
         if observation is None:
-            LISTINGS.labels("unreadable").inc()
-            log.warning("an organisation could not be listed", organization=place.organization_id)
+            LISTINGS.labels("unreadable", teli.name).inc()
+            log.warning("an organisation could not be listed", organization=place.organization_id, account=teli.name)
             return users.forms
-        LISTINGS.labels("complete" if observation.complete else "incomplete").inc()
+        LISTINGS.labels("complete" if observation.complete else "incomplete", teli.name).inc()
         considered = Considered(observation)
         kept = await self._sightings.keep(observation)
         if kept.presences:
@@ -180,32 +181,34 @@ class Resolver:
         DOUBTS_RESOLVED.labels(settled["state"]).inc()
         log.warning("doubt written off", intent=str(doubt.id), state=settled["state"])
 
-    async def _observe(self, place: Place, forms: Mapping[str, str], began_at: datetime) -> Observation | None:
+    async def _observe(
+        self, teli: TeliClient, place: Place, forms: Mapping[str, str], began_at: datetime
+    ) -> Observation | None:
         some_user = next(iter(forms.values()))
-        listing = read_listing(await self._teli.list_numbers(place.organization_id, some_user, whole=True))
+        listing = read_listing(await teli.list_numbers(place.organization_id, some_user, whole=True))
         if listing is None:
             return None
         strange = {row.user_id for row in listing.rows if row.user_id is not None and row.user_id not in forms}
         if self._worth_asking(place, strange, forms):
             await self._sightings.renew(place)
-            forms = await self._learn(place, strange)
+            forms = await self._learn(teli, place, strange)
         return Observation(place, began_at, _with_users(listing, forms), listing.complete)
 
     def _worth_asking(self, place: Place, strange: set[str], forms: Mapping[str, str]) -> bool:
         """Is there one that Teli was not asked for lately, or has a user been filed since, whose other form it is?"""
-        asked = self._strangers.get(place.organization_id)
+        asked = self._strangers.get(place)
         if asked is None or monotonic() >= asked.until or not asked.known.issuperset(forms):
             return bool(strange)
         return not asked.unknown.issuperset(strange)
 
-    async def _learn(self, place: Place, strange: set[str]) -> Mapping[str, str]:
+    async def _learn(self, teli: TeliClient, place: Place, strange: set[str]) -> Mapping[str, str]:
         organization = place.organization_id
-        users = read_users(await self._teli.users(organization)) or []
+        users = read_users(await teli.users(organization)) or []
         await self._sightings.learn_users(organization, {user.unique_id: user.uuid for user in users if user.uuid})
         forms = (await self._sightings.users_of(organization)).forms
         if users:  # An organisation without users is one that Teli does not know, perhaps only now.
             unknown = frozenset(strange.difference(forms))
-            self._strangers[organization] = Strangers(monotonic() + UNKNOWN_FOR, unknown, frozenset(forms))
+            self._strangers[place] = Strangers(monotonic() + UNKNOWN_FOR, unknown, frozenset(forms))
         return forms
 
     async def _owned(self, presence: Presence, reason: str) -> None:

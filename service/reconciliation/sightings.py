@@ -28,6 +28,7 @@ from service.reconciliation.judgement import Judgement, Kept, Observation, Place
 from service.reconciliation.known import known_of
 from service.reconciliation.models import ExistingNumber, ListingTaken, Look, Orphan
 from service.teli.listing import Row
+from service.tenants.upstreams import DEFAULT
 
 # Longer than a listing together with a look at the users; it is renewed between further calls to Teli.
 LOOK_LEASE = timedelta(minutes=2)
@@ -39,8 +40,14 @@ class Sightings:
         self._database = database
         self._window = window
 
-    async def claim(self, *, doubts_every: float, all_every: float, limit: int) -> Sequence[Place]:
+    async def claim(
+        self, *, doubts_every: float, all_every: float, limit: int, account: UUID | None = None
+    ) -> Sequence[Place]:
         """Places due for a look: those with a doubt every `doubts_every` seconds, all others every `all_every`.
+
+        An account looks at the organisations that are its own, and of those without an account at whatever its tenants
+        may buy for; the deployment's own account at all of these. What it ever looked at it goes on looking at, for
+        what it bought stays with it. With `account` only places of that one.
 
         A purchase refused by a status that Teli does not document is watched like a doubt, for a settling window.
 
@@ -56,11 +63,17 @@ class Sightings:
                              AND i.state IN ('doubtful', 'unresolved'))
                      OR EXISTS (SELECT FROM intents i WHERE i.account_id = a.id AND i.organization_id = o.id
                                 AND i.state = 'refused' AND i.decision IN ('bad_request', 'rate_limited')
-                                AND i.decided_at > clock_timestamp() - CAST(:window AS interval)) AS doubted
-              FROM accounts a CROSS JOIN organizations o WHERE a.listed_at IS NOT NULL
+                                AND i.decided_at > clock_timestamp() - CAST(:window AS interval))
+                     AS doubted,
+                     o.account_id = a.id OR (o.account_id IS NULL AND (a.name = :own OR EXISTS (
+                       SELECT FROM grants g JOIN tenants t ON t.id = g.tenant_id
+                       WHERE g.organization_id = o.id AND t.account_id = a.id))) AS served
+              FROM accounts a CROSS JOIN organizations o
+              WHERE a.listed_at IS NOT NULL AND a.id = coalesce(CAST(:account AS uuid), a.id)
             ) due
             LEFT JOIN looks was USING (account_id, organization_id)
-            WHERE coalesce(was.lease_until, '-infinity') < clock_timestamp()
+            WHERE (due.served OR due.doubted OR was.account_id IS NOT NULL)
+              AND coalesce(was.lease_until, '-infinity') < clock_timestamp()
               AND coalesce(was.looked_at, '-infinity') < clock_timestamp()
                   - CASE WHEN due.doubted THEN CAST(:doubts_every AS interval) ELSE CAST(:all_every AS interval) END
             ORDER BY due.doubted DESC, was.looked_at NULLS FIRST, due.account_id, due.organization_id
@@ -76,6 +89,8 @@ class Sightings:
             "all_every": timedelta(seconds=all_every),
             "limit": limit,
             "window": self._window,
+            "account": account,
+            "own": DEFAULT,
         }
         async with self._database.acting() as session:
             return [Place(row.account_id, row.organization_id) for row in await session.execute(query, values)]

@@ -19,7 +19,7 @@ from service.reconciliation.doubts import Doubts
 from service.reconciliation.judgement import Doubt, Place
 from service.reconciliation.sightings import Sightings
 from service.teli.analytics import read_purchases
-from service.teli.client import TeliClient
+from service.teli.client import Upstreams
 
 ASKED_EVERY = 3600.0
 DAY = timedelta(days=1)
@@ -46,10 +46,10 @@ class Agreement:
 class Witness:
     """What was asked and told is remembered by this process alone: another may tell it once more."""
 
-    def __init__(self, sightings: Sightings, doubts: Doubts, teli: TeliClient, *, window: timedelta) -> None:
+    def __init__(self, sightings: Sightings, doubts: Doubts, upstreams: Upstreams, *, window: timedelta) -> None:
         self._sightings = sightings
         self._doubts = doubts
-        self._teli = teli
+        self._upstreams = upstreams
         self._window = window
         self._asked_at: dict[Place, float] = {}
         self._heard: dict[Place, Sequence[Counted]] = {}
@@ -130,7 +130,8 @@ class Witness:
 
     async def _ask(self, place: Place, since: datetime, forms: Mapping[str, str]) -> Mapping[str, int] | None:
         """Purchases since a day by user, of users known here; None where nothing was told."""
-        heard = await self._teli.purchases(place.organization_id, start=since.date(), end=utc_now().date())
+        teli = await self._upstreams.of(place.account_id)
+        heard = await teli.purchases(place.organization_id, start=since.date(), end=utc_now().date())
         counts = read_purchases(heard)
         return None if counts is None else _by_user(counts, forms)
 

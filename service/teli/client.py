@@ -9,15 +9,18 @@ not leave now.
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from uuid import UUID
 
 import httpx
 
 from service.kit.clock import monotonic, wall
+from service.kit.urls import DEFAULT_PORTS
 from service.teli.heard import Heard, Kind
 
 BODY_LIMIT = 1 << 20
@@ -25,7 +28,6 @@ BODY_LIMIT = 1 << 20
 LISTING_LIMIT = 64 << 20
 IDLE_LIMIT = 2.0
 PATH = "/v1/voice/phone-numbers"
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class DeadlinePassed(Exception):
@@ -52,12 +54,23 @@ class SendBy:
 
 
 class TeliClient:
-    """One account's upstream. `listen` is how long an answer is waited for, in seconds, connection included."""
+    """One account's upstream. `listen` is how long an answer is waited for, in seconds, connection included.
+
+    `name`: the account's, for whoever operates. `under_way`: calls that have not ended yet.
+    """
 
     def __init__(
-        self, base_url: str, key: str, *, listen: float, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        base_url: str,
+        key: str,
+        *,
+        listen: float,
+        name: str = "default",
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = base_url
+        self.name = name
+        self.under_way = 0
         self._key = key
         self._listen = listen
         verify = ssl.create_default_context() if base_url.startswith("https:") else False
@@ -90,10 +103,11 @@ class TeliClient:
     async def create(self, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
         """Buy one number. Never raises for anything the network or Teli does; cancellation passes through."""
         ends = monotonic() + self._listen
-        heard = await self._call("POST", f"{PATH}/create", json=body, send_by=send_by)
-        if heard.kind == "answer" and heard.status == 303:
-            return await self._follow(heard, until=ends)
-        return heard
+        with self._calling():
+            heard = await self._call("POST", f"{PATH}/create", json=body, send_by=send_by)
+            if heard.kind == "answer" and heard.status == 303:
+                return await self._follow(heard, until=ends)
+            return heard
 
     async def _follow(self, redirect: Heard, *, until: float) -> Heard:
         """A 303 is followed once, by GET, to the same place only (a host that ends long calls answers so)."""
@@ -134,6 +148,14 @@ class TeliClient:
         params = {"organization_id": organization, "start_date": start.isoformat(), "end_date": end.isoformat()}
         return await self._call("GET", "/v1/analytics/users", params=params, listen=30)
 
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
     async def _call(
         self,
         method: str,
@@ -166,19 +188,30 @@ class TeliClient:
         self.calls += 1
         http = self._asking if send_by is None else self._buying
         try:
-            async with asyncio.timeout(self._listen if listen is None else listen):
-                request = http.stream(
-                    method, self.base_url + path, json=json, params=params, extensions={"trace": before_first_byte}
-                )
-                async with request as response:
-                    status, headers = response.status_code, dict(response.headers)
-                    async for piece in unpacked(response, limit):
-                        body += piece
-                    return heard("answer")
+            with self._calling():
+                async with asyncio.timeout(self._listen if listen is None else listen):
+                    request = http.stream(
+                        method, self.base_url + path, json=json, params=params, extensions={"trace": before_first_byte}
+                    )
+                    async with request as response:
+                        status, headers = response.status_code, dict(response.headers)
+                        async for piece in unpacked(response, limit):
+                            body += piece
+                        return heard("answer")
         except Exception as error:  # Whatever it was: the bytes left or they did not, and nothing else counts.
             if headers_failed and isinstance(error, httpx.LocalProtocolError):
                 left = False  # Our own headers were refused while they were put together, before any was written.
             return heard("broken" if left else "never_sent", f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+class Upstreams(Protocol):
+    """The client of each account: what is known of a number by one account is asked and told there, nowhere else."""
+
+    async def of(self, account_id: UUID) -> TeliClient:
+        """To be called at once: it may be replaced, and closed once nothing is under way.
+
+        Raises: UpstreamUnavailable where the account is out of service; StorageUnavailable.
+        """
 
 
 async def unpacked(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:

@@ -22,6 +22,7 @@ from service.kit.types import new_id
 from service.tenants.keys import key_hash, make_key
 from service.tenants.models import Account, ApiKey, Grant, Organization, Tenant, User
 from service.tenants.tags import make_tag
+from service.tenants.upstreams import DEFAULT
 from service.tenants.version import bump
 
 TENANT_SCOPES = (
@@ -99,19 +100,30 @@ class Administration:
         self._secret = secret
         self._key_environment = key_environment
 
-    async def put_organization(self, author: Author, organization_id: str, name: str | None) -> dict[str, Any]:
-        """Create or rename. Returns the organisation."""
+    async def put_organization(
+        self, author: Author, organization_id: str, name: str | None, binding: dict[str, UUID | None] | None = None
+    ) -> dict[str, Any]:
+        """Create or rename. With `account_id` in `binding` it is bought for through that account from now on, with None
+        through its tenants' own. Returns the organisation.
+
+        Raises: InvalidRequest where there is no such account.
+        """
+        changes: dict[str, Any] = {"name": name, **(binding or {})}
         async with self._database.acting(duty="admin") as session:
+            if (account_id := changes.get("account_id")) is not None:
+                await known_account(session, account_id)
             before = await session.get(Organization, organization_id)
-            was = {"name": before.name} if before else None
-            await session.execute(
+            was = {column: _plain(getattr(before, column)) for column in changes} if before else None
+            bound_to = await session.scalar(
                 insert(Organization)
-                .values(id=organization_id, name=name)
-                .on_conflict_do_update(index_elements=["id"], set_={"name": name})
+                .values(id=organization_id, **changes)
+                .on_conflict_do_update(index_elements=["id"], set_=changes)
+                .returning(Organization.account_id)
             )
-            self._note(session, author, "organization.put", ("organization", organization_id), was, {"name": name})
+            becomes = {column: _plain(value) for column, value in changes.items()}
+            self._note(session, author, "organization.put", ("organization", organization_id), was, becomes)
             await bump(session)
-        return {"id": organization_id, "name": name}
+        return {"id": organization_id, "name": name, "account_id": bound_to}
 
     async def put_user(
         self, author: Author, organization_id: str, user_id: str, changes: dict[str, Any]
@@ -158,11 +170,13 @@ class Administration:
         name: str | None,
         organization_ids: Sequence[str] | None,
         state: TenantState | None = None,
+        account_id: UUID | None = None,
     ) -> dict[str, Any]:
-        """Create or change a tenant and, where given, exactly the organisations it may buy for.
+        """Create or change a tenant and, where given, exactly the organisations it may buy for, and the account that it
+        buys through from now on. What it holds stays with the account that bought it.
 
-        Raises: InvalidRequest for an unknown organisation, or before there is any account; StateConflict for a tenant
-            that was closed.
+        Raises: InvalidRequest for an unknown organisation or account, or before there is any account; StateConflict for
+            a tenant that was closed.
         """
         async with self._database.acting(duty="admin") as session:
             tenant = await session.get(Tenant, tenant_id)
@@ -173,13 +187,16 @@ class Administration:
                 raise InvalidRequest(
                     *(Fault("/organization_ids", f"{one[:64]} is not an organisation; put it first") for one in unknown)
                 )
-            was = {"name": tenant.name, "organization_ids": held, "state": tenant.state} if tenant else None
+            if account_id is not None:
+                await known_account(session, account_id)
+            was = _seen(tenant, held) if tenant else None
             if tenant is None:
                 tenant = await self._make_tenant(session, tenant_id, name or tenant_id)
             elif tenant.state == "closed" and state != "closed":
                 raise StateConflict("This tenant was closed, and stays so. Put another one.", state="closed")
             tenant.name = name or tenant.name
             tenant.state = state or tenant.state
+            tenant.account_id = account_id or tenant.account_id
             await session.execute(
                 delete(Grant).where(Grant.tenant_id == tenant_id, Grant.organization_id.not_in(wanted))
             )
@@ -187,7 +204,7 @@ class Administration:
                 await session.execute(
                     insert(Grant).values(tenant_id=tenant_id, organization_id=organization_id).on_conflict_do_nothing()
                 )
-            becomes = {"name": tenant.name, "organization_ids": wanted, "state": tenant.state}
+            becomes = _seen(tenant, wanted)
             self._note(session, author, "tenant.put", ("tenant", tenant_id), was, becomes)
             await bump(session)
         return {"id": tenant_id, **becomes}
@@ -366,7 +383,7 @@ class Administration:
         return list(found)
 
     async def _make_tenant(self, session: AsyncSession, tenant_id: str, name: str) -> Tenant:
-        account_id = (await session.scalars(select(Account.id).order_by(Account.created_at).limit(1))).one_or_none()
+        account_id = (await session.scalars(select(Account.id).where(Account.name == DEFAULT))).one_or_none()
         if account_id is None:
             raise InvalidRequest(Fault("", "there is no upstream account yet; start the worker first"))
         for attempt in count():
@@ -393,3 +410,22 @@ class Administration:
             session, actor=author.actor, action=action, of=of, tenant=tenant, before=before, after=after,
             request_id=author.request_id,
         )  # fmt: skip
+
+
+async def known_account(session: AsyncSession, account_id: UUID) -> None:
+    """Raises: InvalidRequest, for it was named in a body."""
+    if await session.get(Account, account_id) is None:
+        raise InvalidRequest(Fault("/account_id", "is not an upstream account; create it first"))
+
+
+def _seen(tenant: Tenant, organization_ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": tenant.name,
+        "organization_ids": list(organization_ids),
+        "state": tenant.state,
+        "account_id": str(tenant.account_id),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value

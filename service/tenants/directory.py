@@ -2,13 +2,14 @@
 
 import time
 from collections import OrderedDict
+from uuid import UUID
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import Database
 from service.kit.types import OrganizationId, TenantId, UserId
-from service.teli.client import TeliClient
+from service.teli.client import Upstreams
 from service.teli.directory import TeliUser, read_users
 from service.teli.errors import UpstreamUnavailable
 from service.tenants.models import User
@@ -19,20 +20,22 @@ log = structlog.get_logger()
 
 
 class Directory:
-    def __init__(self, database: Database, teli: TeliClient) -> None:
+    def __init__(self, database: Database, upstreams: Upstreams) -> None:
         self._database = database
-        self._teli = teli
-        self._unknown: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._upstreams = upstreams
+        self._unknown: OrderedDict[tuple[UUID, str, str], float] = OrderedDict()
 
-    async def file_user(self, tenant: TenantId, organization: OrganizationId, user: UserId) -> bool:
-        """Is this a user of that organisation at Teli? If so it is filed. A no is remembered for half a minute.
+    async def file_user(self, account_id: UUID, tenant: TenantId, organization: OrganizationId, user: UserId) -> bool:
+        """Is this a user of that organisation at Teli, as the account is told? If so it is filed.
+
+        A no is remembered for half a minute.
 
         Raises: UpstreamUnavailable; StorageUnavailable.
         """
-        asked = (organization, user)
+        asked = (account_id, organization, user)
         if self._unknown.get(asked, 0) > time.monotonic():
             return False
-        users = read_users(await self._teli.users(organization))
+        users = read_users(await (await self._upstreams.of(account_id)).users(organization))
         if users is None:
             raise UpstreamUnavailable("Teli could not be asked whether this user exists; nothing was bought.")
         found = next((one for one in users if one.unique_id == user), None)

@@ -81,8 +81,12 @@ async def list_organizations(
 async def put_organization(
     organization_id: OrganizationPath, author: AuthorDep, body: OrganizationPut, administration: AdministrationDep
 ) -> OrganizationOut:
-    """File an organisation under Teli's id, or rename it."""
-    return OrganizationOut(**await administration.put_organization(author, organization_id, body.name))
+    """File an organisation under Teli's id, rename it, or have it bought for through an account of its own.
+
+    What was bought before stays with the account that bought it.
+    """
+    binding = body.model_dump(include={"account_id"}, exclude_unset=True)
+    return OrganizationOut(**await administration.put_organization(author, organization_id, body.name, binding))
 
 
 @router.get("/organizations/{organization_id}/users", responses=problems(*AUTH))
@@ -124,9 +128,14 @@ async def put_tenant(
 ) -> TenantOut:
     """Create or change a tenant; `organization_ids`, where given, become exactly those it may buy for.
 
-    Its numbers stay where they are, whatever its `state`.
+    Its numbers stay where they are, whatever its `state`, and with the account that bought them, whatever `account_id`
+    it buys through from now on.
     """
-    return TenantOut(**await administration.put_tenant(author, tenant_id, body.name, body.organization_ids, body.state))
+    return TenantOut(
+        **await administration.put_tenant(
+            author, tenant_id, body.name, body.organization_ids, body.state, body.account_id
+        )
+    )
 
 
 @router.post("/tenants/{tenant_id}/keys", status_code=201, responses=problems(NotFound, IdempotencyKeyReused, *AUTH))

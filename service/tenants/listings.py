@@ -14,12 +14,13 @@ from service.tenants.models import ApiKey, Grant, Organization, Tenant, User
 KeyKind = Literal["service", "admin", "finance", "operator"]
 KeyState = Literal["good", "expired", "revoked"]
 
-ORGANIZATIONS = select(Organization.id, Organization.name)
+ORGANIZATIONS = select(Organization.id, Organization.name, Organization.account_id)
 USERS = select(User.id, User.organization_id, User.name, User.email, User.exclusive)
 TENANTS = select(
     Tenant.id,
     Tenant.name,
     Tenant.state,
+    Tenant.account_id,
     func.array(
         select(Grant.organization_id)
         .where(Grant.tenant_id == Tenant.id)

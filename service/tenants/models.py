@@ -36,7 +36,27 @@ class Account(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
 
+class AccountKey(Base):
+    """An account's Teli key, sealed for that account and the origin of its base URL. `key_id`: of the key it takes to
+    open it; `hint`: the Teli key's last characters; `revision` grows with each Teli key.
+
+    The deployment's own account has none here: its key is in the environment.
+    """
+
+    __tablename__ = "account_keys"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    key_id: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    changed_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    changed_by: Mapped[str] = mapped_column(Text)
+
+
 class Organization(Base):
+    """`account_id`: the account that its numbers are bought through; None is that of whoever buys."""
+
     __tablename__ = "organizations"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)

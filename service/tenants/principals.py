@@ -32,6 +32,7 @@ CACHE_SIZE = 10_000
 REFUSED_SIZE = 1_000
 WHO = text(
     "SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true LEFT JOIN limits_for(:wanted) ON true"
+    " LEFT JOIN teli_tenants_for(:wanted) ON true"
 )
 
 
@@ -108,6 +109,7 @@ class Rate:
 class Principal:
     """`organization_ids`: granted to its tenant, and within its bounds. `sees`: seen whole, across tenants; ("*",) is
     all. `rate`: of all requests of its tenant together. `networks`: where it may be used from; None is anywhere.
+    `teli_tenant_ids`: by which else it may be known at Teli, where organisations have accounts of their own.
     """
 
     key_id: UUID
@@ -124,6 +126,7 @@ class Principal:
     rate: Rate | None = None
     bounds: Bounds = UNBOUND
     networks: tuple[Network, ...] | None = None
+    teli_tenant_ids: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> str:
@@ -240,6 +243,7 @@ class Principals:
             rate=Rate.of(found.requests_per_second, found.burst, found.mode),
             bounds=bounds,
             networks=None if found.only_networks is None else tuple(map(read_network, found.only_networks)),
+            teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
         )
 
 

@@ -61,13 +61,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+BOUND = "its numbers are bought through this account; null: through that of the tenant that buys"
+
+
 class OrganizationPut(Strict):
     name: Name | None = None
+    account_id: UUID | None = Field(None, description=f"{BOUND}; absent: as it is")
 
 
 class OrganizationOut(BaseModel):
     id: str
     name: str | None
+    account_id: UUID | None = Field(description=BOUND)
 
 
 class UserPut(Strict):
@@ -88,6 +93,7 @@ class TenantPut(Strict):
     name: Name | None = None
     organization_ids: Annotated[list[ExternalId], Field(max_length=1000)] | None = None
     state: TenantState | None = Field(None, description=STATES)
+    account_id: UUID | None = Field(None, description="it buys through this account from now on; absent: as it is")
 
 
 class TenantOut(BaseModel):
@@ -95,6 +101,7 @@ class TenantOut(BaseModel):
     name: str
     organization_ids: list[str]
     state: TenantState = Field(description=STATES)
+    account_id: UUID
 
 
 class TenantPage(Page[TenantOut]):

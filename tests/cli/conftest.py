@@ -26,6 +26,7 @@ class Stack:
             "TELI_BASE_URL": ready["teli_url"],
             "TELI_API_KEY": kept["simulator_key"],
             "NUMBERGATE_SECRET": kept["secret"],
+            "NUMBERGATE_ACCOUNT_KEYS": kept["account_keys"],
             "NUMBERGATE_TELI_TENANT_ID": "your_tenant",
         }
 

@@ -66,6 +66,8 @@ async def test_all_faults_are_told_at_once():
         ("TELI_BASE_URL", "https://:hidden@api.teli.ai"),
         ("TELI_BASE_URL", "https://api.teli.ai/?a=b"),
         ("NUMBERGATE_SECRET", "short"),
+        ("NUMBERGATE_ACCOUNT_KEYS", "hidden"),
+        ("NUMBERGATE_ACCOUNT_KEYS", "k1:hidden"),
         ("NUMBERGATE_TELI_TENANT_ID", "x" * 129),
         ("NUMBERGATE_DATABASE_POOL", "1"),
         ("NUMBERGATE_METRICS_PORT", "65536"),

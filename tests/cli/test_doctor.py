@@ -28,7 +28,7 @@ async def test_a_healthy_deployment_gets_a_line_for_each_check_and_0(stack: Stac
     assert "lists 1 organisation\n" in ended.stdout
     checks = [line.split()[:2] for line in ended.stdout.splitlines()]
     assert checks == [
-        ["ok", check] for check in ("configuration", "database", "migrations", "clock", "redis", "upstream")
+        ["ok", check] for check in ("configuration", "database", "migrations", "clock", "redis", "upstream", "accounts")
     ]
 
 
@@ -45,6 +45,7 @@ async def test_every_fault_is_told_with_its_mend_and_1(stack: Stack):
         "clock": True,
         "redis": False,
         "upstream": False,
+        "accounts": True,
     }
     assert all(check["mend"] for check in told["checks"] if not check["ok"])
     assert ended.stderr == "", "the report says it all"
@@ -104,3 +105,14 @@ async def test_create_admin_prints_a_key_that_may_administer(stack: Stack):
         json={"name": "By the new key"},
     )
     assert answer.status_code == 200, answer.text
+
+
+async def test_keys_of_accounts_are_encrypted_anew_by_a_command_that_says_how_many(stack: Stack):
+    ended = numbergate("accounts", "reencrypt", **stack.settings)
+    told = numbergate("accounts", "reencrypt", "--json", **stack.settings)
+    without = numbergate("accounts", "reencrypt", **stack.settings | {"NUMBERGATE_ACCOUNT_KEYS": ""})
+
+    assert re.fullmatch(r"encrypted anew: 0, already so: \d+\n", ended.stdout)
+    assert json.loads(told.stdout).keys() == {"anew", "before", "not_opened"}
+    assert (ended.returncode, told.returncode, without.returncode) == (0, 0, 1)
+    assert "NUMBERGATE_ACCOUNT_KEYS" in without.stderr

@@ -25,6 +25,7 @@ TASKS = (
     "README.md",
     "docs/first-hour.md",
     "docs/tenants.md",
+    "docs/accounts.md",
     "docs/keys.md",
     "docs/purchases.md",
     "docs/idempotency.md",
@@ -49,6 +50,8 @@ def test_the_commands_of_a_page_run_one_after_another(page: str, stack: Stack, t
         "API_KEY": stack.ready["tenant_key"],
         "ORGANIZATION_ID": stack.ready["organization_id"],
         "ADMIN_KEY": stack.ready["admin_key"],
+        "TELI_URL": stack.ready["teli_url"],
+        "TELI_CONTROL_URL": stack.ready["teli_control_url"],
         "DATA": str(stack.data),
     }
 

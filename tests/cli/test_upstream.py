@@ -325,7 +325,7 @@ async def test_for_a_person_each_finding_is_followed_by_what_it_means(
 
     assert (ended.returncode, ended.stderr) == (0, "")
     checks, *parts = ended.stdout.strip().split("\n\n")
-    assert len(checks.splitlines()) == 6
+    assert len(checks.splitlines()) == 7
     assert [len(part.splitlines()) for part in parts] == [1 + 2 * 13, 1 + 2 * 3]
     for part in parts:
         _, *lines = part.splitlines()

@@ -13,8 +13,10 @@ from service.teli.listing import Row
 from tests.fakes.play import give_up
 from tests.fakes.purchases import Purchases
 from tests.fakes.scene import (
+    FIRST,
     PHONES,
     ROWS,
+    SECOND,
     TENANTS,
     principal,
 )
@@ -45,7 +47,13 @@ class Holdings(Purchases):
     # -- Steps ---------------------------------------------------------------------------------------------------------
 
     async def claim(self, chance: Random) -> None:
-        real, twin = await self.both.ask_both("steps", "claim", limit=chance.choice((1, 4, 100)), role="worker")
+        real, twin = await self.both.ask_both(
+            "steps",
+            "claim",
+            limit=chance.choice((1, 4, 100)),
+            account=chance.choice((None, FIRST, SECOND)),
+            role="worker",
+        )
         self.claimed += zip(real, twin, strict=True)
 
     async def claim_one(self, chance: Random) -> None:

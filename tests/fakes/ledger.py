@@ -16,6 +16,7 @@ from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoS
 from service.numbers.models import Attempt, Evidence, Intent, QueuePlace, SendSlot
 from service.reconciliation.models import Orphan
 from service.teli.client import SendBy
+from service.tenants.upstreams import DEFAULT
 from tests.fakes import quotas
 from tests.fakes.world import OPEN, World, alter, made
 
@@ -45,8 +46,9 @@ class LedgerInMemory(Ledger):
         if known is not None:
             return known
         tenant = world.tenants.get(tenant_id)
-        account = world.accounts[tenant.account_id] if tenant else None
         organization, user = ask["organization_id"], ask["user_id"]
+        bound = world.organizations[organization].account_id if organization in world.organizations else None
+        account = world.accounts[bound or tenant.account_id] if tenant else None
         if (tenant and tenant.state != "active") or (
             world.stops
             and (
@@ -58,10 +60,10 @@ class LedgerInMemory(Ledger):
             return {"outcome": "stopped"}
         if (tenant_id, organization) not in world.grants:
             return {"outcome": "not_your_organization"}
-        if (organization, user) not in world.users:
-            return {"outcome": "unknown_user"}
         assert account is not None  # A grant has a tenant.
-        if account.listed_at is None:
+        if (organization, user) not in world.users:
+            return {"outcome": "unknown_user", "account_id": str(account.id)}
+        if account.listed_at is None or (account.name != DEFAULT and "by_account" not in ask):
             return {"outcome": "not_listed"}
 
         intent_id, in_lanes = UUID(ask["intent_id"]), account.mode == "lane"
@@ -205,7 +207,7 @@ class LedgerInMemory(Ledger):
                 and one.alive_until < min(one.leaves_at, now + RENEWED_BELOW)
             ):
                 alter(one, alive_until=min(one.leaves_at, now + ALIVE))
-        return {"outcome": "busy", "queue": line, "place": mine.place}
+        return {"outcome": "busy", "queue": line, "place": mine.place, "account_id": str(account_id)}
 
     async def settle(self, ask: dict[str, Any]) -> dict[str, Any]:
         world, tenant_id, now = self._world, ask["tenant_id"], utc_now()

@@ -34,10 +34,11 @@ class Looks(Purchases):
     async def claim_places(self, chance: Random) -> None:
         # Which of those that were looked at at one time comes first is nobody's promise.
         looked_at = [look.looked_at for look in self.world.looks.values() if look.looked_at]
-        ordered = len(set(looked_at)) == len(self.world.accounts) * len(self.world.organizations)
+        ordered = len(set(looked_at)) == len(looked_at)
         places = await self.both.ask(
             "sightings", "claim", doubts_every=5.0, all_every=300.0, limit=chance.choice((1, 2)) if ordered else 100,
-            role="worker", arrange=lambda found: sorted(found, key=str),
+            account=chance.choice((None, None, FIRST, SECOND)), role="worker",
+            arrange=lambda found: sorted(found, key=str),
         )  # fmt: skip
         for place in places:
             if chance.random() < 0.5:

@@ -32,7 +32,6 @@ class Purchases(Play):
         intent_id = self.new_uuid()
         ask = {
             "tenant_id": tenant,
-            "account_id": str(TENANTS[tenant]),
             "intent_id": str(intent_id),
             "organization_id": organization,
             "user_id": chance.choice(USERS[organization] if mostly else ("cat",)),
@@ -53,6 +52,7 @@ class Purchases(Play):
             "price": 3,
             "lease_seconds": chance.choice((5.0, 210.0)),
             "wait_seconds": chance.choice((1.0, LONGEST_WAIT)),
+            **({"by_account": True} if mostly else {}),
         }
         self.intents.append(ask)
         await self._admit(ask)

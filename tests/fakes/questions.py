@@ -9,9 +9,11 @@ from tests.fakes.holdings import Holdings
 from tests.fakes.looks import Looks
 from tests.fakes.play import give_up, keep_after_all
 from tests.fakes.scene import (
+    FIRST,
     ORGANIZATIONS,
     PHONES,
     ROWS,
+    SECOND,
     TENANTS,
     USERS,
 )
@@ -34,6 +36,7 @@ class Questions(Holdings, Looks):
                 "grant",
                 "user",
                 "tenant",
+                "account",
                 "existing",
                 "adopt",
                 "orphan",
@@ -65,6 +68,12 @@ class Questions(Holdings, Looks):
             case "tenant":
                 state = chance.choice(("active", "active", "suspended"))
                 await self.both.change(lambda world: alter(world.tenants[tenant], state=state), "tenants")
+            case "account":
+                bound, moved = chance.choice((None, None, FIRST, SECOND)), chance.choice((FIRST, SECOND))
+                await self.both.change(
+                    lambda world: alter(world.organizations[organization], account_id=bound), "organizations"
+                )
+                await self.both.change(lambda world: alter(world.tenants[tenant], account_id=moved), "tenants")
             case "existing":
                 row, phone = chance.choice(ROWS), chance.choice(PHONES)
                 owner = chance.choice((None, user[1], f"uuid-{user[1]}"))

@@ -24,10 +24,10 @@ REPLICAS = (UUID(int=11), UUID(int=12))
 
 def scene(chance: Random) -> World:
     world = World()
-    for number, account in enumerate((FIRST, SECOND)):
+    for account, name in ((FIRST, "default"), (SECOND, "another")):
         world.add_account(
             id=account,
-            name=f"account {number}",
+            name=name,
             teli_tenant_id="teli",
             slots=chance.choice((2, 4, 9)),
             mode=chance.choice(("lane", "lane", "mark")),

@@ -31,6 +31,8 @@ from service.reconciliation.judgement import (
 from service.reconciliation.models import Look
 from service.reconciliation.sightings import LOOK_LEASE, Sightings
 from service.teli.listing import Row
+from service.tenants.models import Account
+from service.tenants.upstreams import DEFAULT
 from tests.fakes.doubts import open_doubts
 from tests.fakes.world import World, alter, made
 
@@ -40,27 +42,30 @@ class SightingsInMemory(Sightings):
         self._world = world
         self._window = window
 
-    async def claim(self, *, doubts_every: float, all_every: float, limit: int) -> Sequence[Place]:
+    async def claim(
+        self, *, doubts_every: float, all_every: float, limit: int, account: UUID | None = None
+    ) -> Sequence[Place]:
         world, now = self._world, utc_now()
         due = []
-        for account in world.accounts.values():
-            if account.listed_at is None:
+        for one in world.accounts.values():
+            if one.listed_at is None or account not in (None, one.id):
                 continue
             for organization in world.organizations:
-                intents = world.open_intents.get((account.id, organization), {})
+                intents = world.open_intents.get((one.id, organization), {})
                 doubted = any(intent.state in DOUBTS for intent in intents.values()) or (
-                    (watched := world.watched.get((account.id, organization))) is not None
-                    and watched > now - self._window
+                    (watched := world.watched.get((one.id, organization))) is not None and watched > now - self._window
                 )
-                look = world.looks.get((account.id, organization))
+                look = world.looks.get((one.id, organization))
+                if look is None and not doubted and not self._serves(one, organization):
+                    continue
                 pause = timedelta(seconds=doubts_every if doubted else all_every)
                 if look is None:
-                    due.append((not doubted, False, now, account.id, organization))
+                    due.append((not doubted, False, now, one.id, organization))
                 elif (look.lease_until is None or look.lease_until < now) and (
                     look.looked_at is None or look.looked_at < now - pause
                 ):
                     looked_at = look.looked_at
-                    due.append((not doubted, looked_at is not None, looked_at or now, account.id, organization))
+                    due.append((not doubted, looked_at is not None, looked_at or now, one.id, organization))
         due.sort()
         places = [Place(account_id, organization) for *_, account_id, organization in due[:limit]]
         for place in places:
@@ -69,6 +74,19 @@ class SightingsInMemory(Sightings):
                 world.looks[key] = made(Look, account_id=place.account_id, organization_id=place.organization_id)
             alter(world.looks[key], lease_until=now + LOOK_LEASE)
         return places
+
+    def _serves(self, account: Account, organization: str) -> bool:
+        bound = self._world.organizations[organization].account_id
+        return bound == account.id or (
+            bound is None
+            and (
+                account.name == DEFAULT
+                or any(
+                    of == organization and self._world.tenants[tenant].account_id == account.id
+                    for tenant, of in self._world.grants
+                )
+            )
+        )
 
     async def renew(self, place: Place) -> None:
         if (look := self._world.looks.get((place.account_id, place.organization_id))) is not None:

@@ -19,11 +19,18 @@ class StepsInMemory(Steps):
         self._world = world
 
     async def claim(
-        self, *, step_id: UUID | None = None, tenant: TenantId | None = None, limit: int = 1
+        self,
+        *,
+        step_id: UUID | None = None,
+        tenant: TenantId | None = None,
+        account: UUID | None = None,
+        limit: int = 1,
     ) -> Sequence[Step]:
         world, now = self._world, utc_now()
         if step_id is None:
             due = [step for step in world.steps_due.values() if self._is_due(step, tenant, now)]
+            if account is not None:
+                due = [step for step in due if world.numbers[step.number_id].account_id == account]
             due.sort(key=lambda step: (step.due_at, step.id))
         else:
             named = world.steps_due.get(step_id)

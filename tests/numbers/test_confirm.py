@@ -13,6 +13,7 @@ from service.numbers.repository import Numbers
 from service.teli.heard import Heard
 from tests.conftest import OpenGateway
 from tests.support.gateway import NUMBERS, USER, Gateway, Tenant
+from tests.support.upstreams import OneUpstream
 
 STRANGER = "1762896366429x599348279945130000"
 
@@ -64,7 +65,7 @@ async def test_confirming_twice_confirms_once(gateway: Gateway, tenant: Tenant):
     async with gateway.worker.database.acting() as session:
         stale = await session.get_one(Number, UUID(number["id"]))
     stale.confirmed_at, stale.upstream_row_id = None, None
-    confirmation = Confirmation(Numbers(gateway.worker.database), gateway.worker.teli, mark_keep=1)
+    confirmation = Confirmation(Numbers(gateway.worker.database), gateway.worker.upstreams, mark_keep=1)
 
     assert await confirmation.confirm(stale, None, request_id=None)
     assert len(await gateway.sql("SELECT id FROM steps WHERE kind = 'unmark'")) == 1
@@ -257,7 +258,7 @@ async def test_only_a_row_of_the_same_number_and_owner_without_anothers_mark_is_
     for row, ours in ROWS:
         number = await tenant.bought()
         fake = FakeTeli(**{"phone_number": number["phone_number"], **row})
-        confirmation = Confirmation(Numbers(gateway.worker.database), fake, mark_keep=1)
+        confirmation = Confirmation(Numbers(gateway.worker.database), OneUpstream(fake), mark_keep=1)
         async with gateway.worker.database.acting() as session:
             held = await session.get_one(Number, UUID(number["id"]))
 

@@ -631,7 +631,7 @@ async def test_a_timeout_is_an_unknown_outcome(
     async with open_gateway(**SETTLING) as gateway:
         tenant = await gateway.tenant()
         number = await confirmed(gateway, tenant)
-        release = gateway.services.teli.release
+        release = gateway.services.upstreams.default.release
 
         async def times_out(*args: Any, **kwargs: Any) -> Heard:
             if took_effect:
@@ -639,7 +639,7 @@ async def test_a_timeout_is_an_unknown_outcome(
             return Heard("broken", detail="TimeoutError")
 
         with monkeypatch.context() as patch:
-            patch.setattr(gateway.services.teli, "release", times_out)
+            patch.setattr(gateway.services.upstreams.default, "release", times_out)
             answer = await delete(tenant, number)
         assert answer.status_code == 202
         await settle(gateway)

@@ -104,7 +104,7 @@ async def test_what_fails_unforeseen_is_logged_and_put_off_never_lost(
     async def fails(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(gateway.worker.teli, "list_numbers", fails)
+    monkeypatch.setattr(gateway.worker.upstreams.default, "list_numbers", fails)
     with capture_logs() as logs:
         await gateway.follow_up()
     monkeypatch.undo()

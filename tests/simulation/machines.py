@@ -28,6 +28,7 @@ from tests.simulation.carrier import Carrier
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.network import Network, at_once
 from tests.simulation.seams import DoubtsStore, GateStore, Journal, Run, SimulatedTeli, Store, seam
+from tests.support.upstreams import OneUpstream
 
 SECRET = Secret("a secret of the simulation alone")
 ANSWER_WITHIN = 3.0
@@ -92,7 +93,8 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
     gate = seam(Gate, GateStore(network, "gate", stores.gate, at_once))
     teli = SimulatedTeli(network, carrier, journal, listen=UPSTREAM_TIMEOUT)
     drain = Drain(ANSWER_WITHIN)
-    confirmation = Confirmation(numbers, teli, mark_keep=MARK_KEEP)
+    upstreams = OneUpstream(teli)
+    confirmation = Confirmation(numbers, upstreams, mark_keep=MARK_KEEP)
     window = timedelta(seconds=WINDOW)
     return Machine(
         process=process,
@@ -100,7 +102,7 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
         provisioning=Provisioning(
             ledger=ledger,
             gate=gate,
-            sending=Sending(ledger, gate, teli, drain),
+            sending=Sending(ledger, gate, upstreams, drain),
             directory=seam(Directory, Store(network, "directory", object(), stores.run)),
             secret=SECRET,
             drain=drain,
@@ -112,8 +114,8 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
         follow_ups=FollowUps(
             steps,
             confirmation,
-            Changes(numbers, steps, teli, confirmation),
-            Release(numbers, steps, teli, confirmation, settling_window=WINDOW),
+            Changes(numbers, steps, upstreams, confirmation),
+            Release(numbers, steps, upstreams, confirmation, settling_window=WINDOW),
             drain,
         ),
         ledger=ledger,
@@ -121,7 +123,7 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
             ledger,
             sightings,
             doubts,
-            teli,
+            upstreams,
             window=window,
             write_off=timedelta(seconds=WRITE_OFF),
             doubts_every=RESOLVE_EVERY,

@@ -91,9 +91,10 @@ def instead(target: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -
 
 @fault("A create of unknown outcome is never sent again.")
 def blind_retry():
-    async def send(sending: Sending, body: Mapping[str, Any], send_by: SendBy) -> Heard:
-        heard = await sending._teli.create(body, send_by=send_by)
-        return heard if heard.kind != "broken" else await sending._teli.create(body, send_by=SendBy.within(5))
+    async def send(sending: Sending, account_id: UUID, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        teli = await sending._upstreams.of(account_id)
+        heard = await teli.create(body, send_by=send_by)
+        return heard if heard.kind != "broken" else await teli.create(body, send_by=SendBy.within(5))
 
     return patch.object(Sending, "_send", send)
 

@@ -160,6 +160,7 @@ class SimulatedTeli(TeliClient):
         self._journal = journal
         self._listen = listen
         self.calls = 0
+        self.name = "default"
 
     async def create(self, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
         departure = Departure(0.0, str(body["nickname"])[:16].ljust(16), who())

@@ -1,10 +1,13 @@
 """Listings shared by those who want them at the same time, never by one who asked after it had begun."""
 
 import asyncio
+from uuid import UUID
 
 from service.teli.heard import Heard
 from service.teli.shared import SharedListings
+from tests.support.upstreams import OneUpstream
 
+ACCOUNT, OTHER = UUID(int=1), UUID(int=2)
 EMPTY = b'{"success": true, "count": 0, "phone_numbers": []}'
 
 
@@ -27,10 +30,10 @@ async def settled() -> None:
 
 async def test_those_who_come_while_one_is_under_way_share_the_next():
     teli = SlowTeli()
-    listings = SharedListings(teli)
-    first = asyncio.create_task(listings.fresh("o", "u", whole=False))
+    listings = SharedListings(OneUpstream(teli))
+    first = asyncio.create_task(listings.fresh(ACCOUNT, "o", "u", whole=False))
     await settled()
-    later = [asyncio.create_task(listings.fresh("o", "u", whole=False)) for _ in range(100)]
+    later = [asyncio.create_task(listings.fresh(ACCOUNT, "o", "u", whole=False)) for _ in range(100)]
     await settled()
     assert len(teli.gates) == 1
 
@@ -45,13 +48,18 @@ async def test_those_who_come_while_one_is_under_way_share_the_next():
     assert len(teli.gates) == 2
 
 
-async def test_other_users_and_whole_organisations_are_listed_by_themselves():
+async def test_other_accounts_users_and_whole_organisations_are_listed_by_themselves():
     teli = SlowTeli()
-    listings = SharedListings(teli)
-    wants = [("o", "u", False), ("o", "u", True), ("o", "v", False)]
-    tasks = [asyncio.create_task(listings.fresh(o, u, whole=whole)) for o, u, whole in wants]
+    listings = SharedListings(OneUpstream(teli))
+    wants = [
+        (ACCOUNT, "o", "u", False),
+        (ACCOUNT, "o", "u", True),
+        (ACCOUNT, "o", "v", False),
+        (OTHER, "o", "u", False),
+    ]
+    tasks = [asyncio.create_task(listings.fresh(by, o, u, whole=whole)) for by, o, u, whole in wants]
     await settled()
-    assert len(teli.gates) == 3
+    assert len(teli.gates) == 4
 
     for gate in teli.gates:
         gate.set()
@@ -60,8 +68,8 @@ async def test_other_users_and_whole_organisations_are_listed_by_themselves():
 
 async def test_who_gives_up_takes_nothing_from_the_others():
     teli = SlowTeli()
-    listings = SharedListings(teli)
-    gives_up, stays = (asyncio.create_task(listings.fresh("o", "u", whole=False)) for _ in range(2))
+    listings = SharedListings(OneUpstream(teli))
+    gives_up, stays = (asyncio.create_task(listings.fresh(ACCOUNT, "o", "u", whole=False)) for _ in range(2))
     await settled()
 
     gives_up.cancel()
