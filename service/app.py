@@ -22,6 +22,7 @@ from service.quotas.turns import take_turn
 from service.reconciliation import endpoints as reconciliation
 from service.tenants import account_endpoints as accounts
 from service.tenants import endpoints as tenants
+from service.tenants import login_endpoints as login
 from service.tenants import stop_endpoints as stops
 from service.wiring import Services
 
@@ -68,6 +69,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         inventory.router,
         numbers.numbers_router,
         numbers.operations_router,
+        login.me_router,
         tenants.router,
         stops.router,
         accounts.router,
@@ -77,6 +79,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         reconciliation.router,
     ):
         app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))
+    app.include_router(login.router)
     app.include_router(health.router)
     describe(app)
     return Edge(app, limits)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -21,7 +22,8 @@ from pydantic import (
 
 from service.kit.networks import Network, read_network
 from service.kit.sealing import Keyring
-from service.kit.urls import https_outside_loopback, scheme_and_host
+from service.kit.urls import LOOPBACK, check_https, https_outside_loopback, scheme_and_host
+from service.tenants.roles import Role, read_roles
 
 PREFIX = "NUMBERGATE_"
 # How alike two names must be for one to be a slip of the other, where 1 is the same. Below it are other words.
@@ -103,6 +105,40 @@ def _not_blank(secret: SecretStr) -> SecretStr:
     if length < SECRET_LENGTH:
         raise ValueError(f"must be {SECRET_LENGTH} characters or more, white space not counted; it has {length}")
     return secret
+
+
+def _https(why: str) -> AfterValidator:
+    return AfterValidator(partial(check_https, why=why))
+
+
+# To the letter, with a slash at its end or without: tokens name it so.
+Issuer = Annotated[str, _https("keys and codes are fetched from there")]
+
+
+def _origin(url: str) -> str:
+    """As browsers write it, who compare it to the letter."""
+    parts = urlsplit(url)
+    if parts.path not in ("", "/"):
+        raise ValueError("must be an origin alone, as https://host or https://host:port, without a path")
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+
+
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _roles(value: object) -> object:
+    return read_roles(value) if isinstance(value, str) else value
+
+
+def _tenant_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    if not scopes:
+        return scopes
+    from service.tenants.administration import TENANT_SCOPES  # Takes a while to load, and is seldom needed.
+
+    if unknown := [one for one in scopes if one not in TENANT_SCOPES]:
+        raise ValueError(f"{unknown[0][:64]} is not a tenant's scope; there are {', '.join(TENANT_SCOPES)}")
+    return scopes
 
 
 class FromEnvironment(BaseModel):
@@ -229,6 +265,31 @@ class Settings(FromEnvironment):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="NUMBERGATE_LOG_LEVEL")
     key_environment: str = Field("live", pattern="^[a-z]{2,8}$", alias="NUMBERGATE_KEY_ENVIRONMENT")
 
+    oidc_issuer: Issuer | None = Field(None, alias="NUMBERGATE_OIDC_ISSUER")
+    public_url: Annotated[str, _https("sessions travel in a cookie"), AfterValidator(_origin)] | None = Field(
+        None, validate_default=True, alias="NUMBERGATE_PUBLIC_URL"
+    )
+    oidc_client_id: str | None = Field(
+        None, validate_default=True, min_length=1, max_length=255, alias="NUMBERGATE_OIDC_CLIENT_ID"
+    )
+    oidc_client_secret: SecretStr | None = Field(None, alias="NUMBERGATE_OIDC_CLIENT_SECRET")
+    oidc_scopes: str = Field("openid", pattern="^openid( [!-~]+)*$", alias="NUMBERGATE_OIDC_SCOPES")
+    oidc_groups_claim: str = Field("groups", min_length=1, max_length=255, alias="NUMBERGATE_OIDC_GROUPS_CLAIM")
+    oidc_roles: Annotated[dict[str, Role], BeforeValidator(_roles)] = Field(
+        {}, validate_default=True, alias="NUMBERGATE_OIDC_ROLES"
+    )
+    session_lifetime: Seconds = Field(28_800, alias="NUMBERGATE_SESSION_LIFETIME")
+    session_idle: Seconds = Field(1_800, validate_default=True, alias="NUMBERGATE_SESSION_IDLE")
+
+    token_issuers: Annotated[tuple[Issuer, ...], BeforeValidator(_words)] = Field((), alias="NUMBERGATE_TOKEN_ISSUERS")
+    token_audience: str | None = Field(
+        None, validate_default=True, min_length=1, max_length=255, alias="NUMBERGATE_TOKEN_AUDIENCE"
+    )
+    token_tenant_claim: str = Field("tenant_id", min_length=1, max_length=255, alias="NUMBERGATE_TOKEN_TENANT_CLAIM")
+    token_scopes: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_tenant_scopes)] = Field(
+        (), validate_default=True, alias="NUMBERGATE_TOKEN_SCOPES"
+    )
+
     @property
     def default_price(self) -> int:
         """Micro-units that a purchase is reckoned at: its setup and its first month."""
@@ -246,6 +307,7 @@ class Settings(FromEnvironment):
         return [
             self.teli_api_key.get_secret_value(),
             self.secret.get_secret_value(),
+            self.oidc_client_secret.get_secret_value() if self.oidc_client_secret else "",
             *(entry.partition(":")[2] for entry in re.split(r"[\s,]+", keys)),
         ]
 
@@ -269,3 +331,57 @@ class Settings(FromEnvironment):
                 "nothing is written off before a listing could show it"
             )
         return write_off
+
+    @field_validator("oidc_issuer", "token_issuers")
+    @classmethod
+    def _no_demo_provider_beside_live_keys(
+        cls, issuers: str | tuple[str, ...] | None, others: ValidationInfo
+    ) -> str | tuple[str, ...] | None:
+        each = (issuers,) if isinstance(issuers, str) else issuers or ()
+        if others.data.get("key_environment", "live") == "live" and any(
+            scheme_and_host(one)[1] in LOOPBACK for one in each
+        ):
+            raise ValueError(
+                "is on loopback, where a development provider lets anybody in: "
+                "use one over https, or another NUMBERGATE_KEY_ENVIRONMENT than live"
+            )
+        return issuers
+
+    @field_validator("public_url", "oidc_client_id")
+    @classmethod
+    def _set_beside_the_issuer(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is None and others.data.get("oidc_issuer"):
+            raise ValueError("is not set, and NUMBERGATE_OIDC_ISSUER is")
+        return value
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _somebody_may_do_something(cls, roles: dict[str, Role], others: ValidationInfo) -> dict[str, Role]:
+        if others.data.get("oidc_issuer") and not roles:
+            raise ValueError("is not set, and NUMBERGATE_OIDC_ISSUER is: nobody who logs in could do anything")
+        return roles
+
+    @field_validator("session_idle")
+    @classmethod
+    def _idle_before_it_ends(cls, idle: float, others: ValidationInfo) -> float:
+        if idle > others.data.get("session_lifetime", idle):
+            raise ValueError("must be no longer than NUMBERGATE_SESSION_LIFETIME")
+        return idle
+
+    @field_validator("token_audience")
+    @classmethod
+    def _for_us_and_no_login(cls, audience: str | None, others: ValidationInfo) -> str | None:
+        if audience is None and others.data.get("token_issuers"):
+            raise ValueError("is not set, and NUMBERGATE_TOKEN_ISSUERS is")
+        if audience is not None and audience == others.data.get("oidc_client_id"):
+            raise ValueError(
+                "must differ from NUMBERGATE_OIDC_CLIENT_ID: what the provider tells of a person who logs in is no key"
+            )
+        return audience
+
+    @field_validator("token_scopes")
+    @classmethod
+    def _good_for_something(cls, scopes: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        if not scopes and others.data.get("token_issuers"):
+            raise ValueError("is not set, and NUMBERGATE_TOKEN_ISSUERS is: no token could do anything")
+        return scopes

@@ -48,8 +48,11 @@ from service.tenants.accounts import Accounts
 from service.tenants.administration import Administration
 from service.tenants.directory import Directory
 from service.tenants.listings import Listings
+from service.tenants.people import People, SignIn
 from service.tenants.principals import Principals
+from service.tenants.sessions import Sessions
 from service.tenants.stops import Stops
+from service.tenants.tokens import AccessTokens, TokenRules
 from service.tenants.upstreams import AccountUpstreams
 from service.tenants.uses import KeyUses
 from service.tenants.version import VersionWatch
@@ -66,6 +69,8 @@ class Services:
     trusted_proxies: tuple[Network, ...]
     key_uses: KeyUses
     strangers: Strangers
+    people: People | None
+    tokens: AccessTokens | None
     administration: Administration
     listings: Listings
     stops: Stops
@@ -114,6 +119,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     version = VersionWatch(database)
     keyring = settings.keyring
     upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
+    principals = Principals(database, secret, version)
     window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
@@ -139,10 +145,12 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         upstreams=upstreams,
         drain=drain,
         version=version,
-        principals=Principals(database, secret, version),
         trusted_proxies=settings.trusted_proxies or (),
         key_uses=KeyUses(database),
         strangers=Strangers(kv, most=settings.failed_authentications, replicas=settings.replicas),
+        principals=principals,
+        people=people(settings, database, secret, principals),
+        tokens=access_tokens(settings, principals),
         administration=Administration(database, secret, key_environment=settings.key_environment),
         listings=Listings(database, cursors),
         stops=Stops(database),
@@ -186,6 +194,40 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             draining=lambda: drain.begun,
         ),
     )
+
+
+def people(settings: Settings, database: Database, secret: Secret, principals: Principals) -> People | None:
+    """None where no provider is named: then people cannot log in."""
+    if settings.oidc_issuer is None:
+        return None
+    assert settings.oidc_client_id is not None
+    assert settings.public_url is not None
+    client_secret = settings.oidc_client_secret
+    sign_in = SignIn(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=None if client_secret is None else client_secret.get_secret_value(),
+        scopes=settings.oidc_scopes,
+        groups_claim=settings.oidc_groups_claim,
+        roles=settings.oidc_roles,
+        public_url=settings.public_url,
+    )
+    sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
+    return People(sign_in, sessions, principals, secret)
+
+
+def access_tokens(settings: Settings, principals: Principals) -> AccessTokens | None:
+    """None where no issuer is trusted: then keys alone are taken."""
+    if not settings.token_issuers:
+        return None
+    assert settings.token_audience is not None
+    rules = TokenRules(
+        issuers=settings.token_issuers,
+        audience=settings.token_audience,
+        tenant_claim=settings.token_tenant_claim,
+        scopes=frozenset(settings.token_scopes),
+    )
+    return AccessTokens(rules, principals)
 
 
 async def purchases_open(database: Database) -> str:

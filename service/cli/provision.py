@@ -1,8 +1,14 @@
-"""A ledger for the stack: database, login, schema, and the demo's organisation, user, tenant and keys."""
+"""A ledger for the stack: database, login, schema, and the demo's organisation, user, tenant, keys and people."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from service.cli.credentials import Credentials
 from service.db import open_database
 from service.embedded import EmbeddedPostgres
+from service.embedded.openid import CLIENT_ID, DevelopmentPerson, development_provider
 from service.kit.crypto import Secret
 from service.migrations import ensure_database, ensure_login, migrate
 from service.quotas.administration import QuotaAdministration, of_tenant
@@ -17,6 +23,30 @@ TENANT = "00000000-0000-7000-8000-000000000001"
 DATABASE = LOGIN = "numbergate"
 KEY_ENVIRONMENT = "demo"
 GENEROUS = 1_000_000
+# Each is in the group that is called as they are.
+PEOPLE = {
+    "admin": "Ada, administrator",
+    "organization-admin": "Oda, administrator of the demo's organisation",
+    "finance": "Finn, finance",
+    "operator": "Otto, operator",
+    "auditor": "Audrey, auditor",
+    "nobody": "Norman, of no group",
+}
+ROLES = {
+    "admin": "admin",
+    "organization-admin": {"role": "admin", "organization_ids": [ORGANIZATION]},
+    "finance": "finance",
+    "operator": "operator",
+    "auditor": "auditor",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPeople:
+    """`settings`: what the gateway must be told to let them in."""
+
+    issuer: str
+    settings: dict[str, str]
 
 
 async def make_ledger(postgres: EmbeddedPostgres, password: str) -> str:
@@ -48,3 +78,19 @@ async def make_demo(database_url: str, secret: str, credentials: Credentials, te
         credentials.keep({"tenant_key": tenant.key, **staff})
     finally:
         await database.engine.dispose()
+
+
+@contextmanager
+def demo_people(base_url: str) -> Iterator[DemoPeople]:
+    """A provider that lets anybody on this machine be one of them, for the length of the block."""
+    people = {subject: DevelopmentPerson(name, [subject]) for subject, name in PEOPLE.items()}
+    with development_provider(people, f"{base_url}/console/callback") as provider:
+        yield DemoPeople(
+            provider.issuer,
+            {
+                "NUMBERGATE_OIDC_ISSUER": provider.issuer,
+                "NUMBERGATE_OIDC_CLIENT_ID": CLIENT_ID,
+                "NUMBERGATE_OIDC_ROLES": json.dumps(ROLES),
+                "NUMBERGATE_PUBLIC_URL": base_url,
+            },
+        )

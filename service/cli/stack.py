@@ -28,6 +28,11 @@ BROUGHT = {
     "NUMBERGATE_SECRET": "kept in the data folder, made at the first start",
     "NUMBERGATE_TELI_TENANT_ID": "the vendor page's",
     "NUMBERGATE_KEY_ENVIRONMENT": "demo",
+    "NUMBERGATE_OIDC_ISSUER": "",
+    "NUMBERGATE_OIDC_CLIENT_ID": "",
+    "NUMBERGATE_OIDC_CLIENT_SECRET": "",
+    "NUMBERGATE_OIDC_ROLES": "",
+    "NUMBERGATE_PUBLIC_URL": "",
 }
 
 
@@ -68,7 +73,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where everything is, and the keys of the demo. Printed by `up --json`."""
+    """Where everything is, and the keys of the demo. Printed by `up --json`.
+
+    `identity_provider_url` is None with another upstream than the simulator: there nobody logs in without a password.
+    """
 
     base_url: str
     console_url: str
@@ -84,6 +92,7 @@ class Ready:
     organization_id: str
     tenant_id: str
     user_id: str
+    identity_provider_url: str | None
 
 
 @asynccontextmanager
@@ -137,6 +146,10 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
         if wanted.settings.account_keys is None:
             made = credentials.get("account_keys", lambda: f"up:{base64.b64encode(secrets.token_bytes(32)).decode()}")
             environment["NUMBERGATE_ACCOUNT_KEYS"] = made
+        people = None
+        if simulator is not None:
+            people = opened.enter_context(provision.demo_people(base_url))
+            environment |= people.settings
         metrics_port = wanted.settings.metrics_port or free_port()
         await api.begin(environment | {"NUMBERGATE_METRICS_PORT": str(metrics_port)})
         await worker.begin(environment | {"NUMBERGATE_METRICS_PORT": ""})
@@ -155,6 +168,7 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
             organization_id=provision.ORGANIZATION,
             tenant_id=provision.TENANT,
             user_id=provision.USER,
+            identity_provider_url=people.issuer if people is not None else None,
             **{name: credentials.known[name] for name in ("admin_key", "tenant_key", "finance_key", "operator_key")},
         )
 

@@ -49,7 +49,13 @@ Numbergate serves at {ready.base_url}, its reference at {ready.base_url}/docs. B
 Sent again it is answered as before; another Idempotency-Key buys another number.
 
 An administrator's key: {ready.admin_key}
-Stop with Ctrl-C."""
+{log_in(ready)}Stop with Ctrl-C."""
+
+
+def log_in(ready: Ready) -> str:
+    if ready.identity_provider_url is None:
+        return ""
+    return f"Log in as any of the demo's people: {ready.base_url}/console/login\n"
 
 
 def curl(ready: Ready) -> str:

@@ -176,6 +176,17 @@ ONE = {"value": 1, "exact": True}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Alive": {"status": "ok"},
     "Ready": {"status": "ready", "database": "ok", "redis": "ok", "purchases": "open", "accounts": "ok"},
+    "MeOut": {
+        "kind": "service",
+        "subject": f"key:{OPERATION_ID}",
+        "roles": [],
+        "tenant_id": "dialler",
+        "organization_ids": [ORGANIZATION],
+        "sees": [],
+        "scopes": ["numbers:create", "numbers:read"],
+        "expires_at": None,
+        "csrf_token": None,
+    },
     "NumberCreate": {
         "area_code": "313",
         "user_id": USER,

@@ -124,7 +124,7 @@ def install(
     """
 
     async def told(request: Request, problem: ServiceError) -> Response:
-        if problem.status in (400, 415):
+        if problem.status in (400, 415) and not getattr(request.scope.get("route"), "public", False):
             try:
                 await who(request)
             except ServiceError as stranger:

@@ -28,6 +28,8 @@ class TeliRoute(APIRoute):
     """A client written for Teli may send what we do not know: it is ignored, and named in `warnings`."""
 
     refuses_unknown: ClassVar[bool] = False
+    # Whether anybody may ask: then what is wrong with a request is told without asking who they are.
+    public: ClassVar[bool] = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
@@ -55,6 +57,12 @@ class OwnRoute(TeliRoute):
     """A filter that would not be obeyed is refused, never ignored."""
 
     refuses_unknown = True
+
+
+class PublicRoute(TeliRoute):
+    """For those who are not known yet; identity providers add parameters of their own."""
+
+    public = True
 
 
 def _without_endpoint(route: APIRoute) -> APIRoute:

@@ -15,8 +15,8 @@ def scheme_and_host(url: str) -> tuple[str, str]:
         return "", ""
 
 
-def https_outside_loopback(url: str) -> str:
-    """The URL without its last slash. Raises: ValueError."""
+def check_https(url: str, why: str) -> str:
+    """The URL as it is. `why` it must be https: what would be read on its way. Raises: ValueError."""
     # First of all, for the parser would take some of them out by itself.
     if any(sign.isspace() or not sign.isprintable() for sign in url):
         raise ValueError("must have no white space and no control characters")
@@ -24,10 +24,15 @@ def https_outside_loopback(url: str) -> str:
     if scheme not in ("http", "https"):
         raise ValueError("must look like https://host")
     if scheme == "http" and host not in LOOPBACK:
-        raise ValueError("must be https outside loopback: the Teli key travels in a header")
+        raise ValueError(f"must be https outside loopback: {why}")
     if any(sign in url for sign in "@?#"):
         raise ValueError("must be a base URL alone, without credentials, query or fragment")
-    return url.rstrip("/")
+    return url
+
+
+def https_outside_loopback(url: str) -> str:
+    """Of Teli: the URL without its last slash. Raises: ValueError."""
+    return check_https(url, "the Teli key travels in a header").rstrip("/")
 
 
 def origin(url: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-# Our own keys (prefix, environment, body), credentials in URLs, what Postgres quotes of a row in the second line of its
-# errors, and anything under a telling name.
-KEY_SHAPE = re.compile(r"ngk_[a-z]{2,8}_[0-9A-Za-z]{8,}")
+# Our own keys (prefix, environment, body) and sessions, JSON Web Tokens, credentials in URLs, what Postgres quotes of a
+# row in the second line of its errors, and anything under a telling name.
+KEY_SHAPE = re.compile(r"(ngk_)[a-z]{2,8}_[0-9A-Za-z]{8,}|(ngs_)[\w-]{8,}|(eyJ)[\w-]+\.[\w-]+\.[\w-]*")
 URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
 QUOTED_ROW = re.compile(r"(?<=^DETAIL:  ).*", re.MULTILINE)
 TELLING = re.compile(r"(password|secret|authorization|x-api-key|api_key|token|dsn)", re.IGNORECASE)
@@ -35,7 +35,11 @@ class Redact:
     def clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
-        return QUOTED_ROW.sub("…", URL_CREDENTIALS.sub("…", KEY_SHAPE.sub("ngk_…", text)))
+        return QUOTED_ROW.sub("…", URL_CREDENTIALS.sub("…", KEY_SHAPE.sub(_prefix_alone, text)))
+
+
+def _prefix_alone(found: re.Match[str]) -> str:
+    return f"{found[found.lastindex or 0]}…"
 
 
 def configure_logs(*, form: str = "auto", level: str = "info", secrets: Iterable[str] = ()) -> None:

@@ -41,6 +41,10 @@ DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not prov
 DOUBTS_RESOLVED = Counter("numbergate_doubts_resolved_total", "Doubts by what became of them", ["state"])
 LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome", "account"])
 SETTLE_RETRIES = Counter("numbergate_settle_retries_total", "Outcomes that could not be written at once")
+LOGINS = Counter("numbergate_logins_total", "Logins of people, by how far they came", ["outcome"])
+IDENTITY_PROVIDER_LOOKS = Counter(
+    "numbergate_identity_provider_looks_total", "Fetches of an identity provider's endpoints and keys", ["outcome"]
+)
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 
 

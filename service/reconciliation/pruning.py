@@ -1,4 +1,4 @@
-"""What is kept for a while and no longer: what doubts were decided on, the log of listings, and idempotency keys."""
+"""What is kept for a while and no longer: what doubts were decided on, listings, idempotency keys, sessions."""
 
 from sqlalchemy import CursorResult, text
 
@@ -46,6 +46,11 @@ REFUSED_KEYS = """
     )
     UPDATE intents i SET idempotency_key = NULL FROM old WHERE i.id = old.id
 """
+SESSIONS = """
+    DELETE FROM sessions WHERE id IN (
+      SELECT id FROM sessions WHERE expires_at < clock_timestamp() - interval '30 days' ORDER BY expires_at LIMIT :batch
+    )
+"""
 
 
 class Pruning:
@@ -54,7 +59,7 @@ class Pruning:
 
     async def run(self) -> None:
         """Delete what is older, a batch to a transaction, so that nobody waits for long."""
-        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS):
+        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS, SESSIONS):
             while await self._delete(statement) == BATCH:
                 continue
 

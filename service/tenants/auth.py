@@ -1,4 +1,4 @@
-"""Authentication at the edge: a header becomes a principal; a scope becomes a type in a signature."""
+"""Authentication at the edge: a header or a session becomes a principal; a scope becomes a type in a signature."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol
@@ -10,8 +10,12 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from service.http.addresses import client_address
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.networks import Address
+from service.tenants.jwt import looks_like_token
 from service.tenants.keys import MissingKey, Unauthenticated
+from service.tenants.people import People
 from service.tenants.principals import NetworkNotAllowed, Principal, Principals
+from service.tenants.same_site import check_same_site
+from service.tenants.tokens import AccessTokens
 from service.tenants.uses import KeyUses
 
 # Only for OpenAPI: the header itself is read below, for both spellings alike.
@@ -23,23 +27,29 @@ class Failures(Protocol):
     """Counts them."""
 
     async def refusal(self, address: Address | None, error: ServiceError) -> ServiceError:
-        """What a request is answered whose key was refused with `error`."""
+        """What a request is answered whose credential was refused with `error`."""
 
 
-def key_of(request: Request) -> str:
-    """The key of a request, from either header.
-
-    Raises: MissingKey; InvalidRequest where one comes twice, or the two differ.
-    """
+def key_of(request: Request) -> str | None:
+    """The key of a request, from either header. Raises: InvalidRequest where one comes twice, or the two differ."""
     plain, authorization = (_only(request, name) for name in ("x-api-key", "authorization"))
     scheme, _, token = (authorization or "").partition(" ")
     borne = token.strip() if scheme.lower() == "bearer" else None
     if plain and borne and plain != borne:
         raise InvalidRequest(Fault("Authorization", "differs from X-API-Key; send one credential"))
-    key = plain or borne
-    if not key:
-        raise MissingKey
-    return key
+    return plain or borne or None
+
+
+def session_of(request: Request) -> str | None:
+    """The session of a request, where people can log in. Raises: InvalidRequest for two."""
+    people: People | None = request.app.state.services.people
+    if people is None:
+        return None
+    pairs = [pair.strip() for text in request.headers.getlist("cookie") for pair in text.split(";")]
+    found = [value for name, _, value in (pair.partition("=") for pair in pairs) if name == people.session_cookie]
+    if len(found) > 1:
+        raise InvalidRequest(Fault("Cookie", "carries two sessions; send one"))
+    return found[0] if found and found[0] else None
 
 
 def _only(request: Request, name: str) -> str | None:
@@ -59,25 +69,53 @@ def address_of(request: Request) -> Address | None:
 async def authenticate(request: Request) -> Principal:
     """Who asks; found out once a request.
 
-    A key that is refused counts against the address that it comes from.
+    A credential that is refused counts against the address that it comes from.
     Raises: MissingKey, InvalidKey, ExpiredKey, RevokedKey, NetworkNotAllowed, or in place of the last four what
-        `Failures` says; InvalidRequest as `key_of`.
+        `Failures` says; InvalidRequest as `key_of`; CrossSiteRequest; IdentityProviderUnavailable.
     """
     known: Principal | None = getattr(request.state, "principal", None)
     if known is not None:
         return known
-    principals: Principals = request.app.state.services.principals
-    uses: KeyUses = request.app.state.services.key_uses
-    failures: Failures = request.app.state.services.strangers
-    key, address = key_of(request), address_of(request)
+    principal = request.state.principal = await _who(request)
+    named = {"key": str(principal.key_id)} if principal.subject is None else {"subject": principal.subject}
+    structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, **named)
+    return principal
+
+
+async def _who(request: Request) -> Principal:
+    key, session, address = key_of(request), session_of(request), address_of(request)
+    if session is not None and key is not None:
+        raise InvalidRequest(Fault("Cookie", "carries a session beside a key; send one credential"))
     try:
-        principal = await principals.of(key)
-        structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, key=str(principal.key_id))
-        principal.check_network(address)
+        if session is not None:
+            return await _person(request, session)
+        return await _bearer(request, key, address)
+    except MissingKey:
+        raise
     except (Unauthenticated, NetworkNotAllowed) as error:
+        failures: Failures = request.app.state.services.strangers
         raise await failures.refusal(address, error) from None
-    uses.note(principal.key_id, address)
-    request.state.principal = principal
+
+
+async def _bearer(request: Request, key: str | None, address: Address | None) -> Principal:
+    principals: Principals = request.app.state.services.principals
+    tokens: AccessTokens | None = request.app.state.services.tokens
+    uses: KeyUses = request.app.state.services.key_uses
+    if key is None:
+        raise MissingKey
+    if tokens is not None and looks_like_token(key) and "x-api-key" not in request.headers:
+        return await tokens.of(key)
+    principal = await principals.of(key)
+    principal.check_network(address)
+    if principal.key_id is not None:
+        uses.note(principal.key_id, address)
+    return principal
+
+
+async def _person(request: Request, session: str) -> Principal:
+    people: People = request.app.state.services.people
+    principal = await people.of(session)
+    check_same_site(request.method, request.headers, origin=people.origin, token=people.csrf_token(session))
     return principal
 
 

@@ -41,12 +41,12 @@ class MissingKey(Unauthenticated):
 
 
 class ExpiredKey(Unauthenticated):
-    """The key was good until its `expires_at`, or was rotated and its overlap is over."""
+    """The key was good until its `expires_at`, or was rotated and its overlap is over; or a token or session ended."""
 
     code, title = "expired_key", "API key has expired"
 
-    def __init__(self) -> None:
-        super().__init__("This key has expired; ask an administrator for a new one.")
+    def __init__(self, detail: str = "This key has expired; ask an administrator for a new one.") -> None:
+        super().__init__(detail)
 
 
 class RevokedKey(Unauthenticated):

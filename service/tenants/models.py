@@ -137,3 +137,22 @@ class Stop(Base):
     reason: Mapped[str] = mapped_column(Text)
     actor: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+
+class LoginSession(Base):
+    """A person who logged in: `subject` at `issuer`. `groups` are those that had a role here at the time.
+
+    `hash` is keyed (HMAC-SHA256) over the cookie's value.
+    """
+
+    __tablename__ = "sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    issuer: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    groups: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    seen_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)

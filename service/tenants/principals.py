@@ -1,4 +1,4 @@
-"""Who a request acts as, resolved once, from its API key.
+"""Who a request acts as, resolved once, from its API key, access token or session.
 
 A principal is cached for seconds, and no longer than the version row stands still: revoking a key, changing a grant or
 closing a tenant moves that row, and every replica looks at it twice a second. A replica that could not look for a
@@ -7,7 +7,7 @@ second trusts its cache no more.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from service.kit.types import OrganizationId, TenantId
 from service.tenants.keys import ExpiredKey, InvalidKey, RevokedKey, Unauthenticated, check_form, key_hash
 from service.tenants.version import VersionWatch
 
-Duty = Literal["service", "admin", "finance", "operator"]
+Kind = Literal["service", "admin", "finance", "operator", "person"]
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 REFUSED_SIZE = 1_000
@@ -34,15 +34,16 @@ WHO = text(
     "SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true LEFT JOIN limits_for(:wanted) ON true"
     " LEFT JOIN teli_tenants_for(:wanted) ON true"
 )
+TENANT = text("SELECT * FROM tenant_named(:wanted)")
 
 
 class ScopeMissing(ServiceError):
-    """The key is good and may not do this."""
+    """Who asks is known, and may not do this."""
 
     status, code, title = 403, "scope_missing", "Scope missing"
 
     def __init__(self, scope: str) -> None:
-        super().__init__(f"This key lacks the scope {scope}.", scope=scope)
+        super().__init__(f"This needs the scope {scope}, which the caller lacks.", scope=scope)
 
 
 class NotYourOrganization(ServiceError):
@@ -110,10 +111,11 @@ class Principal:
     """`organization_ids`: granted to its tenant, and within its bounds. `sees`: seen whole, across tenants; ("*",) is
     all. `rate`: of all requests of its tenant together. `networks`: where it may be used from; None is anywhere.
     `teli_tenant_ids`: by which else it may be known at Teli, where organisations have accounts of their own.
+    `subject`: whom an identity provider vouches for, after the issuer and a `|`; it has no `key_id`.
     """
 
-    key_id: UUID
-    kind: Duty
+    key_id: UUID | None
+    kind: Kind
     tenant_id: TenantId | None
     tag: str | None
     account_id: UUID | None
@@ -127,11 +129,15 @@ class Principal:
     bounds: Bounds = UNBOUND
     networks: tuple[Network, ...] | None = None
     teli_tenant_ids: frozenset[str] = frozenset()
+    subject: str | None = None
+    roles: tuple[str, ...] = ()
 
     @property
     def actor(self) -> str:
         """As the audit log names it."""
-        return f"key:{self.key_id}"
+        if self.subject is None:
+            return f"key:{self.key_id}"
+        return f"{'person' if self.kind == 'person' else 'token'}:{self.subject}"
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or f"{scope.split(':')[0]}:*" in self.scopes
@@ -187,6 +193,9 @@ class _JustFound(Generic[Found]):
         if len(self._found) > self._size:
             self._found.popitem(last=False)
 
+    def forget(self, name: bytes) -> None:
+        self._found.pop(name, None)
+
 
 class Principals:
     def __init__(self, database: Database, secret: Secret, version: VersionWatch) -> None:
@@ -218,6 +227,26 @@ class Principals:
             raise ExpiredKey
         return found
 
+    async def of_tenant(self, tenant_id: str) -> Principal:
+        """Who acts for a tenant that somebody trusted has named; it may do nothing yet.
+
+        Raises: InvalidKey where there is no such tenant, or where it was closed; StorageUnavailable.
+        """
+        return await self.remembered(b"tenant " + tenant_id.encode(), lambda: self._look_up_tenant(tenant_id))
+
+    async def remembered(self, name: bytes, look_up: Callable[[], Awaitable[Principal]]) -> Principal:
+        """What `look_up` answered a moment ago under this name, unless the version row has moved since."""
+        found = self._known.of(name)
+        if found is None:
+            revision = self._version.revision
+            found = await look_up()
+            self._known.keep(name, revision, found)
+        return found
+
+    def forget(self, name: bytes) -> None:
+        """What was remembered under this name; elsewhere it is by the version row."""
+        self._known.forget(name)
+
     async def _look_up(self, wanted: bytes) -> Principal | Refusal:
         async with self._database.acting() as session:
             found = (await session.execute(WHO, {"wanted": wanted})).one_or_none()
@@ -244,6 +273,27 @@ class Principals:
             bounds=bounds,
             networks=None if found.only_networks is None else tuple(map(read_network, found.only_networks)),
             teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
+        )
+
+    async def _look_up_tenant(self, tenant_id: str) -> Principal:
+        async with self._database.acting() as session:
+            found = (await session.execute(TENANT, {"wanted": tenant_id})).one_or_none()
+        if found is None or found.tenant_state == "closed":
+            raise InvalidKey("This token names no tenant that there is.")
+        return Principal(
+            key_id=None,
+            kind="service",
+            tenant_id=found.tenant_id,
+            tag=found.tag,
+            account_id=found.account_id,
+            teli_tenant_id=found.teli_tenant_id,
+            organization_ids=tuple(map(OrganizationId, found.organization_ids)),
+            sees=(),
+            scopes=frozenset(),
+            idempotency_required=found.idempotency_required,
+            expires_at=None,
+            rate=Rate.of(found.requests_per_second, found.burst, found.mode),
+            teli_tenant_ids=frozenset(found.teli_tenant_ids),
         )
 
 

@@ -11,6 +11,7 @@ from service.db import open_database
 from service.kit.errors import StorageUnavailable
 from service.kv import KeyValue
 from service.settings import BadConfiguration, MigrationSettings, Settings
+from service.tenants.roles import Role
 
 from .command import numbergate
 
@@ -255,3 +256,59 @@ async def test_up_with_another_upstream_needs_its_key_and_https(tmp_path: Path):
 
     assert ended.returncode == 2
     assert [line.split(": ")[1] for line in ended.stderr.splitlines()] == ["TELI_BASE_URL", "TELI_API_KEY"]
+
+
+PEOPLE = {
+    "NUMBERGATE_OIDC_ISSUER": "https://login.example/",
+    "NUMBERGATE_OIDC_CLIENT_ID": "numbergate",
+    "NUMBERGATE_OIDC_ROLES": '{"a": "auditor", "b": {"role": "admin", "organization_ids": ["1x2"]}}',
+    "NUMBERGATE_PUBLIC_URL": "https://Numbergate.example:443/",
+    "NUMBERGATE_TOKEN_ISSUERS": "https://login.example/ https://other.example",
+    "NUMBERGATE_TOKEN_AUDIENCE": "numbergate-api",
+    "NUMBERGATE_TOKEN_SCOPES": "numbers:read numbers:create",
+}
+
+
+def test_people_and_tokens_are_configured_together():
+    settings = Settings.from_environment(GOOD | PEOPLE)
+
+    assert settings.oidc_issuer == "https://login.example/", "to the letter"
+    assert settings.public_url == "https://numbergate.example", "as a browser writes it"
+    assert settings.oidc_roles == {"a": Role("auditor"), "b": Role("admin", ("1x2",))}
+    assert settings.token_issuers == ("https://login.example/", "https://other.example")
+
+
+def test_what_people_and_tokens_lack_is_told_at_once():
+    told = faults(NUMBERGATE_OIDC_ISSUER="https://login.example", NUMBERGATE_TOKEN_ISSUERS="https://login.example")
+
+    assert {fault.split(":")[0] for fault in told} == PEOPLE.keys() - {
+        "NUMBERGATE_OIDC_ISSUER", "NUMBERGATE_TOKEN_ISSUERS"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("NUMBERGATE_OIDC_ISSUER", "http://login.example", "must be https outside loopback: keys and codes"),
+        ("NUMBERGATE_OIDC_ISSUER", "http://127.0.0.1:9", "is on loopback, where a development provider lets anybody"),
+        ("NUMBERGATE_TOKEN_ISSUERS", "https://a.example http://b.example", "must be https outside loopback"),
+        ("NUMBERGATE_TOKEN_ISSUERS", "http://localhost:9", "is on loopback, where a development provider lets anybody"),
+        ("NUMBERGATE_PUBLIC_URL", "http://numbergate.example", "must be https outside loopback: sessions"),
+        ("NUMBERGATE_PUBLIC_URL", "https://example/gate", "must be an origin alone"),
+        ("NUMBERGATE_OIDC_SCOPES", "profile", "must match ^openid"),
+        ("NUMBERGATE_OIDC_ROLES", "auditor", "must be JSON"),
+        ("NUMBERGATE_OIDC_ROLES", "[]", "must be a JSON object"),
+        ("NUMBERGATE_OIDC_ROLES", '{"a": "boss"}', "group a: the role must be one of admin, "),
+        ("NUMBERGATE_OIDC_ROLES", '{"a": {"role": "admin", "orgs": []}}', "group a: orgs is no field"),
+        ("NUMBERGATE_OIDC_ROLES", '{"a": {"role": "finance", "organization_ids": ["1"]}}', "group a: organization_ids"),
+        ("NUMBERGATE_OIDC_ROLES", '{"a": {"role": "admin", "organization_ids": ["*"]}}', "group a: organization_ids"),
+        ("NUMBERGATE_TOKEN_SCOPES", "numbers:read numbers:fly", "numbers:fly is not a tenant's scope"),
+        ("NUMBERGATE_TOKEN_AUDIENCE", "numbergate", "must differ from NUMBERGATE_OIDC_CLIENT_ID"),
+        ("NUMBERGATE_SESSION_IDLE", "28801", "must be no longer than NUMBERGATE_SESSION_LIFETIME"),
+    ],
+)
+def test_a_fault_in_who_may_log_in_is_told_in_one_line(name: str, value: str, message: str):
+    [fault] = faults(**PEOPLE | {name: value})
+
+    assert fault.startswith(f"{name}: {message}")
+    assert "\n" not in fault

@@ -92,7 +92,9 @@ def test_every_setting_is_in_the_table_with_its_default():
     told = {name: default.strip("`") for name, default in rows}
     assert set(told) == set(fields)
     for name, field in fields.items():
-        default = "required" if field.is_required() else "none" if field.default is None else str(field.default)
+        default = (
+            "required" if field.is_required() else "none" if field.default in (None, (), {}) else str(field.default)
+        )
         assert told[name] == default
 
 

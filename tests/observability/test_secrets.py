@@ -222,6 +222,8 @@ async def test_nothing_we_hold_shows_a_secret_when_it_is_printed(gateway: Gatewa
     ("written", "shown"),
     [
         ("ngk_live_" + "0" * 38, "ngk_…"),
+        ("session ngs_" + "aZ0-_" * 8, "session ngs_…"),
+        ("Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl.", "Bearer eyJ…."),
         ("redis://:pw@host/0", "redis://…@host/0"),
         ("postgresql+asyncpg://u:p%40w@host/d failed", "postgresql+asyncpg://…@host/d failed"),
         (f"a {TELI_KEY} b", "a … b"),

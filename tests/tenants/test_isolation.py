@@ -235,6 +235,7 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         # Kept for thirty days.
         "decided_on",
         "listings",
+        "sessions",
         # As long as is promised.
         "idempotency_keys",
     }

@@ -1,0 +1,99 @@
+"""Sessions of people: short, kept as rows, so that they can be ended; the cookie holds nothing but chance."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.audit.entries import note
+from service.db import Database
+from service.kit.clock import utc_now
+from service.kit.crypto import Secret
+from service.kit.types import new_id
+from service.tenants.models import LoginSession
+from service.tenants.version import bump
+
+PREFIX = "ngs_"
+PRESENT = text("SELECT set_config('numbergate.session', :hash, true)")
+# By the database's clock alone, so that replicas agree.
+SEEN = text("""
+    UPDATE sessions SET seen_at = clock_timestamp()
+    WHERE hash = :hash AND ended_at IS NULL
+      AND expires_at > clock_timestamp() AND seen_at > clock_timestamp() - CAST(:idle AS interval)
+    RETURNING issuer, subject, groups, expires_at
+""")
+END = text("""
+    UPDATE sessions SET ended_at = clock_timestamp() WHERE hash = :hash AND ended_at IS NULL RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Whom the provider vouches for."""
+
+    issuer: str
+    subject: str
+    groups: Sequence[str]
+    expires_at: datetime
+
+
+class Sessions:
+    """`lifetime` and `idle` in seconds: how long a session lasts at most, and without a request."""
+
+    def __init__(self, database: Database, secret: Secret, *, lifetime: float, idle: float) -> None:
+        self._database = database
+        self._secret = secret
+        self.lifetime = timedelta(seconds=lifetime)
+        self._idle = timedelta(seconds=idle)
+
+    def hash_of(self, value: str) -> bytes:
+        return self._secret.keyed_hash("session", value)
+
+    async def begin(self, issuer: str, subject: str, groups: Sequence[str], *, actor: str, request_id: str) -> str:
+        """The value of a new session's cookie; it is kept nowhere."""
+        value = PREFIX + secrets.token_urlsafe(32)
+        begun = LoginSession(
+            id=new_id(),
+            hash=self.hash_of(value),
+            issuer=issuer,
+            subject=subject,
+            groups=list(groups),
+            expires_at=utc_now() + self.lifetime,
+        )
+        async with self._database.acting(duty="admin") as session:
+            session.add(begun)
+            self._note(session, actor, "session.begun", begun.id, request_id, {"groups": list(groups)})
+        return value
+
+    async def seen(self, value: str) -> Vouched | None:
+        """Whose session this is, which is in use from now on; None where it is over, or was never begun."""
+        hashed = self.hash_of(value)
+        async with self._database.acting() as session:
+            # Row-level security shows whom this names, and nobody else.
+            await session.execute(PRESENT, {"hash": hashed.hex()})
+            row = (await session.execute(SEEN, {"hash": hashed, "idle": self._idle})).one_or_none()
+        return None if row is None else Vouched(*row)
+
+    async def end(self, value: str, *, actor: str, request_id: str) -> None:
+        """In force on every replica within a second."""
+        async with self._database.acting(duty="admin") as session:
+            ended = (await session.execute(END, {"hash": self.hash_of(value)})).scalar_one_or_none()
+            if ended is not None:
+                self._note(session, actor, "session.ended", ended, request_id, None)
+                await bump(session)
+
+    def _note(
+        self,
+        session: AsyncSession,
+        actor: str,
+        action: str,
+        which: UUID,
+        request_id: str,
+        after: dict[str, Any] | None,
+    ) -> None:
+        note(session, actor=actor, action=action, of=("session", str(which)), after=after, request_id=request_id)
