@@ -23,6 +23,7 @@ from service.reconciliation import endpoints as reconciliation
 from service.tenants import account_endpoints as accounts
 from service.tenants import endpoints as tenants
 from service.tenants import login_endpoints as login
+from service.tenants import policy_endpoints as policies
 from service.tenants import stop_endpoints as stops
 from service.wiring import Services
 
@@ -71,6 +72,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         numbers.operations_router,
         login.me_router,
         tenants.router,
+        policies.router,
         stops.router,
         accounts.router,
         keys.router,

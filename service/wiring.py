@@ -49,9 +49,11 @@ from service.tenants.administration import Administration
 from service.tenants.directory import Directory
 from service.tenants.listings import Listings
 from service.tenants.people import People, SignIn
+from service.tenants.policies import Policies
 from service.tenants.principals import Principals
 from service.tenants.sessions import Sessions
 from service.tenants.stops import Stops
+from service.tenants.synchronising import Synchronisation
 from service.tenants.tokens import AccessTokens, TokenRules
 from service.tenants.upstreams import AccountUpstreams
 from service.tenants.uses import KeyUses
@@ -73,6 +75,8 @@ class Services:
     tokens: AccessTokens | None
     administration: Administration
     listings: Listings
+    policies: Policies
+    synchronisation: Synchronisation
     stops: Stops
     accounts: Accounts
     gate: Gate
@@ -153,6 +157,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         tokens=access_tokens(settings, principals),
         administration=Administration(database, secret, key_environment=settings.key_environment),
         listings=Listings(database, cursors),
+        policies=Policies(database, settling_window=settings.settling_window),
+        synchronisation=Synchronisation(database, upstreams),
         stops=Stops(database),
         accounts=Accounts(database, secret, keyring, cursors),
         gate=gate,

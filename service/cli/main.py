@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.callers import keys, organizations, policies, tenants, users
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 
 BEGAN = time.perf_counter()
@@ -20,9 +21,12 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="A gateway that buys phone numbers once, never loses one, and explains every charge.",
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys.")
-accounts = typer.Typer(no_args_is_help=True, help="Upstream accounts.")
+cli.add_typer(organizations, name="organizations")
+cli.add_typer(users, name="users")
+cli.add_typer(tenants, name="tenants")
 cli.add_typer(keys, name="keys")
+cli.add_typer(policies, name="policies")
+accounts = typer.Typer(no_args_is_help=True, help="Upstream accounts.")
 cli.add_typer(accounts, name="accounts")
 cli.add_typer(doubts, name="doubts")
 cli.add_typer(orphans, name="orphans")

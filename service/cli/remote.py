@@ -96,6 +96,14 @@ class Remote:
         """`options`: by what name a person gave a member of the body. Raises: Refused, Away."""
         return self._ask("POST", path, options, json=body)
 
+    def put(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
+        """As `post`. Raises: Refused, Away."""
+        return self._ask("PUT", path, options, json=body)
+
+    def delete(self, path: str, *, options: Mapping[str, str] = OPTIONS) -> None:
+        """As `post`. Raises: Refused, Away."""
+        self._ask("DELETE", path, options)
+
     def items(self, path: str, *, paged: bool = True, **params: Any) -> Iterator[dict[str, Any]]:
         """A listing's items, page after page as they are wanted. Raises: Refused, Away."""
         while True:
@@ -110,14 +118,16 @@ class Remote:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
             told = f"{self.url} does not answer: {fit(str(error)) or type(error).__name__}"
-            unknown = "; whether it was decided is not known, so look again" if method == "POST" else ""
+            unknown = "; whether it was done is not known, so look again" if method != "GET" else ""
             raise Away(told + unknown) from None
         try:
             body = answer.json()
         except ValueError:
             body = None
-        if answer.status_code == 200 and isinstance(body, dict):
+        if answer.status_code in (200, 201) and isinstance(body, dict):
             return body
+        if answer.status_code == 204:
+            return {}
         if isinstance(body, dict) and "code" in body and "detail" in body:
             raise Refused(answer.status_code, str(body["code"]), fit(_by_options(body, options)))
         raise Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
@@ -129,7 +139,12 @@ def _by_options(problem: Mapping[str, Any], options: Mapping[str, str]) -> str:
     if not faults or not isinstance(faults, list) or not all(isinstance(one, dict) for one in faults):
         return str(problem["detail"])
     named = ((str(one.get("pointer") or "body"), one.get("detail")) for one in faults)
-    return "; ".join(f"{options.get(pointer, pointer)}: {detail}" for pointer, detail in named)
+    return "; ".join(f"{_option(pointer, options)}: {detail}" for pointer, detail in named)
+
+
+def _option(pointer: str, options: Mapping[str, str]) -> str:
+    """Of an item of a list, the option that made the list."""
+    return options.get(pointer) or options.get("/".join(pointer.split("/")[:2])) or pointer
 
 
 @contextmanager

@@ -7,20 +7,18 @@ from itertools import islice
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from service.cli.evidence import SINCE, Item, List, consequence, headline, story
 from service.cli.faults import failed
 from service.cli.remote import OPTIONS, Remote, remote
+from service.cli.terminal import console, is_meant, table
 from service.cli.words import fit, known, moment
 
 FIRST = 100
-# Nobody's terminal: what goes into a pipe is cut nowhere.
-UNCROPPED = 100_000
 # Columns that it takes to show an id, a number, a time and some words side by side; and whose it is, too.
 TABLE_FROM, WIDE_FROM = 90, 130
-GAP = 2
+# To be copied.
+WHOLE = ("id", "number", "since")
 
 
 def run_list(
@@ -42,15 +40,15 @@ def run_list(
         return 0
     if not items and organization is not None:
         return 0
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else UNCROPPED)
+    out = console()
     if not items:
-        console.print(f"No {kind}.")
-    elif console.width >= TABLE_FROM:
-        console.print(_table([_cells(kind, item, wide=console.width >= WIDE_FROM) for item in items], console.width))
+        out.print(f"No {kind}.")
+    elif out.width >= TABLE_FROM:
+        out.print(table([_cells(kind, item, wide=out.width >= WIDE_FROM) for item in items], out.width, WHOLE))
     else:
         for item in items:
             line = f"  {known(item['phone_number'])}  {moment(item[SINCE[kind]])}  {headline(kind, item)}"
-            console.print(f"{item['id']}\n{line}", markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+            out.print(f"{item['id']}\n{line}", markup=False, no_wrap=True, overflow="ellipsis", crop=True)
     if more:
         Console(stderr=True, highlight=False).print(f"The first {FIRST} {kind}; --all shows every one.")
     return 0
@@ -67,9 +65,9 @@ def run_show(kind: List, item_id: UUID, *, url: str | None, key: str | None, jso
     if json:
         print(jsonlib.dumps(item))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    out = Console(highlight=False, soft_wrap=True)
     for line in story(kind, item):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
     return 0
 
 
@@ -95,7 +93,7 @@ def run_resolve(
             if missing := _missing(decision, item, given):
                 return failed("; ".join(f"{option}: is required: this orphan names none" for option in missing))
             print(consequence(kind, decision, item, given), file=sys.stderr)
-            if not _meant():
+            if not is_meant("Decide so?"):
                 return failed("nothing was decided")
         decided = gateway.post(f"{_path(kind)}/{item_id}/resolve", body)
     if json:
@@ -123,28 +121,6 @@ def _missing(decision: str, item: Item, given: Mapping[str, str | None]) -> list
     if decision not in ("adopt", "release"):
         return []
     return [OPTIONS[f"/{name}"] for name in ("tenant_id", "user_id") if not (given.get(name) or item.get(name))]
-
-
-def _meant() -> bool:
-    """Asked on stderr: stdout is for what a program reads. The end of the input is a no."""
-    print("Decide so? [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
-    if not sys.stdin.isatty():  # Nobody's return key has ended the line.
-        print(file=sys.stderr)
-    return answer.strip().lower() in ("y", "yes")
-
-
-def _table(rows: list[dict[str, str]], width: int) -> Table:
-    """Ids, numbers and times are whole, to be copied; the rest shares what room there is."""
-    whole = {name: max(len(name), *(len(row[name]) for row in rows)) for name in ("id", "number", "since")}
-    others = [name for name in rows[0] if name not in whole]
-    share = (width - sum(whole.values()) - GAP * len(rows[0])) // len(others)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=whole.get(name, share))
-    for row in rows:
-        table.add_row(*map(Text, row.values()))
-    return table
 
 
 def _cells(kind: List, item: Item, *, wide: bool) -> dict[str, str]:

@@ -141,6 +141,14 @@ ACCOUNT = {
         "changed_by": f"key:{OPERATION_ID}",
     },
 }
+POLICY = {
+    "tenant_id": "dialler",
+    "idempotency_required": True,
+    "agents_allowed": [AGENT],
+    "area_codes_allowed": ["313", "734"],
+    "orphan_reuse": True,
+    "write_off": 604_800,
+}
 LISTED_KEY = {
     "id": OPERATION_ID,
     "kind": "service",
@@ -266,6 +274,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "UserPut": {"name": "Ada", "email": "ada@example.com", "exclusive": False},
     "UserOut": FILED_USER,
     "UserPage": {"items": [FILED_USER], "next_cursor": None, "total": ONE},
+    "SyncOut": {"added": 2, "changed": 1, "unchanged": 14, "not_at_teli": 0},
+    "PolicyPut": {"idempotency_required": True, "area_codes_allowed": ["313", "734"]},
+    "PolicyOut": POLICY,
+    "PolicyPage": {"items": [POLICY], "next_cursor": None, "total": ONE},
     "TenantPut": {"name": "Dialler", "organization_ids": [ORGANIZATION]},
     "TenantOut": TENANT,
     "TenantPage": {"items": [TENANT], "next_cursor": None, "total": ONE},

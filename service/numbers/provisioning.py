@@ -30,9 +30,10 @@ from service.numbers.errors import (
 )
 from service.numbers.ledger import Admission, Ledger
 from service.numbers.marks import make_mark
+from service.numbers.policy import refusal_of
 from service.numbers.purchases import OPERATION_STATES, Answered, Pending, Purchase, Wish
 from service.numbers.sending import Sending, lease
-from service.observability.metrics import JOINED, PURCHASES_IN_FLIGHT, REPLAYS
+from service.observability.metrics import ADMISSIONS, JOINED, PURCHASES_IN_FLIGHT, REPLAYS
 from service.quotas.errors import QuotaExceeded
 from service.quotas.gate import Entry, Gate
 from service.tenants.directory import Directory
@@ -90,8 +91,9 @@ class Provisioning:
         `entry`: what the gate knew. `within`: seconds the caller wants to wait for the outcome; None is the default
         patience. `gone`: done once the caller is.
         Raises: QuotaExceeded, RateLimited, IdempotencyKeyReused, IdempotencyKeyInProgress, LaneBusy, UnknownUser,
-            NotYourOrganization, PurchasesStopped, UpstreamUnavailable, Draining, StorageUnavailable: in each case
-            nothing was bought by this request.
+            NotYourOrganization, InvalidAreaCode and InvalidRequest where the tenant's policy forbids it,
+            PurchasesStopped, UpstreamUnavailable, Draining, StorageUnavailable: in each case nothing was bought by
+            this request.
         """
         until = monotonic() + (self._answer_within if within is None else within)
         if entry.answer is not None:
@@ -113,6 +115,13 @@ class Provisioning:
             if said is None or said["state"] == "refused":
                 raise entry.refusal
             return await self._join(caller, ask, said, until=until, gone=gone)
+        if first is None and (refusal := refusal_of(caller.policy, wish.area_code, wish.extras())) is not None:
+            # The policy may have changed since this key was first used: what was answered then still holds.
+            known = await self.known(caller, ask, within=within, gone=gone)
+            if known is None:
+                ADMISSIONS.labels("against_policy").inc()
+                raise refusal
+            return known
         purchase = first or self._start(caller, wish, ask, request_id)
         # Who comes second may be told to come again, once the first seems to stand in a queue; who came first has asked
         # for a purchase, and is told of that.
@@ -245,7 +254,7 @@ class Provisioning:
             "organization_id": wish.organization_id,
             "user_id": wish.user_id,
             "area_code": wish.area_code,
-            "near": [wish.area_code, *neighbours(wish.area_code)],
+            "near": caller.policy.to_reuse((wish.area_code, *neighbours(wish.area_code))),
             "wish": wish.extras(),
             "key": ask.key,
             "fingerprint": ask.fingerprint.hex(),

@@ -23,12 +23,13 @@ from service.idempotency.keys import KEPT_AFTER_RELEASE
 from service.idempotency.models import IdempotencyKey
 from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import rfc3339, utc_now
-from service.kit.errors import NotFound, StateConflict
+from service.kit.errors import InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
 from service.numbers.errors import released_before
 from service.numbers.marks import mark_of
 from service.numbers.models import Intent, Number, Step
+from service.numbers.policy import foreign_agents
 from service.numbers.steps import called_for_at, owe
 from service.observability.metrics import LANE_MODE
 from service.outbox.events import record
@@ -196,12 +197,15 @@ class Numbers:
     ) -> UUID:
         """Commit what is wanted. Returns the push step's id, which is the operation.
 
-        Raises: IdempotencyKeyReused; NotFound; StateConflict for a number that is being released.
+        Raises: IdempotencyKeyReused; InvalidRequest for agents that the tenant's policy forbids; NotFound;
+            StateConflict for a number that is being released.
         """
         async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None and named.step_id is not None:
                 await _check_seen(session, caller, Step, named.step_id)
                 return named.step_id
+            if faults := foreign_agents(caller.policy, change.named()):
+                raise InvalidRequest(*faults)
             number = await number_of(session, caller.tenant, phone_number)
             if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")

@@ -14,7 +14,7 @@ from service.numbers.marks import MARK, mark_of
 from service.numbers.models import Intent, Number
 from service.reconciliation.doubts import DOUBTS
 from service.reconciliation.models import Orphan, UpstreamRow
-from service.tenants.models import Grant, User
+from service.tenants.models import Grant, Tenant, User
 
 MOST_NAMED = 5
 # What of a number, and of a row, there can be but one that holds it.
@@ -59,12 +59,17 @@ async def claimed_by_doubts(session: AsyncSession, orphan: Orphan) -> None:
         )
 
 
-async def faults_of(session: AsyncSession, orphan: Orphan, *, tenant: str, user: str) -> list[Fault]:
-    """What is wrong with this tenant and user as those of the orphan. The session acts for the tenant."""
+async def faults_of(session: AsyncSession, orphan: Orphan, *, tenant: str, user: str, to_keep: bool) -> list[Fault]:
+    """What is wrong with this tenant and user as those of the orphan. The session acts for the tenant.
+
+    `to_keep`: it is to hold the number, and not merely to give it back.
+    """
     faults = []
     organization = orphan.organization_id
     if organization is None or await session.get(Grant, (tenant, organization)) is None:
         faults.append(Fault("/tenant_id", "has no grant for the organisation that Teli names"))
+    elif to_keep and (await session.get_one(Tenant, tenant)).state == "closed":
+        faults.append(Fault("/tenant_id", "was closed: nobody could use the number; name another, or release it"))
     if orphan.user_id not in (None, user):
         faults.append(Fault("/user_id", "is not the user that the orphan names"))
     elif organization is not None and await session.get(User, (organization, user)) is None:

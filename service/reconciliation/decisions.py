@@ -227,7 +227,7 @@ class Decisions:
                 assert user is not None
                 await act_as(session, tenant=tenant, duty="operator", sees=caller.sees)
                 row = await row_of(session, orphan)
-                if faults := await faults_of(session, orphan, tenant=tenant, user=user):
+                if faults := await faults_of(session, orphan, tenant=tenant, user=user, to_keep=not release):
                     raise InvalidRequest(*faults)
                 if (older := await held_before(session, orphan, row)) is not None:
                     await hold_quotas(session)

@@ -25,7 +25,7 @@ from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
 from service.reconciliation.models import DecidedOn, ExistingNumber, ListingTaken, Orphan, UpstreamRow
 from service.teli.listing import Row
-from service.tenants.models import Account, User
+from service.tenants.models import Account, Tenant, User
 
 # What is still being sent is for its sender to tell, who has heard more than a listing shows.
 DOUBTS = ("doubtful", "unresolved")
@@ -270,7 +270,9 @@ async def open_doubts(session: AsyncSession, place: Place) -> Sequence[Doubt]:
             Intent.admitted_at,
             ENDED_AT.label("ended_at"),
             Intent.holds_lane,
+            Tenant.write_off,
         )
+        .outerjoin(Tenant, Tenant.id == Intent.tenant_id)
         .where(
             Intent.account_id == place.account_id,
             Intent.organization_id == place.organization_id,

@@ -55,7 +55,8 @@ class Observation:
 class Doubt:
     """A purchase whose outcome is not proved. `ended_at`: the end of its send, or of its lease.
 
-    `named_number`: what its answer named, where the account held that number already.
+    `named_number`: what its answer named, where the account held that number already. `write_off`: as its tenant's
+    policy says, in seconds, infinite for never; None for the deployment's.
     """
 
     id: UUID
@@ -70,6 +71,12 @@ class Doubt:
     admitted_at: datetime
     ended_at: datetime
     holds_lane: bool
+    write_off: float | None = None
+
+    def is_overdue(self, at: datetime, *, write_off: timedelta) -> bool:
+        """Is it old enough to be presumed not to have bought? `write_off`: the deployment's."""
+        after = write_off.total_seconds() if self.write_off is None else self.write_off
+        return (at - self.ended_at).total_seconds() >= after
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ class Resolver:
                 await self._doubts.keep_grounds([considered.grounds(doubt, "only_new_row")])
                 await self._owned(Presence(doubt, row), "only_new_row")
             elif doubt.state == "unresolved":
-                if looked_at >= doubt.ended_at + self._write_off:
+                if doubt.is_overdue(looked_at, write_off=self._write_off):
                     overdue.append(doubt)
             elif proves_absence(found.log, send_ended_at=doubt.ended_at, window=self._window):
                 absent.append(doubt)

@@ -103,27 +103,24 @@ class Administration:
     async def put_organization(
         self, author: Author, organization_id: str, name: str | None, binding: dict[str, UUID | None] | None = None
     ) -> dict[str, Any]:
-        """Create or rename. With `account_id` in `binding` it is bought for through that account from now on, with None
-        through its tenants' own. Returns the organisation.
+        """Create, or rename where a name is given. With `account_id` in `binding` it is bought for through that account
+        from now on, with None through its tenants' own. Returns the organisation.
 
         Raises: InvalidRequest where there is no such account.
         """
-        changes: dict[str, Any] = {"name": name, **(binding or {})}
+        changes: dict[str, Any] = {**({} if name is None else {"name": name}), **(binding or {})}
         async with self._database.acting(duty="admin") as session:
             if (account_id := changes.get("account_id")) is not None:
                 await known_account(session, account_id)
             before = await session.get(Organization, organization_id)
             was = {column: _plain(getattr(before, column)) for column in changes} if before else None
-            bound_to = await session.scalar(
-                insert(Organization)
-                .values(id=organization_id, **changes)
-                .on_conflict_do_update(index_elements=["id"], set_=changes)
-                .returning(Organization.account_id)
-            )
+            put = insert(Organization).values(id=organization_id, **changes)
+            put = put.on_conflict_do_update(index_elements=["id"], set_=changes or {"id": put.excluded.id})
+            row = (await session.execute(put.returning(Organization.name, Organization.account_id))).one()
             becomes = {column: _plain(value) for column, value in changes.items()}
             self._note(session, author, "organization.put", ("organization", organization_id), was, becomes)
             await bump(session)
-        return {"id": organization_id, "name": name, "account_id": bound_to}
+        return {"id": organization_id, "name": row.name, "account_id": row.account_id}
 
     async def put_user(
         self, author: Author, organization_id: str, user_id: str, changes: dict[str, Any]
@@ -179,14 +176,11 @@ class Administration:
             a tenant that was closed.
         """
         async with self._database.acting(duty="admin") as session:
-            tenant = await session.get(Tenant, tenant_id)
+            # Locked, for what closes it meanwhile closes it for good.
+            tenant = await session.get(Tenant, tenant_id, with_for_update=True)
             held = await self._granted(session, tenant_id)
             wanted = held if organization_ids is None else sorted(set(organization_ids))
-            known = set(await session.scalars(select(Organization.id).where(Organization.id.in_(wanted))))
-            if unknown := [one for one in wanted if one not in known]:
-                raise InvalidRequest(
-                    *(Fault("/organization_ids", f"{one[:64]} is not an organisation; put it first") for one in unknown)
-                )
+            await self._check_organizations(session, wanted)
             if account_id is not None:
                 await known_account(session, account_id)
             was = _seen(tenant, held) if tenant else None
@@ -221,14 +215,16 @@ class Administration:
     ) -> IssuedKey:
         """A new key of a tenant. With `inventory:org` it sees the organisations granted now as a whole.
 
-        Raises: IdempotencyKeyReused; NotFound where there is no such tenant; InvalidRequest for limits to what the
-            tenant is not granted, or to users that are filed in none of these organisations.
+        Raises: IdempotencyKeyReused; NotFound where there is no such tenant; StateConflict for one that was closed;
+            InvalidRequest for limits to what the tenant is not granted, or to users that are filed in none of these
+            organisations.
         """
         async with self._database.acting(duty="admin") as session:
             if (named := await author.once.before(session)) is not None:
                 return IssuedKey.of(named.answer)
-            if await session.get(Tenant, tenant_id) is None:
+            if (tenant := await session.get(Tenant, tenant_id)) is None:
                 raise NotFound("There is no such tenant; put it first.")
+            _check_open(tenant)
             granted = await self._granted(session, tenant_id)
             await self._check_limits(session, limits, granted)
             issued = self._add_key(
@@ -294,7 +290,7 @@ class Administration:
         """A new key with the old one's rights; the old one ends after `overlap` seconds.
 
         Raises: IdempotencyKeyReused; NotFound, also for a key that was revoked; StateConflict for one that was rotated
-            before, whose end is no longer the one that it was given.
+            before, whose end is no longer the one that it was given, and for one of a tenant that was closed.
         """
         async with self._database.acting(duty="admin") as session:
             if (named := await author.once.before(session)) is not None:
@@ -307,6 +303,8 @@ class Administration:
                     f"This key was rotated: {old.rotated_to} took its place. Rotate that one, or issue a new key.",
                     rotated_to=str(old.rotated_to),
                 )
+            if old.tenant_id is not None:
+                _check_open(await session.get_one(Tenant, old.tenant_id))
             issued = self._add_key(
                 session,
                 kind=old.kind,
@@ -376,6 +374,20 @@ class Administration:
         if faults:
             raise InvalidRequest(*faults)
 
+    async def _check_organizations(self, session: AsyncSession, wanted: Sequence[str]) -> None:
+        """Raises: InvalidRequest for what is no organisation. One tenant is not granted another, nor itself."""
+        known = set(await session.scalars(select(Organization.id).where(Organization.id.in_(wanted))))
+        if not (unknown := [one for one in wanted if one not in known]):
+            return
+        tenants = set(await session.scalars(select(Tenant.id).where(Tenant.id.in_(unknown))))
+        why = dict.fromkeys(tenants, "is a tenant: grants name organisations")
+        raise InvalidRequest(
+            *(
+                Fault("/organization_ids", f"{one[:64]} {why.get(one, 'is not an organisation; put it first')}")
+                for one in unknown
+            )
+        )
+
     async def _granted(self, session: AsyncSession, tenant_id: str) -> list[str]:
         found = await session.scalars(
             select(Grant.organization_id).where(Grant.tenant_id == tenant_id).order_by(Grant.organization_id)
@@ -429,3 +441,9 @@ def _seen(tenant: Tenant, organization_ids: Sequence[str]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
+
+
+def _check_open(tenant: Tenant) -> None:
+    """Raises: StateConflict: a key of a tenant that was closed would open nothing."""
+    if tenant.state == "closed":
+        raise StateConflict("This tenant was closed, for good: no key of it opens anything.", state="closed")

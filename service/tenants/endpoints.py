@@ -13,6 +13,7 @@ from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
 from service.kit.errors import NotFound, StateConflict
+from service.teli.errors import UpstreamUnavailable
 from service.tenants.administration import Administration, Author, IssuedKey
 from service.tenants.auth import CREDENTIALS, Admin, AdminReads
 from service.tenants.keys import ExpiredKey, InvalidKey, MissingKey, RevokedKey
@@ -27,6 +28,7 @@ from service.tenants.schemas import (
     OrganizationOut,
     OrganizationPage,
     OrganizationPut,
+    SyncOut,
     TenantOut,
     TenantPage,
     TenantPut,
@@ -34,6 +36,7 @@ from service.tenants.schemas import (
     UserPage,
     UserPut,
 )
+from service.tenants.synchronising import Synchronisation
 
 AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NetworkNotAllowed, NotYourTenant)
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
@@ -55,6 +58,11 @@ def listings(request: Request) -> Listings:
     return found
 
 
+def synchronisation(request: Request) -> Synchronisation:
+    found: Synchronisation = request.app.state.services.synchronisation
+    return found
+
+
 def author(request: Request, caller: Admin) -> Author:
     return Author(caller.actor, request_id_of(request.scope))
 
@@ -65,6 +73,7 @@ def author_once(author: Annotated[Author, Depends(author)], keyed: Keyed) -> Aut
 
 ListingsDep = Annotated[Listings, Depends(listings)]
 AdministrationDep = Annotated[Administration, Depends(administration)]
+SynchronisationDep = Annotated[Synchronisation, Depends(synchronisation)]
 AuthorDep = Annotated[Author, Depends(author)]
 AuthorOnce = Annotated[Author, Depends(author_once)]
 
@@ -75,6 +84,12 @@ async def list_organizations(
 ) -> OrganizationPage:
     """Organisations, by id."""
     return OrganizationPage.model_validate(await listings.organizations(limit=limit, cursor=cursor))
+
+
+@router.post("/organizations/sync", responses=problems(StateConflict, IdempotencyKeyReused, UpstreamUnavailable, *AUTH))
+async def sync_organizations(author: AuthorOnce, synchronisation: SynchronisationDep) -> SyncOut:
+    """File the organisations that Teli names, and take over their names. None is deleted, and nobody granted any."""
+    return SyncOut.model_validate(await synchronisation.organizations(author), from_attributes=True)
 
 
 @router.put("/organizations/{organization_id}", responses=problems(*AUTH))
@@ -95,6 +110,20 @@ async def list_users(
 ) -> UserPage:
     """Users of an organisation that are filed, by id: none where there is no such organisation."""
     return UserPage.model_validate(await listings.users(organization_id, limit=limit, cursor=cursor))
+
+
+@router.post(
+    "/organizations/{organization_id}/users/sync",
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, UpstreamUnavailable, *AUTH),
+)
+async def sync_users(
+    organization_id: OrganizationPath, author: AuthorOnce, synchronisation: SynchronisationDep
+) -> SyncOut:
+    """File the users that Teli names, and take over their names and emails.
+
+    None is deleted, and `exclusive` stays as it is.
+    """
+    return SyncOut.model_validate(await synchronisation.users(author, organization_id), from_attributes=True)
 
 
 @router.put("/organizations/{organization_id}/users/{user_id}", responses=problems(NotFound, *AUTH))
@@ -138,7 +167,11 @@ async def put_tenant(
     )
 
 
-@router.post("/tenants/{tenant_id}/keys", status_code=201, responses=problems(NotFound, IdempotencyKeyReused, *AUTH))
+@router.post(
+    "/tenants/{tenant_id}/keys",
+    status_code=201,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH),
+)
 async def create_key(
     tenant_id: TenantPath, author: AuthorOnce, body: KeyCreate, administration: AdministrationDep
 ) -> KeyOut:

@@ -10,6 +10,7 @@ from service.db import Database
 from service.kit.errors import NotFound
 from service.kit.pagination import COUNTED, Cursors, total
 from service.tenants.models import ApiKey, Grant, Organization, Tenant, User
+from service.tenants.policies import RULES, as_told
 
 KeyKind = Literal["service", "admin", "finance", "operator"]
 KeyState = Literal["good", "expired", "revoked"]
@@ -28,6 +29,7 @@ TENANTS = select(
         .scalar_subquery()
     ).label("organization_ids"),
 )
+POLICIES = select(Tenant.id, *(getattr(Tenant, name) for name in RULES))
 STATE = case(
     (ApiKey.revoked_at.is_not(None), "revoked"), (ApiKey.expires_at <= func.clock_timestamp(), "expired"), else_="good"
 )
@@ -63,6 +65,10 @@ class Listings:
         if found is None:
             raise NotFound("There is no such tenant.")
         return dict(found._mapping)
+
+    async def policies(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        page = await self._page({"list": "policies"}, POLICIES, Tenant.id, limit, cursor)
+        return page | {"items": [as_told(one.pop("id"), one) for one in page["items"]]}
 
     async def keys(
         self, *, tenant_id: str | None, kind: KeyKind | None, state: KeyState | None, limit: int, cursor: str | None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, FetchedValue, ForeignKey, LargeBinary, Text
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, FetchedValue, ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
@@ -79,6 +79,8 @@ class User(Base):
 
 
 class Tenant(Base):
+    """With its policy: what is null there is the default. `write_off`: in seconds, infinity for never."""
+
     __tablename__ = "tenants"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -87,6 +89,10 @@ class Tenant(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
     state: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     idempotency_required: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    agents_allowed: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    area_codes_allowed: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    orphan_reuse: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
+    write_off: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
 

@@ -24,6 +24,7 @@ from service.kit.errors import ServiceError
 from service.kit.networks import Address, Network, read_network, within
 from service.kit.types import OrganizationId, TenantId
 from service.tenants.keys import ExpiredKey, InvalidKey, RevokedKey, Unauthenticated, check_form, key_hash
+from service.tenants.policy import ANYTHING, Policy
 from service.tenants.version import VersionWatch
 
 Kind = Literal["service", "admin", "finance", "operator", "person"]
@@ -32,7 +33,7 @@ CACHE_SIZE = 10_000
 REFUSED_SIZE = 1_000
 WHO = text(
     "SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true LEFT JOIN limits_for(:wanted) ON true"
-    " LEFT JOIN teli_tenants_for(:wanted) ON true"
+    " LEFT JOIN policy_for(:wanted) ON true LEFT JOIN teli_tenants_for(:wanted) ON true"
 )
 TENANT = text("SELECT * FROM tenant_named(:wanted)")
 
@@ -131,6 +132,7 @@ class Principal:
     teli_tenant_ids: frozenset[str] = frozenset()
     subject: str | None = None
     roles: tuple[str, ...] = ()
+    policy: Policy = ANYTHING
 
     @property
     def actor(self) -> str:
@@ -273,6 +275,7 @@ class Principals:
             bounds=bounds,
             networks=None if found.only_networks is None else tuple(map(read_network, found.only_networks)),
             teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
+            policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
         )
 
     async def _look_up_tenant(self, tenant_id: str) -> Principal:
@@ -294,6 +297,7 @@ class Principals:
             expires_at=None,
             rate=Rate.of(found.requests_per_second, found.burst, found.mode),
             teli_tenant_ids=frozenset(found.teli_tenant_ids),
+            policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
         )
 
 

@@ -89,6 +89,15 @@ class UserOut(BaseModel):
     exclusive: bool
 
 
+class SyncOut(BaseModel):
+    """How many were filed anew, changed, and left as they were; and how many are filed that Teli does not name."""
+
+    added: int
+    changed: int
+    unchanged: int
+    not_at_teli: int
+
+
 class TenantPut(Strict):
     name: Name | None = None
     organization_ids: Annotated[list[ExternalId], Field(max_length=1000)] | None = None

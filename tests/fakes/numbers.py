@@ -10,11 +10,12 @@ from sqlalchemy.exc import NoResultFound
 from service.agents.models import AgentLink
 from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import utc_now
-from service.kit.errors import NotFound, StateConflict
+from service.kit.errors import InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
 from service.numbers.marks import mark_of
 from service.numbers.models import Number, Step
+from service.numbers.policy import foreign_agents
 from service.numbers.repository import (
     CHANGEABLE,
     DIRECTIONS,
@@ -141,6 +142,8 @@ class NumbersInMemory(Numbers):
         world, tenant = self._world, caller.tenant
         if (named := world.before(once)) is not None and named.step_id is not None:
             return named.step_id
+        if faults := foreign_agents(caller.policy, change.named()):
+            raise InvalidRequest(*faults)
         number = next((one for one in self._acquisitions(tenant, phone_number) if one.state != "released"), None)
         if number is None:
             raise NotFound

@@ -269,3 +269,12 @@ def test_set_difference_decides_nothing_where_anything_else_may_own_the_row():
         assert only_new_row(lane) is None
     with_a_marked_one = replace(SURE, appeared=[(row("1"), later), (row("2", MARK), later), (row("3"), NOW)])
     assert only_new_row(with_a_marked_one) == row("1")
+
+
+def test_a_doubt_is_overdue_by_its_tenants_policy_where_that_says_when_and_else_by_the_deployments():
+    day = timedelta(days=1)
+    for policy, after in ((None, 3 * day), (86_400.0, day), (10 * 86_400.0, 10 * day)):
+        one = doubt(write_off=policy, ended_at=NOW)
+        assert not one.is_overdue(NOW + after - timedelta(seconds=1), write_off=3 * day)
+        assert one.is_overdue(NOW + after, write_off=3 * day)
+    assert not doubt(write_off=float("inf"), ended_at=NOW).is_overdue(NOW + 100_000 * day, write_off=3 * day)

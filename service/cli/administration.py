@@ -1,0 +1,212 @@
+"""`numbergate organizations`, `users`, `tenants`, `keys` and `policies`: administration through the gateway."""
+
+import json as jsonlib
+import sys
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Literal
+from urllib.parse import quote
+
+from rich.console import Console
+
+from service.cli.faults import failed
+from service.cli.remote import Remote, remote
+from service.cli.terminal import console, is_meant, table
+from service.cli.words import count_of, fit, known, moment
+
+Item = dict[str, Any]
+Kind = Literal["organizations", "users", "tenants", "keys", "policies"]
+FIRST = 100
+NOTHING: Mapping[str, str | None] = {}
+# To be copied.
+WHOLE = ("id", "tenant")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _allowed(values: list[str] | None) -> str:
+    return "any" if values is None else ", ".join(map(fit, values)) or "none"
+
+
+def _after(write_off: float | str | None) -> str:
+    if write_off is None:
+        return "as the deployment"
+    return f"after {write_off:g} s" if isinstance(write_off, int | float) else known(write_off)
+
+
+# Of each kind what a person sees, by the heads of the columns.
+CELLS: Mapping[Kind, Callable[[Item], dict[str, str]]] = {
+    "organizations": lambda one: {"id": known(one["id"]), "name": known(one["name"])},
+    "users": lambda one: {
+        "id": known(one["id"]),
+        "name": known(one["name"]),
+        "email": known(one["email"]),
+        "exclusive": _yes(one["exclusive"]),
+    },
+    "tenants": lambda one: {
+        "id": known(one["id"]),
+        "name": known(one["name"]),
+        "state": known(one["state"]),
+        "organisations": ", ".join(map(fit, one["organization_ids"])) or "none",
+    },
+    "keys": lambda one: {
+        "id": known(one["id"]),
+        "of": known(one["tenant_id"] or one["kind"]),
+        "name": known(one["name"]),
+        "ends in": known(one["hint"]),
+        "state": known(one["state"]),
+        "expires": moment(one["expires_at"]),
+        "scopes": ", ".join(map(fit, one["scopes"])),
+    },
+    "policies": lambda one: {
+        "tenant": known(one["tenant_id"]),
+        "key required": _yes(one["idempotency_required"]),
+        "area codes": _allowed(one["area_codes_allowed"]),
+        "agents": _allowed(one["agents_allowed"]),
+        "orphan reuse": _yes(one["orphan_reuse"]),
+        "write-off": _after(one["write_off"]),
+    },
+}
+# By what name a person gave a member of a request.
+OPTIONS = {
+    "/name": "--name",
+    "/email": "--email",
+    "/organization_ids": "--organization",
+    "/scopes": "--scope",
+    "/expires_at": "--expires-at",
+    "/overlap_seconds": "--overlap",
+    "/agents_allowed": "--agent",
+    "/area_codes_allowed": "--area-code",
+    "/write_off": "--write-off",
+    "organization_id": "ORGANIZATION",
+    "user_id": "USER",
+    "tenant_id": "TENANT",
+}
+
+
+def path(*parts: str) -> str:
+    """A path of the administration: ids are whatever Teli made them."""
+    return "/".join(("/v1/admin", *(quote(part, safe="") for part in parts)))
+
+
+def run_list(
+    kind: Kind,
+    of: str,
+    asked: Mapping[str, str | None] = NOTHING,
+    *,
+    url: str | None,
+    key: str | None,
+    everything: bool,
+    json: bool,
+) -> int:
+    """Returns the exit code. `asked`: filters, those that are None left out."""
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    with remote(url, key) as gateway:
+        found = gateway.items(of, **filters)
+        items = list(found if everything else islice(found, FIRST))
+        more = next(found, None) is not None
+    if json:
+        print(jsonlib.dumps({"items": items, "complete": not more}))
+        return 0
+    out = console()
+    if items:
+        out.print(table([CELLS[kind](one) for one in items], out.width, WHOLE))
+    else:
+        out.print(f"No {kind}.")
+    if more:
+        Console(stderr=True, highlight=False).print(f"The first {FIRST} {kind}; --all shows every one.")
+    return 0
+
+
+def run_show(kind: Kind, of: str, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        told = gateway.get(of)
+    return _tell(kind, told, json=json)
+
+
+def run_put(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code. What of the body is None is left out, and so stays as it is."""
+    with remote(url, key) as gateway:
+        told = gateway.put(of, {name: one for name, one in body.items() if one is not None}, options=OPTIONS)
+    return _tell(kind, told, json=json)
+
+
+def run_policy(tenant: str, changes: Item, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code. Here None is a value: the default."""
+    with remote(url, key) as gateway:
+        told = gateway.put(path("policies", tenant), changes, options=OPTIONS)
+    return _tell("policies", told, json=json)
+
+
+def run_sync(of: str, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        told = gateway.post(of, {}, options=OPTIONS)
+    if json:
+        print(jsonlib.dumps(told))
+    else:
+        print(f"{told['added']} added, {told['changed']} changed, {told['unchanged']} unchanged.")
+        if told["not_at_teli"]:
+            print(f"{told['not_at_teli']} filed here that Teli does not name; they stay.")
+    return 0
+
+
+def run_close(tenant: str, *, url: str | None, key: str | None, yes: bool, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        if not yes:
+            print(_closing(gateway, tenant), file=sys.stderr)
+            if not is_meant("Close it?"):
+                return failed("nothing was closed")
+        told = gateway.put(path("tenants", tenant), {"state": "closed"}, options=OPTIONS)
+    return _tell("tenants", told, json=json)
+
+
+def _closing(gateway: Remote, tenant: str) -> str:
+    """What closing does to this very tenant."""
+    name = gateway.get(path("tenants", tenant))["name"]
+    held = gateway.get("/v1/numbers", tenant_id=tenant, limit=1)["total"]
+    numbers = count_of(held["value"], "number") + ("" if held["exact"] else " or more")
+    return (
+        f"Tenant {fit(tenant)}, {fit(name)}, is closed for good: its keys end within a second. It holds {numbers}; what"
+        " it holds stays, is billed on, and no key of it is left to release any."
+    )
+
+
+def run_issue(of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code. The new key stands alone on stdout, to be piped to where it is kept."""
+    with remote(url, key) as gateway:
+        told = gateway.post(of, {name: one for name, one in body.items() if one is not None}, options=OPTIONS)
+    if json:
+        print(jsonlib.dumps(told))
+        return 0
+    ends = f", until {moment(told['expires_at'])}" if told["expires_at"] else ""
+    print(f"Key {told['id']}, {fit(told['name'])}{ends}. It is shown this once:", file=sys.stderr, flush=True)
+    print(told["key"])
+    return 0
+
+
+def run_revoke(key_id: str, *, url: str | None, key: str | None, yes: bool, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        if not yes:
+            print(f"Key {key_id} opens nothing any more, within a second and for good.", file=sys.stderr)
+            if not is_meant("Revoke it?"):
+                return failed("nothing was revoked")
+        gateway.delete(path("keys", key_id), options=OPTIONS)
+    print(jsonlib.dumps({"id": key_id, "state": "revoked"}) if json else f"Key {key_id} is revoked.")
+    return 0
+
+
+def _tell(kind: Kind, told: Item, *, json: bool) -> int:
+    if json:
+        print(jsonlib.dumps(told))
+        return 0
+    cells = CELLS[kind](told)
+    width = max(map(len, cells))
+    for name, value in cells.items():
+        print(f"{name:<{width}}  {value}")
+    return 0

@@ -1,0 +1,120 @@
+"""`numbergate organizations`, `users`, `tenants`, `keys` and `policies`, as an administrator runs them."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.refusals import problem
+from tests.http.serving import served
+from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
+
+from .desk import Desk
+
+
+@pytest.fixture
+async def office(gateway: Gateway) -> AsyncIterator[Desk]:
+    """An administrator's terminal."""
+    async with served(gateway) as port:
+        yield Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": gateway.admin.key})
+
+
+def row(table: str, of: str) -> str:
+    [found] = [line for line in table.splitlines() if line.startswith(of)]
+    return " ".join(found.split())
+
+
+async def test_a_caller_is_filed_from_its_organisation_to_a_key_that_buys(gateway: Gateway, office: Desk):
+    assert await office.done("organizations", "put", "org?north", "--name", "North") == "id    org?north\nname  North\n"
+    await office.done("users", "put", "org?north", "ada", "--name", "Ada", "--exclusive")
+    assert row(await office.done("users", "list", "org?north"), "ada") == "ada Ada – yes"
+    granted = ("--organization", "org?north", "--organization", ORGANIZATION)
+    made = await office.done("tenants", "put", "dialler", "--name", "Dialler", *granted)
+    assert made.splitlines()[3] == f"organisations  {ORGANIZATION}, org?north"
+
+    issued = await office.run("keys", "create", "dialler", "--name", "k", "--scope", "numbers:create")
+
+    assert issued.returncode == 0, issued.stderr
+    key = issued.stdout.removesuffix("\n")
+    assert key.startswith("ngk_") and key.isprintable(), "alone on stdout, for a pipe"
+    assert key not in issued.stderr and "shown this once" in issued.stderr
+    assert (await Tenant(gateway.http, "dialler", key).buy()).status_code == 200
+
+    [listed] = json.loads(await office.done("keys", "list", "--tenant", "dialler", "--json"))["items"]
+    assert (listed["hint"], key in await office.done("keys", "list")) == (key[-4:], False)
+    rotated = json.loads(await office.done("keys", "rotate", listed["id"], "--overlap", "0", "--json"))
+    assert rotated["key"] != key
+    asked = await office.answering("n\n", "keys", "revoke", rotated["id"])
+    assert (asked.returncode, "nothing was revoked" in asked.stderr) == (1, True)
+    assert await office.done("keys", "revoke", rotated["id"], "--yes") == f"Key {rotated['id']} is revoked.\n"
+    await gateway.services.version.look()
+    problem(await Tenant(gateway.http, "dialler", rotated["key"]).buy(), 401, "revoked_key")
+
+
+@pytest.mark.ci
+async def test_a_policy_is_changed_by_what_is_named_and_shown_in_words(gateway: Gateway, tenant: Tenant, office: Desk):
+    rules = ("--area-code", "313", "--area-code", "734", "--agents", "none", "--idempotency-required")
+    await office.done("policies", "put", tenant.id, *rules, "--write-off", "never")
+    told = json.loads(await office.done("policies", "put", tenant.id, "--no-orphan-reuse", "--json"))
+
+    assert told == {
+        "tenant_id": tenant.id, "idempotency_required": True, "agents_allowed": [],
+        "area_codes_allowed": ["313", "734"], "orphan_reuse": False, "write_off": "never",
+    }  # fmt: skip
+    shown = await office.done("policies", "show", tenant.id)
+    assert [line.split("  ")[-1].strip() for line in shown.splitlines()] == [
+        tenant.id, "yes", "313, 734", "none", "no", "never",
+    ]  # fmt: skip
+    await office.done("policies", "put", tenant.id, "--area-codes", "any", "--agent", "a1", "--write-off", "default")
+    assert row(await office.done("policies", "list"), tenant.id) == f"{tenant.id} yes any a1 no as the deployment"
+
+
+@pytest.mark.ci
+async def test_users_are_taken_over_from_teli(gateway: Gateway, office: Desk):
+    await gateway.teli.user(ORGANIZATION, unique_id="u1", name="Ann", email="ann@example.com")
+    told = await office.done("users", "sync", ORGANIZATION)
+    assert told == "1 added, 1 changed, 0 unchanged.\n"
+    assert "ann@example.com" in await office.done("users", "list", ORGANIZATION)
+    counts = json.loads(await office.done("organizations", "sync", "--json"))
+    assert counts["not_at_teli"] == 0
+
+
+@pytest.mark.ci
+async def test_a_tenant_is_suspended_and_after_a_question_closed(gateway: Gateway, tenant: Tenant, office: Desk):
+    await tenant.bought()
+    assert "state          suspended" in await office.done("tenants", "suspend", tenant.id)
+    problem(await tenant.buy(), 503, "purchases_stopped")
+    await office.done("tenants", "activate", tenant.id)
+
+    asked = await office.answering("\n", "tenants", "close", tenant.id)
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert "It holds 1 number;" in asked.stderr and "nothing was closed" in asked.stderr
+    assert (await tenant.get("/v1/numbers")).status_code == 200
+
+    assert (await office.answering("y\n", "tenants", "close", tenant.id)).returncode == 0
+    await gateway.services.version.look()
+    problem(await tenant.get("/v1/numbers"), 401, "invalid_key")
+    assert row(await office.done("tenants", "list"), tenant.id).split()[2] == "closed"
+
+
+async def test_what_is_wrong_is_told_in_one_line_by_the_option_that_it_is_about(tenant: Tenant, office: Desk):
+    for arguments, words in (
+        (("tenants", "show", "nobody"), "There is no such tenant."),
+        (("tenants", "put", tenant.id, "--organization", "o9"), "--organization: o9 is not an organisation"),
+        (("keys", "create", tenant.id, "--name", "k", "--scope", "fly"), "--scope: is not a scope"),
+        (("policies", "put", tenant.id, "--area-code", "800"), "--area-code: 800 is a toll-free code"),
+        (("policies", "put", tenant.id, "--write-off", "1"), "--write-off: must be no shorter"),
+        (("users", "put", "o9", USER), "There is no such organisation"),
+    ):
+        ended = await office.run(*arguments)
+        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1), arguments
+        assert ended.stderr.startswith(f"numbergate: {words}"), ended.stderr
+    for arguments in (
+        ("policies", "put", tenant.id),
+        ("policies", "put", tenant.id, "--write-off", "inf"),
+        ("policies", "put", tenant.id, "--agents", "none", "--agent", "a1"),
+        ("tenants", "put", "..", "--name", "x"),
+        ("keys", "revoke", "ngk_live_x"),
+    ):
+        ended = await office.run(*arguments)
+        assert (ended.returncode, ended.stdout) == (2, ""), arguments
