@@ -92,7 +92,8 @@ async def test_a_teli_as_documented_is_told_question_by_question(gateway: Gatewa
     assert found["mode"]["facts"]["mode"] == "mark"
     assert found["listed"]["facts"]["listed_at"].endswith("Z")
     assert found["open"]["facts"] == {
-        "held": 2, "unconfirmed": 0, "doubtful": 0, "unresolved": 0, "orphans": 0, "ghosts": 0
+        "account": "default",
+        "held": 2, "unconfirmed": 0, "doubtful": 0, "unresolved": 0, "orphans": 0, "ghosts": 0,
     }  # fmt: skip
 
 
