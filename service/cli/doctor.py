@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -31,6 +32,7 @@ from service.migrations import NotMigrated, check_migrated
 from service.settings import BadConfiguration, Settings
 from service.teli.client import TeliClient
 from service.teli.directory import read_organizations
+from service.tenants.identity_provider import IdentityProvider, Unusable
 from service.tenants.upstreams import Filed, filed_accounts, place_of
 
 ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
@@ -129,6 +131,7 @@ async def _standings(settings: Settings) -> Standings | None:
 async def _findings(settings: Settings) -> list[Finding]:
     """Migrations, clock and further accounts are looked at only where the database lets us in."""
     roles: list[Role] = []
+    issuers = dict.fromkeys(one for one in (settings.oidc_issuer, *settings.token_issuers) if one is not None)
     database = await _finding("database", _database(settings, roles))
     return [
         database,
@@ -137,6 +140,7 @@ async def _findings(settings: Settings) -> list[Finding]:
         await _finding("redis", _redis(settings)),
         await _finding("upstream", _upstream(settings)),
         *([await _finding("accounts", _accounts(settings, roles[0]))] if roles else []),
+        *[await _finding("identity", _identity(issuer)) for issuer in issuers],
     ]
 
 
@@ -276,3 +280,13 @@ async def _account(account_id: UUID, filed: Filed, keyring: Keyring) -> None:
             await _lists_organizations(found.teli, url="its base_url", key="the account's key")
         except Unwell as fault:
             raise Unwell(f"{filed.name} {fault}", fault.mend) from None
+
+
+async def _identity(issuer: str) -> str:
+    """Its discovery document and its keys, as the gateway asks for them."""
+    try:
+        said = await IdentityProvider(issuer).look()
+    except (httpx.HTTPError, TimeoutError, Unusable) as error:
+        mend = "check the issuer, to the letter as the provider names itself, and the way there"
+        raise Unwell(f"{issuer} {error if isinstance(error, Unusable) else 'cannot be reached'}", mend) from None
+    return f"{issuer} has {count_of(len(said.keys.keys), 'key')}"

@@ -8,7 +8,7 @@ last holds for `KEPT`.
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -127,16 +127,20 @@ class IdentityProvider:
             self._look = asyncio.create_task(self._ask())
         return self._look
 
+    async def look(self) -> Said:
+        """Ask it now, and keep nothing. Raises: httpx.HTTPError, TimeoutError; Unusable."""
+        status, endpoints = await fetch("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if status != 200 or endpoints.get("issuer") != self.issuer:
+            raise Unusable(f"answers {status}" if status != 200 else "names another issuer than it was asked as")
+        said = Said(endpoints, KeySet([]), monotonic())
+        status, jwks = await fetch("GET", said.endpoint("jwks_uri"))
+        if status != 200:
+            raise Unusable(f"answers {status} when asked for its keys")
+        return replace(said, keys=signing_keys(jwks))
+
     async def _ask(self) -> None:
         try:
-            status, endpoints = await fetch("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if status != 200 or endpoints.get("issuer") != self.issuer:
-                raise Unusable(f"answers {status}" if status != 200 else "names another issuer than it was asked as")
-            said = Said(endpoints, KeySet([]), monotonic())
-            status, jwks = await fetch("GET", said.endpoint("jwks_uri"))
-            if status != 200:
-                raise Unusable(f"answers {status} when asked for its keys")
-            self._said = Said(endpoints, signing_keys(jwks), said.at)
+            self._said = await self.look()
             self._reached = True
         except (httpx.HTTPError, TimeoutError, Unusable) as error:
             self._reached = False
@@ -149,11 +153,15 @@ def signing_keys(jwks: Mapping[str, Any]) -> KeySet:
 
     Raises: Unusable where none is left.
     """
-    kinds: dict[object, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+    kinds: dict[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     listed = jwks.get("keys")
     found: list[RSAKey | ECKey | OKPKey] = []
     for one in listed if isinstance(listed, list) else []:
-        if not isinstance(one, dict) or one.get("use", "sig") != "sig" or (kind := kinds.get(one.get("kty"))) is None:
+        if (
+            not isinstance(one, dict)
+            or one.get("use", "sig") != "sig"
+            or (kind := kinds.get(str(one.get("kty")))) is None
+        ):
             continue
         try:
             key = kind.import_key(one)
@@ -187,11 +195,18 @@ async def fetch(
         verify=ssl.create_default_context() if url.startswith("https:") else False,
     )
     body = bytearray()
-    async with asyncio.timeout(WITHIN), client, client.stream(method, url, headers=headers, content=content) as answer:
-        async for piece in answer.aiter_raw():  # As it came: a few bytes may unpack to many.
-            body += piece
-            if len(body) > BODY_LIMIT:
-                raise Unusable(f"answers more than {BODY_LIMIT} bytes")
+    try:
+        async with (
+            asyncio.timeout(WITHIN),
+            client,
+            client.stream(method, url, headers=headers, content=content) as answer,
+        ):
+            async for piece in answer.aiter_raw():  # As it came: a few bytes may unpack to many.
+                body += piece
+                if len(body) > BODY_LIMIT:
+                    raise Unusable(f"answers more than {BODY_LIMIT} bytes")
+    except httpx.InvalidURL:
+        raise Unusable("names an address that is none") from None
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -204,6 +219,7 @@ async def fetch(
 def _safe(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        somewhere = bool(parts.hostname) and parts.port != 0
+        return somewhere and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
     except ValueError:
         return False

@@ -116,3 +116,23 @@ async def test_keys_of_accounts_are_encrypted_anew_by_a_command_that_says_how_ma
     assert json.loads(told.stdout).keys() == {"anew", "before", "not_opened"}
     assert (ended.returncode, told.returncode, without.returncode) == (0, 0, 1)
     assert "NUMBERGATE_ACCOUNT_KEYS" in without.stderr
+
+
+@pytest.mark.ci
+async def test_each_issuer_is_asked_for_its_keys(stack: Stack):
+    issuer = stack.ready["identity_provider_url"]
+    trusted = {
+        "NUMBERGATE_KEY_ENVIRONMENT": "demo",
+        "NUMBERGATE_TOKEN_ISSUERS": f"{issuer} {issuer}/ http://127.0.0.1:1",
+        "NUMBERGATE_TOKEN_AUDIENCE": "numbergate",
+        "NUMBERGATE_TOKEN_SCOPES": "numbers:read",
+    }
+
+    ended = numbergate("doctor", **stack.settings | trusted)
+
+    assert ended.returncode == 1
+    told = [line.split(maxsplit=2) for line in ended.stdout.splitlines() if line.split()[1] == "identity"]
+    assert [one[0] for one in told] == ["ok", "fault", "fault"]
+    assert told[0][2] == f"{issuer} has 1 key"
+    assert "names another issuer than it was asked as: check the issuer" in told[1][2]
+    assert "cannot be reached" in told[2][2]

@@ -152,6 +152,8 @@ BROKEN: dict[str, Callable[[Says, str], None]] = {
     "another issuer": lambda says, _: says.changes.update(issuer="https://evil.example"),
     "keys without TLS": lambda says, _: says.changes.update(jwks_uri="http://keys.example/"),
     "keys of no URL": lambda says, _: says.changes.update(jwks_uri="http://["),
+    "keys of no port": lambda says, _: says.changes.update(jwks_uri="https://127.0.0.1:99999/"),
+    "keys of no host": lambda says, _: says.changes.update(jwks_uri="https://a..b\u2100/"),
     "keys of a file": lambda says, _: says.changes.update(jwks_uri="file:///etc/passwd"),
     "no keys": lambda says, _: says.keys.clear(),
 }

@@ -140,6 +140,8 @@ def test_keys_that_could_not_verify_a_signature_are_passed_over():
                 {**STRANGER.as_dict(private=False), "use": "enc"},
                 {"kty": "EC", "crv": "P-256", "x": "?", "y": "?"},
                 {"kty": "of the future"},
+                {"kty": ["EC"]},
+                {**good, "kid": 7},
                 {"kty": "RSA"},
                 "no key",
                 good,
