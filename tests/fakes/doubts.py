@@ -271,6 +271,7 @@ def open_doubts(world: World, place: Place) -> Sequence[Doubt]:
             admitted_at=intent.admitted_at,
             ended_at=intent.send_ended_at or intent.lease_until,
             holds_lane=intent.holds_lane,
+            write_off=world.tenants[intent.tenant_id].write_off,
         )
         for intent in world.open_intents.get((place.account_id, place.organization_id), {}).values()
         if intent.state in DOUBTS

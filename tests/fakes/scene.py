@@ -43,7 +43,8 @@ def scene(chance: Random) -> World:
                 upstream_uuid=f"uuid-{user}" if chance.random() < 0.5 else None,
             )
     for tenant, account in TENANTS.items():
-        world.add_tenant(tenant, account, ORGANIZATIONS[tenant], limit=chance.choice((None, None, 3, 8)))
+        made = world.add_tenant(tenant, account, ORGANIZATIONS[tenant], limit=chance.choice((None, None, 3, 8)))
+        made.write_off = 3600.0 if account == FIRST else None
     for scope in (
         {"scope": "tenant", "tenant_id": chance.choice(list(TENANTS))},
         {"scope": "organization", "organization_id": NORTH},
