@@ -21,12 +21,16 @@ from service.quotas.errors import RateLimited
 from service.quotas.turns import take_turn
 from service.reconciliation import endpoints as reconciliation
 from service.tenants import account_endpoints as accounts
+from service.tenants import audit_endpoints as audit
 from service.tenants import endpoints as tenants
 from service.tenants import login_endpoints as login
 from service.tenants import policy_endpoints as policies
 from service.tenants import stop_endpoints as stops
+from service.tenants.refusals import note_refusal
 from service.wiring import Services
 
+# What answers in another media type than JSON too, where `Accept` asks for it.
+STREAMS = {"/v1/admin/audit": (audit.NDJSON,)}
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
 here by changing the base URL and the key.
@@ -41,7 +45,8 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         async with opened() as found:
             app.state.services = found
             beside = [
-                asyncio.create_task(job) for job in (found.version.run(), found.key_uses.run(), found.upstreams.run())
+                asyncio.create_task(job)
+                for job in (found.version.run(), found.key_uses.run(), found.upstreams.run(), found.refusals.run())
             ]
             try:
                 yield
@@ -52,6 +57,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
                 for task in beside:
                     task.cancel()
                 await asyncio.wait(beside)
+                await found.refusals.flush()
 
     app = FastAPI(
         title="Numbergate",
@@ -62,7 +68,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
-    problems.install(app, who=take_turn, own={"invalid_area_code": InvalidAreaCode})
+    problems.install(app, who=take_turn, own={"invalid_area_code": InvalidAreaCode}, refused=note_refusal)
     # First, for its path looks like that of a number.
     app.include_router(numbers.create_router)
     for router in (
@@ -75,6 +81,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         policies.router,
         stops.router,
         accounts.router,
+        audit.router,
         keys.router,
         quotas.own_router,
         quotas.router,
@@ -84,4 +91,4 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(login.router)
     app.include_router(health.router)
     describe(app)
-    return Edge(app, limits)
+    return Edge(app, limits, streams=STREAMS)

@@ -223,8 +223,8 @@ def _networks(text: Any) -> Any:
 DatabaseUrl = Annotated[SecretStr, _scheme("postgresql", "postgres"), AfterValidator(_postgres_parameters)]
 
 
-class MigrationSettings(FromEnvironment):
-    """What `numbergate migrate` needs: a login that may become the owner."""
+class DatabaseSettings(FromEnvironment):
+    """What commands need that speak with the database alone. For `migrate` the login may become the owner."""
 
     database_url: DatabaseUrl = Field(alias="DATABASE_URL")
 

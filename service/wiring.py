@@ -7,6 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from service.audit.chaining import Chaining
+from service.audit.log import AuditLog
+from service.audit.refusals import Refusals
 from service.db import Database, Role, open_database
 from service.inventory.inventory import Inventory
 from service.kit.crypto import Secret
@@ -92,6 +95,9 @@ class Services:
     decisions: Decisions
     resolver: Resolver
     pruning: Pruning
+    audit_log: AuditLog
+    refusals: Refusals
+    chaining: Chaining
     health: Health
 
 
@@ -192,6 +198,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             all_every=settings.sweep_interval,
         ),
         pruning=Pruning(database),
+        audit_log=AuditLog(database, cursors),
+        refusals=Refusals(database),
+        chaining=Chaining(database),
         health=Health(
             database=database.ping,
             redis=kv.ping,

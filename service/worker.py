@@ -24,6 +24,7 @@ ACCOUNTS_EVERY = 0.5
 FOLLOW_UPS_EVERY = 0.25
 LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
+CHAINED_EVERY = 1.0
 PRUNED_EVERY = 3600.0
 OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
@@ -46,6 +47,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
             ("quota counters", found.drift.run, settings.sweep_interval),
+            ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
             ("pruning", found.pruning.run, PRUNED_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
@@ -102,6 +104,11 @@ async def _lapse(found: Services) -> None:
         log.warning("doubt", intent=str(intent), reason="sender_lost")
 
 
+async def _chain(found: Services, stop: asyncio.Event) -> None:
+    while await found.chaining.chain() and not stop.is_set():
+        continue
+
+
 async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
         for scope in ("global", "tenant", "account"):
@@ -118,6 +125,7 @@ async def _measure(found: Services) -> None:
             LANE_MODE.labels(account.name).set(account.mode == "lane")
             for state in OPEN_DOUBTS:
                 DOUBTS_OPEN.labels(state, account.name).set(doubts.get((state, account.id), 0))
+    await found.chaining.measure()
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.audit import audit
 from service.cli.callers import keys, organizations, policies, tenants, users
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 
@@ -31,6 +32,7 @@ cli.add_typer(accounts, name="accounts")
 cli.add_typer(doubts, name="doubts")
 cli.add_typer(orphans, name="orphans")
 cli.add_typer(ghosts, name="ghosts")
+cli.add_typer(audit, name="audit")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[

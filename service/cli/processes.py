@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
-from service.settings import MigrationSettings, Settings
+from service.settings import DatabaseSettings, Settings
 
 
 def run_api(*, host: str, port: int, fd: int | None) -> int:
@@ -80,7 +80,7 @@ def run_migrate(revision: str, *, sql: bool) -> int:
     if sql:
         print(as_sql(revision))
         return 0
-    settings = settings_or_exit(MigrationSettings)
+    settings = settings_or_exit(DatabaseSettings)
     return _run(migrate(settings.database_url.get_secret_value(), revision))
 
 

@@ -17,6 +17,7 @@ from service.kit.urls import LOOPBACK
 from service.settings import BadConfiguration, FromEnvironment
 
 PATIENCE = 60.0
+EXPORT_PATIENCE = 900.0
 # A doubt is looked up with its evidence and candidates, so that larger pages keep the ledger busy.
 PAGE = 100
 # The members of a body that were options here, by their pointers.
@@ -113,6 +114,20 @@ class Remote:
                 return
             params["cursor"] = page["next_cursor"]
 
+    @contextmanager
+    def stream(self, path: str, *, accept: str, **params: Any) -> Iterator[httpx.Response]:
+        """An answer that is too long to be held. Raises: Refused, Away."""
+        # Nothing is sent before the whole of it is made.
+        patience = httpx.Timeout(PATIENCE, read=EXPORT_PATIENCE)
+        try:
+            with self._http.stream("GET", path, params=params, headers={"Accept": accept}, timeout=patience) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    raise self._refusal(answer, {})
+                yield answer
+        except httpx.HTTPError as error:
+            raise Away(f"{self.url} broke off: {fit(str(error)) or type(error).__name__}") from None
+
     def _ask(self, method: str, path: str, options: Mapping[str, str], **request: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **request)
@@ -120,17 +135,25 @@ class Remote:
             told = f"{self.url} does not answer: {fit(str(error)) or type(error).__name__}"
             unknown = "; whether it was done is not known, so look again" if method != "GET" else ""
             raise Away(told + unknown) from None
-        try:
-            body = answer.json()
-        except ValueError:
-            body = None
-        if answer.status_code in (200, 201) and isinstance(body, dict):
+        if answer.status_code in (200, 201) and (body := _object(answer)) is not None:
             return body
         if answer.status_code == 204:
             return {}
-        if isinstance(body, dict) and "code" in body and "detail" in body:
-            raise Refused(answer.status_code, str(body["code"]), fit(_by_options(body, options)))
-        raise Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
+        raise self._refusal(answer, options)
+
+    def _refusal(self, answer: httpx.Response, options: Mapping[str, str]) -> Refused | Away:
+        body = _object(answer)
+        if body is not None and "code" in body and "detail" in body:
+            return Refused(answer.status_code, str(body["code"]), fit(_by_options(body, options)))
+        return Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
+
+
+def _object(answer: httpx.Response) -> dict[str, Any] | None:
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _by_options(problem: Mapping[str, Any], options: Mapping[str, str]) -> str:

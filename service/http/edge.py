@@ -5,7 +5,9 @@ uvicorn takes bodies and headers of any size and waits for a body for ever, so t
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,11 +54,17 @@ STANDARD = Limits()
 
 
 class Edge:
-    """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here."""
+    """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here.
 
-    def __init__(self, app: ASGIApp, limits: Limits = STANDARD) -> None:
+    `streams`: the media types beside JSON that a path answers in.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limits: Limits = STANDARD, streams: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
         self.app = app
         self.limits = limits
+        self.streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +90,7 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            body = await _read(scope, receive, self.limits)
+            body = await _read(scope, receive, self.limits, self.streams.get(scope["path"], ()))
             await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.
@@ -101,7 +109,7 @@ class Edge:
             access.info("request", method=scope["method"], route=path, status=status, seconds=round(took, 6))
 
 
-async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
+async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequence[str]) -> bytes:
     """The whole body, within the limits.
 
     Raises: HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
@@ -109,7 +117,7 @@ async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     if head + sum(len(name) + len(value) for name, value in scope["headers"]) > limits.head:
         raise HeadersTooLarge(f"Path, query and headers are larger than {limits.head} bytes.")
-    _check_accept(scope)
+    _check_accept(scope, streamed)
     # Closing the connection spares us reading what we will not use.
     too_large = BodyTooLarge(f"The body is larger than {limits.body} bytes.", headers={"Connection": "close"})
     announced = header(scope, b"content-length") or "0"
@@ -133,11 +141,17 @@ async def _read(scope: Scope, receive: Receive, limits: Limits) -> bytes:
         ) from None
 
 
-def _check_accept(scope: Scope) -> None:
+def _check_accept(scope: Scope, streamed: Sequence[str]) -> None:
+    kinds = accepted(scope)
+    if kinds is not None and not any(kind in READABLE or kind in streamed or kind.endswith("+json") for kind in kinds):
+        raise NotAcceptable("This answers application/json; accept that.")
+
+
+def accepted(scope: Scope) -> list[str] | None:
+    """The media types that `Accept` names, in its order; None where it is absent or empty, which means: any."""
     accepts = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
     kinds = [kind for part in accepts.lower().split(",") if (kind := _wanted(part))]
-    if accepts.strip() and not any(kind in READABLE or kind.endswith("+json") for kind in kinds):
-        raise NotAcceptable("This answers application/json; accept that.")
+    return kinds if accepts.strip() else None
 
 
 def _wanted(part: str) -> str | None:

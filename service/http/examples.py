@@ -179,6 +179,20 @@ FILED_KEY = {
     "fingerprint": "9f2c0e5b7a114d38",
     "phone_number": "+13135550142",
 }
+AUDITED = {
+    "id": 4711,
+    "at": MOMENT,
+    "tenant_id": "dialler",
+    "actor": f"key:{OPERATION_ID}",
+    "action": "tenant.put",
+    "object_kind": "tenant",
+    "object_id": "dialler",
+    "before": {"state": "active"},
+    "after": {"state": "suspended"},
+    "request_id": "7c0f3f0e-55a5-4b8e-9d0c-0d4bd4b3f2c1",
+    "seq": 4702,
+    "hash": "9f2c0e5b7a114d389f2c0e5b7a114d389f2c0e5b7a114d389f2c0e5b7a114d38",
+}
 ONE = {"value": 1, "exact": True}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -345,6 +359,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "StopOrder": {"scope": "tenant", "id": "dialler", "reason": "its key was seen in a log"},
     "StopOut": STOP,
     "FiledKeyPage": {"items": [FILED_KEY], "next_cursor": None, "total": ONE},
+    "AuditPage": {"items": [AUDITED], "next_cursor": None, "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
 PARAMETERS: dict[str, str] = {

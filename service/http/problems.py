@@ -115,12 +115,16 @@ def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:
 
 
 def install(
-    app: FastAPI, *, who: Callable[[Request], Awaitable[object]], own: Mapping[str, type[ServiceError]]
+    app: FastAPI,
+    *,
+    who: Callable[[Request], Awaitable[object]],
+    own: Mapping[str, type[ServiceError]],
+    refused: Callable[[Request, ServiceError], Awaitable[None]],
 ) -> None:
     """Render every error of the application here, and nowhere else.
 
     `who` establishes who asks: a stranger is told that, and nothing of what is wrong with the request. `own` are the
-    problems that a single fault of that type is told as, by the type's name.
+    problems that a single fault of that type is told as, by the type's name. `refused` hears of each before it is told.
     """
 
     async def told(request: Request, problem: ServiceError) -> Response:
@@ -129,6 +133,7 @@ def install(
                 await who(request)
             except ServiceError as stranger:
                 problem = stranger
+        await refused(request, problem)
         return problem_response(problem, request_id_of(request.scope))
 
     @app.exception_handler(ServiceError)

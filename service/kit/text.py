@@ -21,10 +21,10 @@ def plain(text: str) -> str:
     return text
 
 
-def shown(text: str) -> str:
-    """The text fit to be repeated to whoever sent it: cut to 64 characters, with U+FFFD for what `plain` refuses."""
+def shown(text: str, most: int = MOST_SHOWN) -> str:
+    """The text fit to be repeated to whoever sent it: cut to a length, with U+FFFD for what `plain` refuses."""
     safe = (
         "\ufffd" if character in BIDI_CONTROLS or unicodedata.category(character) in UNSAFE_CATEGORIES else character
-        for character in text[:MOST_SHOWN]
+        for character in text[:most]
     )
-    return "".join(safe) + ("…" if len(text) > MOST_SHOWN else "")
+    return "".join(safe) + ("…" if len(text) > most else "")

@@ -45,6 +45,10 @@ LOGINS = Counter("numbergate_logins_total", "Logins of people, by how far they c
 IDENTITY_PROVIDER_LOOKS = Counter(
     "numbergate_identity_provider_looks_total", "Fetches of an identity provider's endpoints and keys", ["outcome"]
 )
+AUDIT_WAITING = Gauge("numbergate_audit_waiting_rows", "Audit rows that are not chained yet")
+AUDIT_LAG = Gauge("numbergate_audit_lag_seconds", "Age of the oldest audit row that is not chained yet")
+AUDIT_HEAD = Gauge("numbergate_audit_head_seq", "Place of the last link of the audit chain")
+REFUSALS = Counter("numbergate_admin_refusals_total", "Administrative requests refused, by what was noted", ["noted"])
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 
 

@@ -71,6 +71,7 @@ class Decisions:
             if (named := await once.before(session)) is not None:
                 return named.answer
             intent = await self._doubt(session, intent_id)
+            was = intent.state
             await self._may_be_its_own(session, intent, phone_number)
             await session.execute(
                 update(Orphan)
@@ -92,7 +93,10 @@ class Decisions:
                 raise StateConflict(
                     f"{phone_number} is held by another purchase of this account; decide that one first."
                 )
-            self._note(session, caller, "doubt.owned", ("intent", intent.id), intent.tenant_id, reason, request_id)
+            self._note(
+                session, caller, "doubt.owned", ("intent", intent.id), intent.tenant_id, reason, request_id,
+                states=(was, "owned"),
+            )  # fmt: skip
             decided = {"id": intent_id, "state": "owned", "number_id": number_id}
             await once.keep(session, answer=decided)
         return decided
@@ -108,11 +112,15 @@ class Decisions:
             if (named := await once.before(session)) is not None:
                 return named.answer
             intent = await self._doubt(session, intent_id)
+            was = intent.state
             error = NothingBought("an operator looked, and found no purchase")
             body = problem_body(error, intent.request_id).decode()
             answer = Answer(error.status, {"content-type": MEDIA_TYPE}, body)
             await self._settle(session, caller, intent, reason, request_id, verdict="refused", answer=answer)
-            self._note(session, caller, "doubt.refused", ("intent", intent.id), intent.tenant_id, reason, request_id)
+            self._note(
+                session, caller, "doubt.refused", ("intent", intent.id), intent.tenant_id, reason, request_id,
+                states=(was, "refused"),
+            )  # fmt: skip
             decided = {"id": intent_id, "state": "refused", "number_id": None}
             await once.keep(session, answer=decided)
         return decided
@@ -337,7 +345,10 @@ class Decisions:
             if (named := await once.before(session)) is not None:
                 return named.answer
             number, release = await self._ghost(session, number_id)
-            self._note(session, caller, "ghost.missing", ("number", number_id), tenant, reason, request_id)
+            self._note(
+                session, caller, "ghost.missing", ("number", number_id), tenant, reason, request_id,
+                states=(number.state, "missing" if release is None else "released"),
+            )  # fmt: skip
             if release is not None:
                 why = "a person found it gone"
                 released_at = await close_as_released(
@@ -368,6 +379,7 @@ class Decisions:
             if (named := await once.before(session)) is not None:
                 return named.answer
             number, release = await self._ghost(session, number_id)
+            was = number.state
             if release is not None:
                 error = StateConflict("It was not released: a person found that it is still held.")
                 body = problem_body(error, release.request_id or request_id).decode()
@@ -377,7 +389,10 @@ class Decisions:
             await session.execute(
                 update(Number).where(Number.id == number_id).values(still_ours_at=func.clock_timestamp())
             )
-            self._note(session, caller, "ghost.still_ours", ("number", number_id), tenant, reason, request_id)
+            self._note(
+                session, caller, "ghost.still_ours", ("number", number_id), tenant, reason, request_id,
+                states=(was, number.state),
+            )  # fmt: skip
             await record(session, tenant, "number.still_ours", number_id=number_id, state=number.state)
             decided = {"id": number_id, "state": number.state, "number_id": number_id}
             await once.keep(session, answer=decided)
@@ -422,10 +437,12 @@ class Decisions:
         tenant: str | None,
         reason: str,
         request_id: str,
+        *,
+        states: tuple[str, str],
     ) -> None:
         note(
-            session, actor=caller.actor, action=action, of=(of[0], str(of[1])), tenant=tenant, after={"reason": reason},
-            request_id=request_id,
+            session, actor=caller.actor, action=action, of=(of[0], str(of[1])), tenant=tenant,
+            before={"state": states[0]}, after={"state": states[1], "reason": reason}, request_id=request_id,
         )  # fmt: skip
 
 

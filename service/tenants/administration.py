@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.audit.entries import note
 from service.db import Database
 from service.idempotency.once import UNKEYED, Once
-from service.kit.clock import utc_now
+from service.kit.clock import rfc3339, utc_now
 from service.kit.crypto import Secret
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.text import shown
@@ -283,7 +283,8 @@ class Administration:
                 raise NotFound
             if key.revoked_at is None:
                 key.revoked_at = utc_now()
-                self._note(session, author, "key.revoked", ("key", str(key_id)), None, None)
+                was, becomes = {"revoked_at": None}, {"revoked_at": rfc3339(key.revoked_at)}
+                self._note(session, author, "key.revoked", ("key", str(key_id)), was, becomes)
                 await bump(session)
 
     async def rotate_key(self, author: Author, key_id: UUID, *, overlap: float) -> IssuedKey:
@@ -315,10 +316,12 @@ class Administration:
                 expires_at=old.expires_at,
                 limits=KeyLimits(_ids(old.organization_ids), _ids(old.user_ids), _ids(old.networks)),
             )
+            was = {"expires_at": old.expires_at and rfc3339(old.expires_at), "successor": None}
             old.rotated_to = issued.id
             ends = utc_now() + timedelta(seconds=overlap)
             old.expires_at = min(old.expires_at or ends, ends)
-            self._note(session, author, "key.rotated", ("key", str(key_id)), None, {"successor": str(issued.id)})
+            becomes = {"expires_at": rfc3339(old.expires_at), "successor": str(issued.id)}
+            self._note(session, author, "key.rotated", ("key", str(key_id)), was, becomes)
             await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued

@@ -100,13 +100,15 @@ def _uuid(text: str) -> UUID | None:
 
 
 async def _record(session: AsyncSession, author: Author, action: str, scope: StopScope, key: str, reason: str) -> None:
+    stopped = action == "purchases.stopped"
     note(
         session,
         actor=author.actor,
         action=action,
         of=(scope, key),
         tenant=key if scope == "tenant" else None,
-        after={"reason": reason},
+        before={"stopped": not stopped},
+        after={"stopped": stopped, "reason": reason},
         request_id=author.request_id,
     )
     await bump(session)

@@ -10,7 +10,7 @@ from service.cli.remote import RemoteSettings
 from service.db import open_database
 from service.kit.errors import StorageUnavailable
 from service.kv import KeyValue
-from service.settings import BadConfiguration, MigrationSettings, Settings
+from service.settings import BadConfiguration, DatabaseSettings, Settings
 from service.tenants.roles import Role
 
 from .command import numbergate
@@ -209,7 +209,7 @@ async def test_variables_of_other_commands_of_kubernetes_and_of_strangers_are_ig
     mine = {"NUMBERGATE_API_KEY": "hidden"}
     theirs = {str(field.alias): GOOD.get(str(field.alias), "1000") for field in Settings.model_fields.values()}
     assert RemoteSettings.from_environment(mine | theirs) == RemoteSettings.from_environment(mine)
-    assert MigrationSettings.from_environment(theirs | mine)
+    assert DatabaseSettings.from_environment(theirs | mine)
 
 
 @pytest.mark.parametrize("name", GOOD)

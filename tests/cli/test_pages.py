@@ -30,6 +30,7 @@ TASKS = (
     "docs/purchases.md",
     "docs/idempotency.md",
     "docs/quotas.md",
+    "docs/audit.md",
     "docs/operate.md",
     "docs/configuration.md",
 )

@@ -13,7 +13,8 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"
 UNTOUCHED = (
     "SELECT (SELECT count(*) FROM intents), (SELECT count(*) FROM idempotency_keys), (SELECT count(*) FROM steps), "
     "(SELECT count(*) FROM outbox), (SELECT coalesce(sum(used + reserved), 0) FROM quotas), "
-    "(SELECT count(*) FROM audit), (SELECT count(*) FROM api_keys), (SELECT count(*) FROM tenants)"
+    "(SELECT count(*) FROM audit WHERE action <> 'request.refused'), (SELECT count(*) FROM api_keys), "
+    "(SELECT count(*) FROM tenants)"
 )
 
 
