@@ -6,6 +6,7 @@ object as a single statement: one round trip and, where it writes, one commit. T
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase
 from service.kit.errors import StorageUnavailable
 
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
+Pooler = Literal["none", "transaction"]
 Call = Callable[[Literal["admit", "settle"], dict[str, Any]], Awaitable[dict[str, Any]]]
 # The last three are how a server says that it is going down; whether it committed before, it does not say.
 BROKEN = (
@@ -31,9 +33,6 @@ BROKEN = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
-
-ACT_AS = text("SELECT act_as(:tenant, :duty, :sees)")
-ACT_WITHIN = text("SELECT act_as(:tenant, :duty, :sees), hold_to(:organizations, :users)")
 
 # Classes of SQLSTATE that tell of the server and not of the question: connections, a server that is read only (perhaps
 # a standby), transactions rolled back, resources, locks and states, interventions, its system, its own faults.
@@ -66,6 +65,12 @@ class Bounds:
 
 
 UNBOUND = Bounds()
+# Tables with a tenant's rows that anybody would be let into.
+UNFORCED = text(
+    "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+    " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id'"
+    " AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY c.relname"
+)
 
 
 class Base(DeclarativeBase):
@@ -78,6 +83,18 @@ class CommitUnknown(Exception):
 
 class WrongRole(Exception):
     """The database would let this process do what it must not, or not let it do what it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a request acts for, where that is neither an administrator nor an operator; `tenant`: None is of none."""
+
+    tenant: str | None
+    sees: tuple[str, ...]
+
+
+# Of this request, as it was authenticated; None is somebody who may act for all, or the process by itself.
+CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 class Database:
@@ -94,14 +111,17 @@ class Database:
         duty: str = "service",
         sees: Sequence[str] = (),
         bounds: Bounds = UNBOUND,
+        by_itself: bool = False,
     ) -> AsyncIterator[AsyncSession]:
         """A transaction for one principal; commits at the end of the block, rolls back on any error.
 
+        Within a request it is for nobody but the request's own caller, whatever it is asked for: where a check was
+        forgotten, row-level security still holds. `by_itself`: what the gateway does of its own accord on the way.
         Raises: StorageUnavailable when Postgres does not answer.
         """
         try:
             async with self._sessions.begin() as session:
-                await act_as(session, tenant=tenant, duty=duty, sees=sees, bounds=bounds)
+                await act_as(session, tenant=tenant, duty=duty, sees=sees, bounds=bounds, by_itself=by_itself)
                 yield session
         except Exception as error:
             if storage_trouble(error):
@@ -167,7 +187,7 @@ class Database:
         return str(found[0]), float(found[1])
 
     async def check_role(self, role: Role) -> None:
-        """Refuse to run as somebody whom row-level security does not hold.
+        """Refuse to run as somebody whom row-level security does not hold, or where it is not in force.
 
         Raises: WrongRole; StorageUnavailable.
         """
@@ -183,29 +203,49 @@ class Database:
                     )
                 )
             ).one()
+            bare = (await session.scalars(UNFORCED)).all()
         if found.rolname != role:
-            raise WrongRole(f"connected as {found.rolname}, not as {role}")
+            raise WrongRole(
+                f"connected as {found.rolname}, not as {role}: behind a pooler the login itself must say so, "
+                f"by ALTER ROLE … SET role = '{role}'"
+            )
         if found.may_bypass:
             raise WrongRole(
                 f"{role} is a superuser, bypasses row-level security, or owns tables, or may become such a role: "
                 "take that away"
             )
+        if bare:
+            raise WrongRole(
+                f"row-level security is not enabled and forced on {', '.join(bare)}: "
+                "ALTER TABLE … ENABLE ROW LEVEL SECURITY, and FORCE ROW LEVEL SECURITY"
+            )
 
 
 async def act_as(
-    session: AsyncSession, *, tenant: str | None, duty: str, sees: Sequence[str], bounds: Bounds = UNBOUND
+    session: AsyncSession,
+    *,
+    tenant: str | None,
+    duty: str,
+    sees: Sequence[str],
+    bounds: Bounds = UNBOUND,
+    by_itself: bool = False,
 ) -> None:
-    """From here to its end, or until it is said anew, the transaction is for this principal.
+    """From here to its end, or until it is said anew, the transaction is for this principal; see `acting`.
 
     What it is held to, once said, holds to its end.
     """
-    said = {"tenant": tenant, "duty": duty, "sees": list(sees)}
-    if bounds == UNBOUND:
-        await session.execute(ACT_AS, said)
-    else:
-        await session.execute(
-            ACT_WITHIN, said | {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
-        )
+    said: dict[str, Any] = {"tenant": tenant, "duty": duty, "sees": list(sees)}
+    calls = ["act_as(:tenant, :duty, :sees)"]
+    if not by_itself and (caller := CALLER.get()) is not None:
+        if "*" not in caller.sees:
+            said["sees"] = [one for one in sees if one in caller.sees]
+        # The database holds the rest to it, its own functions included.
+        calls.insert(0, "set_config('numbergate.only', :only, true)")
+        said["only"] = caller.tenant or "@"
+    if bounds != UNBOUND:
+        calls.append("hold_to(:organizations, :users)")
+        said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
+    await session.execute(text(f"SELECT {', '.join(calls)}"), said)
 
 
 def _list(ids: Sequence[str] | None) -> list[str] | None:
@@ -218,8 +258,25 @@ def async_url(url: str) -> str:
     return f"postgresql+asyncpg://{rest}" if scheme in ("postgresql", "postgres") else url
 
 
-def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: float = 30) -> Database:
-    """An engine whose every connection is in `role` from its first byte on. Nothing is connected yet."""
+def open_database(
+    url: str, role: Role, *, pool: int = 20, statement_timeout: float = 30, pooler: Pooler = "none"
+) -> Database:
+    """An engine whose every connection is in `role` from its first byte on. Nothing is connected yet.
+
+    Behind a pooler that gives each transaction another connection nothing outlives a transaction: no statement stays
+    prepared, and role and timeouts are those of the login.
+    """
+    ours = {"application_name": role, "timezone": "UTC"}
+    kept: dict[str, Any] = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    if pooler == "none":
+        ours |= {
+            "role": role,
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            "lock_timeout": "5000",
+            "idle_in_transaction_session_timeout": "60000",
+        }
+        # A statement prepared anew is one more round trip.
+        kept = {"max_cached_statement_lifetime": 0}
     engine = create_async_engine(
         async_url(url),
         pool_size=pool,
@@ -233,16 +290,8 @@ def open_database(url: str, role: Role, *, pool: int = 20, statement_timeout: fl
         connect_args={
             "timeout": 5,
             "command_timeout": statement_timeout,
-            # A statement prepared anew is one more round trip.
-            "max_cached_statement_lifetime": 0,
-            "server_settings": {
-                "role": role,
-                "application_name": role,
-                "timezone": "UTC",
-                "statement_timeout": str(int(statement_timeout * 1000)),
-                "lock_timeout": "5000",
-                "idle_in_transaction_session_timeout": "60000",
-            },
+            "server_settings": ours,
+            **kept,
         },
     )
     database = Database(engine)

@@ -255,6 +255,7 @@ class Settings(FromEnvironment):
     default_price_monthly: int = Field(1_000_000, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_MONTHLY")
 
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
+    database_pooler: Literal["none", "transaction"] = Field("none", alias="NUMBERGATE_DATABASE_POOLER")
     replicas: int = Field(4, ge=1, le=10_000, alias="NUMBERGATE_REPLICAS")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
     trusted_proxies: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(

@@ -108,7 +108,12 @@ async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
     Raises: service.migrations.NotMigrated, service.db.WrongRole, service.kit.errors.StorageUnavailable.
     """
     async with AsyncExitStack() as stack:
-        database = open_database(settings.database_url.get_secret_value(), role, pool=settings.database_pool)
+        database = open_database(
+            settings.database_url.get_secret_value(),
+            role,
+            pool=settings.database_pool,
+            pooler=settings.database_pooler,
+        )
         stack.push_async_callback(database.engine.dispose)
         await check_migrated(database)
         await database.check_role(role)
@@ -249,7 +254,7 @@ async def purchases_open(database: Database) -> str:
     """open; partly_stopped, for some tenants or accounts; stopped, everywhere; or listing, while an account's numbers
     are listed for the first time.
     """
-    async with database.acting() as session:
+    async with database.acting(duty="admin") as session:
         found = (
             await session.execute(
                 text(

@@ -195,7 +195,9 @@ def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: S
         )
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
-            api = await stack.enter_async_context(DATABASES.opened(api_database_url or url, "numbergate_api", pool=20))
+            api = await stack.enter_async_context(
+                DATABASES.opened(api_database_url or url, "numbergate_api", pool=20, pooler=settings.database_pooler)
+            )
             worker = await stack.enter_async_context(DATABASES.opened(url, "numbergate_worker", pool=5))
             kv = KeyValue.open(settings.redis_url.get_secret_value())
             client = TeliClient(settings.teli_base_url, KEY, listen=settings.upstream_timeout)

@@ -201,7 +201,8 @@ async def _clock(settings: Settings, role: Role) -> str:
 @asynccontextmanager
 async def _opened(settings: Settings, role: Role) -> AsyncIterator[Database]:
     """Raises: CannotBecome; Unwell, for whatever else keeps us out."""
-    database = open_database(settings.database_url.get_secret_value(), role, pool=2)
+    url, pooler = settings.database_url.get_secret_value(), settings.database_pooler
+    database = open_database(url, role, pool=2, pooler=pooler)
     try:
         yield database
     except (OSError, StorageUnavailable, SQLAlchemyError, asyncpg.PostgresError) as error:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.db import CALLER
 from service.http.context import header, request_id_of
 from service.http.limits import with_limits
 from service.http.problems import (
@@ -72,6 +73,7 @@ class Edge:
             return
         request_id = request_id_of(scope)
         structlog.contextvars.clear_contextvars()
+        before = CALLER.set(None)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
         status = 0
@@ -101,6 +103,7 @@ class Edge:
             if not status:
                 await problem_response(InternalError(), request_id)(scope, receive, answer)
         finally:
+            CALLER.reset(before)
             REQUESTS_IN_FLIGHT.dec()
             took = time.perf_counter() - began
             route = scope.get("route")

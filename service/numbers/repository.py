@@ -143,7 +143,7 @@ class Numbers:
         }
         try:
             # The account's mode is nobody's but an administrator's to change, and learned here for all.
-            async with self._database.acting(tenant=tenant, duty="admin") as session:
+            async with self._database.acting(tenant=tenant, duty="admin", by_itself=True) as session:
                 confirmed = await session.scalar(
                     update(Number)
                     .where(Number.id == number.id, Number.confirmed_at.is_(None))

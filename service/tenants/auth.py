@@ -7,6 +7,7 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from service.db import CALLER
 from service.http.addresses import client_address
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.networks import Address
@@ -77,6 +78,7 @@ async def authenticate(request: Request) -> Principal:
     if known is not None:
         return known
     principal = request.state.principal = await _who(request)
+    CALLER.set(principal.caller)
     named = {"key": str(principal.key_id)} if principal.subject is None else {"subject": principal.subject}
     structlog.contextvars.bind_contextvars(tenant=principal.tenant_id, **named)
     return principal

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from service.db import UNBOUND, Bounds, Database
+from service.db import UNBOUND, Bounds, Caller, Database
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError
@@ -161,6 +161,12 @@ class Principal:
         """Raises: NetworkNotAllowed."""
         if self.networks is not None and not (address and within(address, self.networks)):
             raise NetworkNotAllowed(address)
+
+    @property
+    def caller(self) -> Caller | None:
+        """Whom the transactions of its requests are held to; None where it may act for all."""
+        staff = any(scope.startswith(("admin:", "operator:")) for scope in self.scopes)
+        return None if staff else Caller(self.tenant_id, self.sees)
 
     @property
     def tenant(self) -> TenantId:

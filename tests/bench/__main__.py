@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved.
+"""`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved; and listings.
 
 Every way is one transaction that writes a row and commits it to the disk, from as many connections; the rounds of all
 ways take turns. The floor reserves nothing. The usual way is one conditional UPDATE of one counter.
@@ -13,6 +13,7 @@ import asyncpg
 
 from service.embedded import EmbeddedPostgres, temporary_data_dir
 from service.migrations import migrate
+from tests.bench.listings import measure
 
 OTHERS = 64
 AS_TENANT = "SELECT set_config('numbergate.tenant_id', '%s', true)"
@@ -46,7 +47,19 @@ async def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=2, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--numbers", type=int, default=1_000_000, help="that are listed; 0 is no listings")
+    parser.add_argument("--listings-only", action="store_true")
     asked = parser.parse_args()
+    if not asked.listings_only:
+        await purchases(asked)
+    if asked.numbers:
+        with temporary_data_dir() as data:
+            async with EmbeddedPostgres(data, fast=True) as postgres:
+                await migrate(postgres.superuser_url())
+                await measure(postgres.superuser_url(), asked.numbers)
+
+
+async def purchases(asked: argparse.Namespace) -> None:
     with temporary_data_dir() as data:
         async with EmbeddedPostgres(data) as postgres:
             url = postgres.superuser_url()

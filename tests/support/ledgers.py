@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from service.db import Database, Role, open_database
+from service.db import Database, Pooler, Role, open_database
 from service.embedded import EmbeddedPostgres
 
 # Not emptied: what the migrations wrote.
@@ -102,12 +102,12 @@ class KeptDatabases:
     """Engines that are used again, for what SQLAlchemy has compiled is kept in them. Their connections are not."""
 
     def __init__(self) -> None:
-        self._idle: dict[tuple[str, Role, int], list[Database]] = {}
+        self._idle: dict[tuple[str, Role, int, Pooler], list[Database]] = {}
 
     @asynccontextmanager
-    async def opened(self, url: str, role: Role, *, pool: int) -> AsyncIterator[Database]:
-        idle = self._idle.setdefault((url, role, pool), [])
-        database = idle.pop() if idle else open_database(url, role, pool=pool)
+    async def opened(self, url: str, role: Role, *, pool: int, pooler: Pooler = "none") -> AsyncIterator[Database]:
+        idle = self._idle.setdefault((url, role, pool, pooler), [])
+        database = idle.pop() if idle else open_database(url, role, pool=pool, pooler=pooler)
         database.round_trips = 0
         try:
             yield database

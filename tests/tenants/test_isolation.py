@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from service.db import Database, Role, WrongRole, open_database
+from service.db import CALLER, Caller, Database, Role, WrongRole, open_database
 from tests.conftest import OpenGateway
 from tests.http.refusals import nothing_happens, problem
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
@@ -305,6 +305,14 @@ WRONG: dict[str, tuple[Role, str]] = {
     "one that bypasses row-level security": ("numbergate_api", "ALTER ROLE numbergate_api BYPASSRLS"),
     "the owner of a table": ("numbergate_api", "ALTER TABLE outbox OWNER TO numbergate_api"),
     "a member of the owner": ("numbergate_api", "GRANT numbergate_owner TO numbergate_api"),
+    "the right one, over a table that is not under row-level security": (
+        "numbergate_api",
+        "ALTER TABLE numbers DISABLE ROW LEVEL SECURITY",
+    ),
+    "the right one, over a table whose owner is not held": (
+        "numbergate_api",
+        "ALTER TABLE intents NO FORCE ROW LEVEL SECURITY",
+    ),
 }
 
 
@@ -328,6 +336,54 @@ async def test_a_process_does_not_start_in_a_role_that_may_too_much(gateway: Gat
 async def test_the_right_roles_may_start(gateway: Gateway):
     await gateway.services.database.check_role("numbergate_api")
     await gateway.worker.database.check_role("numbergate_worker")
+
+
+async def test_nobody_sees_all_but_by_a_policy(filled: Filled, database_url: str):
+    connection = await asyncpg.connect(database_url)
+    bypassing = await connection.fetch(
+        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'numbergate%' AND (rolsuper OR rolbypassrls)"
+    )
+    assert bypassing == []
+    await connection.execute("SET ROLE numbergate_finance")
+    tenants = await connection.fetch("SELECT DISTINCT tenant_id FROM numbers")
+    assert {row["tenant_id"] for row in tenants} == {filled.one.id, filled.other.id}
+    await connection.execute("RESET ROLE; DROP POLICY finance_reads ON numbers; SET ROLE numbergate_finance")
+    assert await connection.fetch("SELECT FROM numbers") == []
+    await connection.close()
+
+    database = filled.gateway.services.database
+    async with database.acting(duty="admin", sees=["*"]) as session:
+        seen = (await session.scalars(text("SELECT DISTINCT tenant_id FROM numbers"))).all()
+    assert set(seen) == {filled.one.id, filled.other.id}
+    async with database.acting(duty="admin") as session:
+        assert (await session.scalars(text("SELECT tenant_id FROM numbers"))).all() == []
+
+
+async def test_a_callers_transaction_is_the_callers_whatever_it_claims(filled: Filled):
+    database, one, other = filled.gateway.services.database, filled.one.id, filled.other.id
+    seen, settings = "SELECT DISTINCT tenant_id FROM numbers", "SELECT current_setting('numbergate.duty', true)"
+
+    async def claimed(statement: str, **claims: Any) -> list[Any]:
+        async with database.acting(tenant=other, duty="admin", sees=["*"], **claims) as session:
+            return list((await session.scalars(text(statement))).all())
+
+    before = CALLER.set(Caller(one, ()))
+    try:
+        assert await claimed(seen) == [one]
+        assert await claimed(settings) == ["service"]
+        assert await claimed("SELECT id FROM api_keys") == []
+        # Nor do the database's own functions, which say for whom they act by themselves.
+        async with database.acting() as session:
+            await session.execute(text("SELECT act_as(:other, 'operator', '{*}')"), {"other": other})
+            assert set(await session.scalars(text("SELECT tenant_id FROM idempotency_keys"))) == {one}
+        assert set(await claimed(seen, by_itself=True)) == {one, other}
+        CALLER.set(Caller(None, (ORGANIZATION,)))
+        assert set(await claimed(seen)) == set()
+        async with database.acting(sees=[ORGANIZATION]) as session:
+            assert set(await session.scalars(text(seen))) == {one, other}
+    finally:
+        CALLER.reset(before)
+    assert set(await claimed(seen)) == {one, other}
 
 
 async def test_no_setting_leaks_over_a_pooled_connection(filled: Filled, database_url: str):

@@ -1,0 +1,186 @@
+"""What each operation asks of a caller, and whose rows it names: two lines for each.
+
+A new route fails the matrix until it stands here. Its line names the scopes of which any will do, what it names (a
+kind of `World.things`), and whose of these the caller may name:
+
+    "get_widget": [Entry(("widgets:read",), of="number", reach=seen)],
+
+`reach` is `own`, `seen` (the tenant's own, and all of the organisations that the key sees), `granted` (an organisation
+that the tenant buys for), `filed` (whatever there is: an administrator's), or `anything` (it is made by asking, or
+listed whether it is there or not). What a caller may do is answered by one of the documented 2xx; `unless` names, by
+the state of the thing, what is answered instead. Path, query and body are those of the examples in the OpenAPI
+document, with what the thing is named by; `path`, `query` and `body` add to them, in braces what the thing is named by.
+What names nothing has `of="itself"`, as it is without.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.access.roles import Role
+from tests.access.world import ORGANIZATIONS, Thing
+
+Refusal = tuple[int, str]
+NOT_FOUND: Refusal = (404, "not_found")
+NOT_YOURS: Refusal = (403, "not_your_organization")
+INVALID: Refusal = (400, "invalid_request")
+
+
+def own(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing" and thing.tenant == role.tenant is not None
+
+
+def seen(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing" and (own(role, thing) or role.sees_organization(thing.organization))
+
+
+def granted(role: Role, thing: Thing) -> bool:
+    return role.tenant is not None and thing.organization == ORGANIZATIONS[role.tenant]
+
+
+def granted_or_seen(role: Role, thing: Thing) -> bool:
+    # Whoever sees all is told of what there is not, too: that there is nothing in it.
+    return granted(role, thing) or role.sees_organization(thing.organization or "")
+
+
+def seen_whole(role: Role, thing: Thing) -> bool:
+    return role.sees_organization(thing.organization or "")
+
+
+def filed(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing"
+
+
+def anything(role: Role, thing: Thing) -> bool:
+    return True
+
+
+def own_filter(role: Role, thing: Thing) -> bool:
+    return (bool(role.sees) and role.may("inventory:org")) or thing.tenant == role.tenant is not None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`acts`: it is a tenant's alone, whatever the scopes. `refuses`: what is answered beyond reach. `also`: one of
+    these scopes too. `without`: members of the example body that are left out. `free`: any text is well-formed.
+    """
+
+    needs: tuple[str, ...]
+    of: str = "itself"
+    reach: Callable[[Role, Thing], bool] = anything
+    acts: bool = False
+    refuses: Refusal = NOT_FOUND
+    unless: dict[str, Refusal] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    suspended: Refusal | None = None
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    free: bool = False
+
+    def refusal(self, role: Role, thing: Thing) -> Refusal | None:
+        """What this role is told of this thing; None where it may."""
+        if role.refused:
+            return 401, role.refused
+        if not role.may(*self.needs) or (self.also and not role.may(*self.also)):
+            return 403, "scope_missing"
+        if thing.state == "malformed" and not self.free:
+            return INVALID
+        if self.acts and role.tenant is None:
+            return 403, "not_your_tenant"
+        if not self.reach(role, thing):
+            return self.refuses
+        if role.tenant == "suspended" and self.suspended:
+            return self.suspended
+        return self.unless.get(thing.state)
+
+
+READS, ADMIN, ADMIN_READS = ("numbers:read",), ("admin:write",), ("admin:read",)
+OPERATOR, DECIDES, STOPS = ("operator:read",), ("operator:write",), ("operator:write", "admin:write")
+REASON = {"reason": "the matrix"}
+CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
+PUBLIC = {"healthz", "readyz"}
+
+OPERATIONS: dict[str, list[Entry]] = {
+    "create_number": [
+        Entry(
+            ("numbers:create",), of="organization", reach=granted, acts=True, refuses=NOT_YOURS,
+            suspended=(503, "purchases_stopped"),
+            body={"organization_id": "{organization_id}", "user_id": "{user_id}", "inbound_agent_id": None},
+        ),
+    ],
+    "list_numbers": [
+        Entry(READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS),
+        Entry(
+            READS, of="organization", reach=seen_whole, refuses=NOT_YOURS, also=("inventory:org",),
+            query={"is_admin": "true", "limit": "100"},
+        ),
+    ],
+    "update_agent": [
+        Entry(("agents:link",), of="number", reach=own, acts=True, unless={"released number": NOT_FOUND}),
+    ],
+    "release_number": [Entry(("numbers:release",), of="number", reach=own, acts=True)],
+    "list_inventory": [
+        Entry(READS),
+        Entry(
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            query={"organization_id": "{organization_id}"},
+        ),
+        Entry(
+            READS, of="tenant", reach=own_filter, refuses=(403, "not_your_tenant"), free=True,
+            query={"tenant_id": "{tenant_id}"},
+        ),
+    ],
+    "get_number": [
+        Entry(READS, of="number", reach=seen),
+        Entry(READS, of="number", reach=seen, path={"number_id": "{phone_number}"}),
+    ],
+    "get_operation": [Entry(READS, of="operation", reach=seen)],
+    "list_organizations": [Entry(ADMIN_READS)],
+    "put_organization": [Entry(ADMIN, of="organization")],
+    "list_users": [Entry(ADMIN_READS, of="organization")],
+    "put_user": [Entry(ADMIN, of="organization", reach=filed)],
+    "list_tenants": [Entry(ADMIN_READS)],
+    "get_tenant": [Entry(ADMIN_READS, of="tenant", reach=filed)],
+    "put_tenant": [Entry(ADMIN, of="tenant", unless=CLOSED, body={"organization_ids": []})],
+    "create_key": [Entry(ADMIN, of="tenant", reach=filed)],
+    "list_keys": [Entry(ADMIN_READS), Entry(ADMIN_READS, of="tenant", query={"tenant_id": "{tenant_id}"})],
+    "revoke_key": [Entry(ADMIN, of="key", reach=filed)],
+    "rotate_key": [Entry(ADMIN, of="key", reach=filed)],
+    "list_stops": [Entry(STOPS)],
+    "stop_purchases": [
+        Entry(STOPS, of="tenant", reach=filed, refuses=INVALID, body={"id": "{tenant_id}", **REASON}),
+        Entry(STOPS, body={"scope": "global", **REASON}, without=("id",)),
+    ],
+    "resume_purchases": [
+        Entry(STOPS, of="tenant", reach=filed, refuses=INVALID, body={"id": "{tenant_id}", **REASON}),
+        Entry(STOPS, body={"scope": "global", **REASON}, without=("id",)),
+    ],
+    "list_idempotency_keys": [
+        Entry(("operator:read", "admin:read")),
+        Entry(("operator:read", "admin:read"), of="tenant", free=True, query={"tenant_id": "{tenant_id}"}),
+    ],
+    "get_own_quotas": [Entry(READS, acts=True)],
+    "list_counted_rows": [Entry(READS, of="limit", acts=True)],
+    "get_quotas": [Entry(ADMIN, of="tenant", reach=filed)],
+    "put_quotas": [Entry(ADMIN, of="tenant", reach=filed)],
+    "get_organization_quotas": [Entry(ADMIN, of="organization", reach=filed)],
+    "put_organization_quotas": [Entry(ADMIN, of="organization", reach=filed)],
+    "get_user_quotas": [Entry(ADMIN, of="organization", reach=filed)],
+    "put_user_quotas": [Entry(ADMIN, of="organization", reach=filed)],
+    "get_deployment_quotas": [Entry(ADMIN)],
+    "put_deployment_quotas": [Entry(ADMIN)],
+    "list_doubts": [Entry(OPERATOR)],
+    "get_doubt": [Entry(OPERATOR, of="doubt", reach=filed)],
+    "list_orphans": [Entry(OPERATOR)],
+    "list_ghosts": [Entry(OPERATOR)],
+    "resolve_doubt": [
+        Entry(DECIDES, of="doubt", reach=filed, body={"decision": "refused", **REASON}, without=("phone_number",))
+    ],
+    "resolve_orphan": [
+        Entry(DECIDES, of="orphan", reach=filed, body={"decision": "ignore", **REASON},
+              without=("tenant_id", "user_id")),
+    ],
+    "resolve_ghost": [Entry(DECIDES, of="ghost", reach=filed, body={"decision": "missing", **REASON})],
+}  # fmt: skip

@@ -1,0 +1,94 @@
+"""The access matrix: every operation of the OpenAPI document × every role × every thing that it can name.
+
+What to add for a new operation or role: `tests/access/operations.py` and `tests/access/roles.py` say.
+"""
+
+from asyncio import gather
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.access.matrix import Cell, LedgerCopy, cells, operations, thinned, told
+from tests.access.roles import IN_EVERY_RUN, ROLES
+from tests.access.world import World, made
+from tests.http.refusals import problem
+from tests.support.gateway import Gateway
+
+AT_LEAST = {"one of each kind": 800, "every thing": 6500}
+
+
+@pytest.fixture
+async def world(gateway: Gateway) -> World:
+    return await made(gateway)
+
+
+@pytest.fixture
+async def copy(world: World, database_url: str) -> AsyncIterator[LedgerCopy]:
+    found = await LedgerCopy.of(database_url)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def document(gateway: Gateway) -> dict[str, Any]:
+    found: dict[str, Any] = (await gateway.http.get("/openapi.json")).json()
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("things", ["one of each kind", pytest.param("every thing", marks=pytest.mark.ci)])
+async def test_everybody_may_do_what_is_theirs_and_nothing_else(
+    world: World, copy: LedgerCopy, document: dict[str, Any], record_property: Any, things: str
+):
+    wrong: list[str] = []
+    counted: Counter[str] = Counter()
+    changing: list[Cell] = []
+    before, sent = await copy.digests(), len(await world.gateway.teli.requests())
+    roles = [role for role in ROLES.values() if things == "every thing" or role.name in IN_EVERY_RUN]
+    for role in roles:
+        for each in cells(role, operations(document), world):
+            group = each if things == "every thing" else thinned(each)
+            counted[role.name] += len(group)
+            changing += [cell for cell in group if cell.may_change]
+            unchanging = [cell for cell in group if not cell.may_change]
+            refusals: dict[str | None, set[Any]] = {}
+            for cell, answer in zip(unchanging, await gather(*(one.asked(world) for one in unchanging)), strict=True):
+                wrong += _wrong(cell, answer)
+                if answer.status_code in (403, 404):
+                    refusals.setdefault(cell.expected[1], set()).add(told(answer))
+            wrong += [f"{group[0]}: others' are told from none: {one}" for one in refusals.values() if len(one) > 1]
+            if (after := await copy.digests()) != before:
+                moved = [name for name in before if before[name] != after[name]]
+                wrong.append(f"{group[0]} and the like: refused or read, and changed {moved}")
+                await copy.go_back(before)
+    assert len(await world.gateway.teli.requests()) == sent, "something was sent upstream for who may not"
+    for cell in changing:
+        wrong += _wrong(cell, await cell.asked(world))
+        await world.gateway.services.numbers.follow_ups.drain()
+        await copy.go_back(before)
+
+    assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(wrong[:40])
+    assert counted.total() >= AT_LEAST[things]
+    told_of = f"{len(roles)} roles, {len(operations(document))} operations; {len(changing)} cells may change something"
+    record_property("told", f"access matrix, {things}: {counted.total()} cells, {told_of}")
+
+
+def test_an_operation_without_an_entry_fails_and_is_told_what_to_add():
+    described: dict[str, Any] = {"operationId": "get_widget", "responses": {"200": {}}}
+    document = {"paths": {"/v1/widgets/{id}": {"get": described}}, "components": {"schemas": {}}}
+    with pytest.raises(AssertionError, match=r'"get_widget": .*GET /v1/widgets/\{id\}'):
+        operations(document)
+
+
+def _wrong(cell: Cell, answer: Any) -> list[str]:
+    statuses, code = cell.expected
+    if answer.status_code not in statuses:
+        return [f"{cell}: {answer.status_code} instead of {sorted(statuses)} {code}: {answer.text[:200]}"]
+    if code is not None:
+        try:
+            problem(answer, answer.status_code, code)
+        except AssertionError as error:
+            return [f"{cell}: {error}"]
+    return []

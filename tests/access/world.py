@@ -1,0 +1,219 @@
+"""Five tenants of two organisations, with rows of every kind, each of which bears the name of whose it is."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from service.kit.crypto import Secret
+from service.reconciliation.grounds import packed
+from service.tenants.keys import key_hash, make_key
+from tests.access.roles import NEAR, ROLES, Role
+from tests.conftest import SECRET
+from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway
+
+FAR = "1762896364768x000000000000000002"
+ORGANIZATIONS = {"one": NEAR, "peer": NEAR, "suspended": NEAR, "closed": NEAR, "far": FAR}
+SECOND_USER, FAR_USER = "1762896366429x000000000000000003", "1762896366429x000000000000000004"
+USERS = {NEAR: USER, FAR: FAR_USER}
+assert NEAR == ORGANIZATION
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What a request names. `named` fills in the path, the query and the body; `tenant`, `organization`: whose it is.
+
+    `state`: `missing` names nothing, `malformed` cannot name anything; any other is the entry's to know.
+    """
+
+    name: str
+    named: dict[str, str] = field(default_factory=dict)
+    tenant: str | None = None
+    organization: str | None = None
+    state: str = "there"
+
+
+@dataclass
+class World:
+    """`things` by their kind. `marks`: whatever tells of rows, by whose they are: a tenant, or an organisation."""
+
+    gateway: Gateway
+    keys: dict[str, str] = field(default_factory=dict)
+    things: dict[str, list[Thing]] = field(default_factory=dict)
+    marks: dict[str, set[str]] = field(default_factory=dict)
+    serial: "count[int]" = field(default_factory=lambda: count(100))
+
+    async def insert(self, table: str, **values: Any) -> None:
+        names = ", ".join(values)
+        given = ", ".join(f"CAST(CAST(:{name} AS text) AS {type_of(table, name)})" for name in values)
+        await self.gateway.sql(f"INSERT INTO {table} ({names}) SELECT {given}", **values)
+
+    def add(self, kind: str, thing: Thing) -> None:
+        self.things.setdefault(kind, []).append(thing)
+
+
+TYPES = {
+    "hash": "bytea", "fingerprint": "bytea", "payload": "bytea", "scopes": "text[]", "sees": "text[]", "tags": "text[]",
+    "answer": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
+}  # fmt: skip
+
+
+def type_of(table: str, column: str) -> str:
+    if column in ("id", "account_id", "intent_id", "number_id") and (table, column) != ("stops", "id"):
+        return "uuid"
+    if column.endswith("_at") or column == "lease_until":
+        return "timestamptz"
+    return TYPES.get(column, "text")
+
+
+async def made(gateway: Gateway) -> World:
+    world = World(gateway)
+    await gateway.teli.organization("your_tenant", unique_id=FAR)
+    await gateway.teli.user(FAR, unique_id=FAR_USER)
+    administration = gateway.services.administration
+    world.marks[FAR] = {FAR, FAR_USER, "far organisation's"}
+    world.marks[NEAR] = set()
+    await administration.put_organization(AUTHOR, FAR, "far organisation's")
+    for organization, user in ((FAR, FAR_USER), (NEAR, SECOND_USER)):
+        await administration.put_user(AUTHOR, organization, user, {"name": f"{user} {organization}"})
+    [[account]] = await gateway.sql("SELECT id::text FROM accounts")
+    # Listed by Teli since the world began, and long gone: a ghost is what no listing shows.
+    for place, (tenant, organization) in enumerate(ORGANIZATIONS.items()):
+        world.marks[tenant] = {f"tenant-{tenant}", f"{tenant}'s"}
+        await administration.put_tenant(AUTHOR, f"tenant-{tenant}", f"{tenant}'s", [organization])
+        await _fill(world, tenant, organization, account, place)
+    await _nobodys(world)
+    for state in ("suspended", "closed"):
+        await administration.put_tenant(AUTHOR, f"tenant-{state}", None, None, state)
+    for role in ROLES.values():
+        await _give_key(world, role)
+    await gateway.services.version.look()
+    return world
+
+
+async def _fill(world: World, tenant: str, organization: str, account: str, place: int) -> None:
+    """What a tenant may have, by hand: so it is there at once, and known to the letter."""
+    whose = {"tenant_id": f"tenant-{tenant}"}
+    user = USERS[organization]
+    of = {**whose, "account_id": account, "organization_id": organization, "user_id": user}
+    marks = world.marks[tenant]
+
+    async def number(name: str, state: str, user_id: str = user, *, confirmed: bool = True) -> None:
+        number_id, intent_id = str(uuid4()), str(uuid4())
+        phone = f"+1734555{next(world.serial):04}"
+        await world.insert(
+            "numbers", **of | {"user_id": user_id}, id=number_id, intent_id=intent_id, phone_number=phone, pretty=phone,
+            area_code="313", state=state, mark="", nickname=f"{tenant}'s {name}", cost_center=f"{tenant}'s",
+            tags=f"{{{tenant}'s}}", acquired_at="2026-01-01Z", confirmed_at="2026-01-01Z" if confirmed else None,
+            upstream_row_id=f"row-{number_id}" if confirmed else None,
+            released_at="2026-01-02Z" if state == "released" else None,
+        )  # fmt: skip
+        await world.insert(
+            "intents", **of, id=intent_id, area_code="313", wish="{}", mark=f"{tenant}'s mark", state="owned",
+            request_id=f"{tenant}'s request", admitted_at="2026-01-01Z", lease_until="2026-01-01Z", slot="1",
+            number_id=number_id, answer='{"status": 200, "headers": {}, "body": "{}"}',
+        )  # fmt: skip
+        await world.insert(
+            "agent_links", **whose, number_id=number_id, direction="inbound", desired=f"{tenant}'s agent"
+        )
+        marks.update((number_id, intent_id, phone))
+        thing = Thing(f"{tenant}'s {name}", {"number_id": number_id, "phone_number": phone}, tenant, organization, name)
+        world.add("ghost" if name == "ghost" else "number", thing)
+        if name == "ghost":
+            thing.named["item_id"] = number_id
+        else:
+            named = {"operation_id": intent_id}
+            world.add("operation", Thing(f"purchase of {thing.name}", named, tenant, organization))
+
+    await number("number", "active")
+    await number("released number", "released")
+    await number("ghost", "active", confirmed=False)
+    if tenant == "one":
+        await number("other user's number", "active", SECOND_USER)
+    number_id = world.things["number"][-1].named["number_id"]
+    step_id, doubt_id, orphan_id, key_id = (str(uuid4()) for _ in range(4))
+    await world.insert(
+        "steps", **whose, id=step_id, number_id=number_id, kind="release", state="done", due_at="2026-01-01Z",
+        outcome=f"{tenant}'s outcome", actor=f"{tenant}'s actor", answer='{"status": 200, "body": "{}"}',
+    )  # fmt: skip
+    world.add("operation", Thing(f"{tenant}'s release", {"operation_id": step_id}, tenant, organization))
+    await world.insert(
+        "intents", **of, id=doubt_id, area_code="313", wish="{}", mark=f"{tenant}'s mark", state="doubtful",
+        request_id=f"{tenant}'s request", admitted_at="2026-01-01Z", lease_until="2026-01-01Z", slot="1",
+    )  # fmt: skip
+    await world.gateway.sql("UPDATE quotas SET reserved = 1 WHERE tenant_id = :id", id=whose["tenant_id"])
+    await world.insert("attempts", **whose, intent_id=doubt_id, admitted_at="2026-01-01Z")
+    await world.insert(
+        "evidence", **whose, intent_id=doubt_id, heard_at="2026-01-01Z", kind="answer", status="500",
+        body=f"{tenant}'s evidence",
+    )  # fmt: skip
+    grounds = "\\x" + packed({"rows": [], "looks": [], "rows_left_out": 0}).hex()
+    await world.insert("decided_on", **whose, intent_id=doubt_id, kind="absent", payload=grounds)
+    world.add("doubt", Thing(f"{tenant}'s doubt", {"item_id": doubt_id}, tenant, organization))
+    await world.insert(
+        "orphans", **of, id=orphan_id, area_code="313", phone_number=f"+1734556{place:04}",
+        nickname=f"{tenant}'s orphan", reason=f"{tenant}'s reason",
+    )  # fmt: skip
+    world.add("orphan", Thing(f"{tenant}'s orphan", {"item_id": orphan_id}, tenant, organization))
+    world.add(
+        "number",
+        Thing(f"{tenant}'s orphan", {"phone_number": f"+1734556{place:04}", "number_id": orphan_id}, state="missing"),
+    )
+    await world.insert(
+        "api_keys", **whose, id=key_id, kind="service", name=f"{tenant}'s key", hash=str(uuid4()), hint="abcd",
+        scopes="{numbers:read}",
+    )  # fmt: skip
+    world.add("key", Thing(f"{tenant}'s key", {"key_id": key_id}, tenant, organization))
+    await world.insert(
+        "idempotency_keys", **whose, scope="create", key=f"{tenant}'s key", fingerprint="x", intent_id=doubt_id
+    )
+    await world.insert(
+        "audit", **whose, actor=f"{tenant}'s actor", action="x", object_kind="number", object_id=number_id
+    )
+    await world.gateway.sql(
+        "INSERT INTO outbox (tenant_id, kind, number_id, payload) VALUES (:id, 'x', CAST(:number AS uuid), '{}')",
+        id=whose["tenant_id"], number=number_id,
+    )  # fmt: skip
+    if tenant in ("suspended", "closed"):
+        await world.insert("stops", scope="tenant", id=f"tenant-{tenant}", reason=f"{tenant}'s reason", actor="x")
+    marks.update((step_id, doubt_id, orphan_id, key_id, f"+1734556{place:04}"))
+    world.add("tenant", Thing(f"tenant {tenant}", {"tenant_id": f"tenant-{tenant}"}, tenant, organization, tenant))
+
+
+async def _nobodys(world: World) -> None:
+    """What there is only once, what there is not, and what cannot be."""
+    for organization, user in USERS.items():
+        named = {"organization_id": organization, "user_id": user}
+        world.add("organization", Thing("near" if organization == NEAR else "far", named, None, organization))
+    nothing = {
+        "number": {"phone_number": "+17345559999", "number_id": str(uuid4())},
+        "operation": {"operation_id": str(uuid4())},
+        "organization": {"organization_id": "1762896364768x000000000000000009", "user_id": "nobody"},
+        "tenant": {"tenant_id": "tenant-nobody"},
+        **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},
+        "key": {"key_id": str(uuid4())},
+    }
+    for kind, named in nothing.items():
+        world.add(kind, Thing(f"no {kind}", named, state="missing"))
+        if kind != "organization":
+            malformed = Thing(f"malformed {kind}", dict.fromkeys(named, "~not-one~"), state="malformed")
+            world.add(kind, malformed)
+    world.add("itself", Thing("itself"))
+    for name in ("numbers_held", "purchases_per_month", "doubts_open"):
+        world.add("limit", Thing(name, {"name": name}))
+
+
+async def _give_key(world: World, role: Role) -> None:
+    if role.sends is not None:
+        return
+    key = world.keys[role.name] = make_key("test")
+    if role.refused == "invalid_key" and role.tenant is None:
+        return  # Well formed, and nobody's.
+    await world.insert(
+        "api_keys", id=str(uuid4()), kind=role.kind, tenant_id=f"tenant-{role.tenant}" if role.tenant else None,
+        name=f"key of {role.name}", hint=key[-4:], scopes="{" + ",".join(role.scopes) + "}",
+        sees="{" + ",".join(f'"{one}"' for one in role.sees) + "}",
+        hash="\\x" + key_hash(Secret(SECRET), key).hex(),
+        expires_at="2026-01-01Z" if role.refused == "expired_key" else None,
+        revoked_at="2026-01-01Z" if role.refused == "revoked_key" else None,
+    )  # fmt: skip
