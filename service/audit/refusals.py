@@ -97,7 +97,7 @@ class Refusals:
     async def _note(self, refusal: Refusal, told: dict[str, Any]) -> bool:
         after = {"status": refusal.status, "code": refusal.code, **told}
         try:
-            async with asyncio.timeout(PATIENCE), self._database.acting(duty="admin") as session:
+            async with asyncio.timeout(PATIENCE), self._database.acting(duty="admin", by_itself=True) as session:
                 note(
                     session, actor=refusal.actor, action=ACTION, of=("route", refusal.route), tenant=refusal.tenant_id,
                     after=after, request_id=refusal.request_id,

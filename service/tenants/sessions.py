@@ -81,7 +81,7 @@ class Sessions:
 
     async def end(self, value: str, *, actor: str, request_id: str) -> None:
         """In force on every replica within a second."""
-        async with self._database.acting(duty="admin") as session:
+        async with self._database.acting(duty="admin", by_itself=True) as session:
             ended = (await session.execute(END, {"hash": self.hash_of(value)})).scalar_one_or_none()
             if ended is not None:
                 self._note(session, actor, "session.ended", ended, request_id, None)

@@ -8,7 +8,7 @@ kind of `World.things`), and whose of these the caller may name:
 `reach` is `own`, `seen` (the tenant's own, and all of the organisations that the key sees), `granted` (an organisation
 that the tenant buys for), `filed` (whatever there is: an administrator's), or `anything` (it is made by asking, or
 listed whether it is there or not). What a caller may do is answered by one of the documented 2xx; `unless` names, by
-the state of the thing, what is answered instead. Path, query and body are those of the examples in the OpenAPI
+the state of the thing, what is answered instead. No scopes: everybody with a good key may. Path, query and body are those of the examples in the OpenAPI
 document, with what the thing is named by; `path`, `query` and `body` add to them, in braces what the thing is named by.
 What names nothing has `of="itself"`, as it is without.
 """
@@ -83,7 +83,7 @@ class Entry:
         """What this role is told of this thing; None where it may."""
         if role.refused:
             return 401, role.refused
-        if not role.may(*self.needs) or (self.also and not role.may(*self.also)):
+        if (self.needs and not role.may(*self.needs)) or (self.also and not role.may(*self.also)):
             return 403, "scope_missing"
         if thing.state == "malformed" and not self.free:
             return INVALID
@@ -137,9 +137,12 @@ OPERATIONS: dict[str, list[Entry]] = {
         Entry(READS, of="number", reach=seen, path={"number_id": "{phone_number}"}),
     ],
     "get_operation": [Entry(READS, of="operation", reach=seen)],
+    "me": [Entry(())],
     "list_organizations": [Entry(ADMIN_READS)],
+    "sync_organizations": [Entry(ADMIN)],
     "put_organization": [Entry(ADMIN, of="organization")],
     "list_users": [Entry(ADMIN_READS, of="organization")],
+    "sync_users": [Entry(ADMIN, of="organization", reach=filed)],
     "put_user": [Entry(ADMIN, of="organization", reach=filed)],
     "list_tenants": [Entry(ADMIN_READS)],
     "get_tenant": [Entry(ADMIN_READS, of="tenant", reach=filed)],
@@ -148,6 +151,15 @@ OPERATIONS: dict[str, list[Entry]] = {
     "list_keys": [Entry(ADMIN_READS), Entry(ADMIN_READS, of="tenant", query={"tenant_id": "{tenant_id}"})],
     "revoke_key": [Entry(ADMIN, of="key", reach=filed)],
     "rotate_key": [Entry(ADMIN, of="key", reach=filed)],
+    "list_policies": [Entry(ADMIN_READS)],
+    "get_policy": [Entry(ADMIN_READS, of="tenant", reach=filed)],
+    "put_policy": [Entry(ADMIN, of="tenant", reach=filed)],
+    "list_accounts": [Entry(ADMIN_READS)],
+    "create_account": [Entry(ADMIN)],
+    "get_account": [Entry(ADMIN_READS, of="account", reach=filed)],
+    "put_account": [Entry(ADMIN, of="account", reach=filed)],
+    "put_account_key": [Entry(ADMIN, of="account", reach=filed)],
+    "list_audit": [Entry(ADMIN_READS)],
     "list_stops": [Entry(STOPS)],
     "stop_purchases": [
         Entry(STOPS, of="tenant", reach=filed, refuses=INVALID, body={"id": "{tenant_id}", **REASON}),

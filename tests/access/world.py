@@ -192,6 +192,7 @@ async def _nobodys(world: World) -> None:
         "tenant": {"tenant_id": "tenant-nobody"},
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},
         "key": {"key_id": str(uuid4())},
+        "account": {"account_id": str(uuid4())},
     }
     for kind, named in nothing.items():
         world.add(kind, Thing(f"no {kind}", named, state="missing"))
