@@ -37,6 +37,11 @@ def within(column: str, name: str) -> str:
     return f"coalesce({column} = ANY ({setting(name)}::text[]), true)"
 
 
+def likely(condition: str) -> str:
+    """The same, and the planner takes it to be nearly always so: guessing half, it would sort what an index orders."""
+    return f"nullif({condition}, false) IS NOT NULL"
+
+
 OWN_COLUMNS = f"{within('organization_id', 'organizations')} AND {within('user_id', 'users')}"
 UNHELD = f"({setting('organizations')} IS NULL AND {setting('users')} IS NULL)"
 HELD = {
@@ -60,7 +65,7 @@ def upgrade() -> None:
         op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO {roles}")
     for table, condition in HELD.items():
-        op.execute(f"CREATE POLICY held_to ON {table} AS RESTRICTIVE TO numbergate_api USING ({condition})")
+        op.execute(f"CREATE POLICY held_to ON {table} AS RESTRICTIVE TO numbergate_api USING ({likely(condition)})")
 
 
 def downgrade() -> None:
