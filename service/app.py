@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from service import __version__
-from service.http import problems
+from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
@@ -64,6 +64,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
@@ -90,5 +91,6 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))
     app.include_router(login.router)
     app.include_router(health.router)
+    app.include_router(docs.router)
     describe(app)
     return Edge(app, limits, streams=STREAMS)

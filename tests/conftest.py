@@ -26,11 +26,13 @@ from service.wiring import assemble
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
+from tests.support.leaks import keep_secret, keep_secrets_of, pytest_runtest_makereport
 from tests.support.ledgers import KeptDatabases, SharedLedger
 from tests.support.redis_servers import KINDS, Redis7, RedisServers, connected, valkey_cluster
 from tests.support.simulated_time import SimulatedPostgres, simulated_postgres
 
-configure_logs(form="json", level="warning")
+__all__ = ["pytest_runtest_makereport"]
+configure_logs(form="json", level="warning", secrets=[KEY])
 
 # The same examples on every run; with `./dev test --ci` many more, others each time, and a blob to repeat a failure by.
 hypothesis.settings.register_profile("default", derandomize=True, database=None, deadline=None)
@@ -63,6 +65,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 TEMPLATE = "template_numbergate"
 SECRET = "a secret of the tests, long enough to be one"
+keep_secret(SECRET, KEY)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Engines:
 async def engines() -> AsyncIterator[Engines]:
     with temporary_data_dir() as data:
         async with EmbeddedPostgres(data, fast=True) as postgres, EmbeddedValkey(data) as valkey:
+            keep_secrets_of({"DATABASE_URL": postgres.superuser_url(), "REDIS_URL": valkey.url})
             yield Engines(postgres, valkey)
 
 

@@ -26,13 +26,16 @@ from service.http.problems import (
 from service.kit.errors import ServiceError
 from service.observability.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
 
+# On every answer that does not say otherwise itself, as pages for people do: they need styles and scripts, of ours.
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
-    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 READABLE = ("*/*", "application/*", "application/json", "application/problem+json")
 access = structlog.get_logger("access")
 
@@ -43,10 +46,15 @@ class CallerLeft(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one request: bytes of body, bytes of path, query and headers, and the seconds that each may take."""
+    """Of one request: bytes of body; of path, query and headers, and of the query alone; how many parameters and
+    headers; and the seconds that body and head may take.
+    """
 
     body: int = 1 << 20
     head: int = 32_768
+    query: int = 16_384
+    parameters: int = 100
+    headers: int = 100
     body_within: float = 15.0
     head_within: float = 15.0
 
@@ -87,6 +95,7 @@ class Edge:
                     *with_limits(scope, message["headers"]),
                     (b"x-request-id", request_id.encode()),
                     *(pair for pair in SECURITY_HEADERS if pair[0] not in present),
+                    *([STRICT_TRANSPORT] if _came_by_https(scope) else []),
                 ]
             await send(message)
 
@@ -117,9 +126,7 @@ async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequen
 
     Raises: HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
     """
-    head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
-    if head + sum(len(name) + len(value) for name, value in scope["headers"]) > limits.head:
-        raise HeadersTooLarge(f"Path, query and headers are larger than {limits.head} bytes.")
+    _check_head(scope, limits)
     _check_accept(scope, streamed)
     # Closing the connection spares us reading what we will not use.
     too_large = BodyTooLarge(f"The body is larger than {limits.body} bytes.", headers={"Connection": "close"})
@@ -142,6 +149,26 @@ async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequen
         raise RequestTimeout(
             f"The body did not arrive within {limits.body_within:g} seconds.", headers={"Connection": "close"}
         ) from None
+
+
+def _check_head(scope: Scope, limits: Limits) -> None:
+    query, headers = scope["query_string"], scope["headers"]
+    head = len(scope.get("raw_path") or b"") + len(query) + sum(len(name) + len(value) for name, value in headers)
+    if head > limits.head:
+        raise HeadersTooLarge(f"Path, query and headers are larger than {limits.head} bytes.")
+    if len(query) > limits.query:
+        raise HeadersTooLarge(f"The query is longer than {limits.query} bytes.")
+    if query.count(b"&") >= limits.parameters:
+        raise HeadersTooLarge(f"The query has more than {limits.parameters} parameters.")
+    if len(headers) > limits.headers:
+        raise HeadersTooLarge(f"There are more than {limits.headers} headers.")
+
+
+def _came_by_https(scope: Scope) -> bool:
+    """To us, or to the proxy before us. Anybody may claim it: a browser heeds the header over https alone, and an
+    answer is for its caller alone, for none is stored.
+    """
+    return scope.get("scheme") == "https" or header(scope, b"x-forwarded-proto") == "https"
 
 
 def _check_accept(scope: Scope, streamed: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from service.http.examples import EXAMPLES, PARAMETERS
 from service.http.limits import DESCRIBED
+from service.http.links import link
 from service.http.problems import (
     MEDIA_TYPE,
     BodyTooLarge,
@@ -99,6 +100,7 @@ def _complete(document: dict[str, Any]) -> None:
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+        link(operation)
         if "429" in operation["responses"]:
             _limited(operation["responses"])
         for parameter in operation.get("parameters", []):

@@ -12,7 +12,7 @@ from uuid import uuid4
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.http.edge import Limits
+from service.http.edge import SECURITY_HEADERS, Limits
 from service.http.problems import MEDIA_TYPE, HeadersTooLarge, RequestTimeout, problem_body
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 
@@ -90,6 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         request_id = str(uuid4())
         body = problem_body(error, request_id)
-        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
-        self.transport.write(STATUS_LINE[error.status] + head.encode() + b"connection: close\r\n\r\n" + body)
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
+        head += b"".join(b"%b: %b\r\n" % pair for pair in SECURITY_HEADERS)
+        self.transport.write(STATUS_LINE[error.status] + head + b"connection: close\r\n\r\n" + body)
         self.transport.close()

@@ -24,7 +24,7 @@ ACCOUNTS = text("""
     FROM accounts a ORDER BY a.name
 """)
 GHOSTS_OF_ACCOUNTS = text(
-    f"SELECT n.account_id, count(*) AS ghosts FROM ({GHOSTS}) g"  # noqa: S608 - both are our own
+    f"SELECT n.account_id, count(*) AS ghosts FROM ({GHOSTS}) g"  # noqa: S608 - both are our own  # nosec B608
     " JOIN numbers n ON n.id = g.id GROUP BY n.account_id"
 )
 # Whoever holds a number has rows to look at; of several, whoever bought last. By the deployment's own account alone,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.embedded.machine import alive, descendants
+from tests.support.leaks import keep_secrets_of, watch_command
 
 from .forks import Forks
 
@@ -26,17 +27,23 @@ def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
 
 def numbergate(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return FORKS.run([str(argument) for argument in arguments], environment(settings))
+    keep_secrets_of(settings)
+    words = [str(argument) for argument in arguments]
+    ended = FORKS.run(words, environment(settings))
+    watch_command(words, ended.stdout, ended.stderr)
+    return ended
 
 
 class Running:
     """A command that serves until it is told to stop. What it says on stderr goes to a file, for it is read later."""
 
     def __init__(self, folder: Path, *arguments: str | Path, **settings: str) -> None:
+        keep_secrets_of(settings)
+        self._arguments = [str(argument) for argument in arguments]
         self._stderr = folder / f"stderr-{time.monotonic_ns()}"
         with self._stderr.open("w") as stderr:
             self.process = subprocess.Popen(
-                [*COMMAND, *map(str, arguments)],
+                [*COMMAND, *self._arguments],
                 env=environment(settings),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -70,6 +77,7 @@ class Running:
         family = self.family()
         self.process.send_signal(by)
         rest, _ = self.process.communicate(timeout=60)
+        watch_command(self._arguments, rest, self.stderr())
         deadline = time.monotonic() + 10
         while left := [pid for pid in family if alive(pid)]:
             assert time.monotonic() < deadline, f"still running: {left}"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.http.links import LINKS
 from service.http.openapi import PROBLEM_SCHEMA
 from tests.support.gateway import Gateway
 
@@ -96,3 +97,20 @@ def test_whatever_takes_an_idempotency_key_tells_of_reuse_and_replay(operations:
         assert "`idempotency_key_reused`" in one["responses"]["422"]["description"], one["operationId"]
         [told] = [answer for status, answer in one["responses"].items() if status in ("200", "201")]
         assert "Idempotent-Replayed" in told["headers"], one["operationId"]
+
+
+def test_every_link_leads_from_what_an_answer_has_to_what_an_operation_asks_for(
+    document: dict[str, Any], operations: list[Operation]
+):
+    by_name = {one["operationId"]: one for _, _, one in operations}
+    assert {name for name, _ in LINKS} <= by_name.keys()
+    for one in by_name.values():
+        for answer in one["responses"].values():
+            for name, told in answer.get("links", {}).items():
+                asked = {parameter["name"] for parameter in by_name[told["operationId"]]["parameters"]}
+                assert told["parameters"].keys() <= asked, name
+                for pointer in told["parameters"].values():
+                    schema = resolved(document, answer["content"]["application/json"]["schema"])
+                    for step in pointer.removeprefix("$response.body#/").split("/"):
+                        inner = schema["items"] if step == "0" else schema["properties"][step]
+                        schema = resolved(document, inner)

@@ -16,6 +16,7 @@ from service.settings import Settings
 from service.tenants.administration import TENANT_SCOPES, Author
 from service.wiring import Services
 from tests.simulator.control import SimulatorControl
+from tests.support.leaks import watch_answer
 from tests.support.redis_servers import connected
 
 ORGANIZATION = "1762896364768x389173798861431550"
@@ -79,6 +80,7 @@ class Gateway:
             transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False),
             base_url="http://numbergate",
             timeout=60,
+            event_hooks={"response": [watch_answer]},
         )
         self.admin: Tenant
         self.operator: Tenant

@@ -63,7 +63,7 @@ class Database:
         """Forget every row of every table."""
         with self.together():
             for table in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-                self._connection.execute(f"DELETE FROM {table['name']}")  # noqa: S608 - the names are our own
+                self._connection.execute(f"DELETE FROM {table['name']}")  # noqa: S608 - the names are our own  # nosec B608
 
     def close(self) -> None:
         """Close the file."""

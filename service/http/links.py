@@ -1,0 +1,43 @@
+"""Links of the OpenAPI document: where what an answer names can be asked for, changed or undone."""
+
+from typing import Any
+
+ANSWER = "$response.body#"
+NUMBER = {"number_id": f"{ANSWER}/id"}
+E164 = {"phone_number": f"{ANSWER}/phone_number"}
+OPERATION = {"operation_id": f"{ANSWER}/operation_id"}
+ORGANIZATION = {"organization_id": f"{ANSWER}/id"}
+USER = {"organization_id": f"{ANSWER}/organization_id", "user_id": f"{ANSWER}/id"}
+TENANT = {"tenant_id": f"{ANSWER}/id"}
+KEY = {"key_id": f"{ANSWER}/id"}
+FIRST = {"item_id": f"{ANSWER}/items/0/id"}
+# By operation and status: the operations that go on from there, and which of their parameters the answer gives.
+LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
+    ("create_number", "200"): {
+        "get_operation": OPERATION, "get_number": NUMBER, "update_agent": E164, "release_number": E164,
+    },
+    ("create_number", "202"): {"get_operation": OPERATION},
+    ("update_agent", "202"): {"get_operation": OPERATION},
+    ("release_number", "202"): {"get_operation": OPERATION},
+    ("get_operation", "200"): {"get_number": {"number_id": f"{ANSWER}/number_id"}},
+    ("list_inventory", "200"): {"get_number": {"number_id": f"{ANSWER}/items/0/id"}},
+    ("put_organization", "200"): {
+        "list_users": ORGANIZATION, "put_user": ORGANIZATION, "put_organization_quotas": ORGANIZATION,
+    },
+    ("put_user", "200"): {"put_user_quotas": USER, "get_user_quotas": USER},
+    ("put_tenant", "200"): {"get_tenant": TENANT, "create_key": TENANT, "put_quotas": TENANT, "get_quotas": TENANT},
+    ("create_key", "201"): {"rotate_key": KEY, "revoke_key": KEY},
+    ("rotate_key", "201"): {"revoke_key": KEY},
+    ("list_doubts", "200"): {"get_doubt": FIRST, "resolve_doubt": FIRST},
+    ("list_orphans", "200"): {"resolve_orphan": FIRST},
+    ("list_ghosts", "200"): {"resolve_ghost": FIRST},
+}  # fmt: skip
+
+
+def link(operation: dict[str, Any]) -> None:
+    """Write the links of one operation into it."""
+    for (name, status), onward in LINKS.items():
+        if name == operation["operationId"]:
+            operation["responses"][status]["links"] = {
+                to: {"operationId": to, "parameters": parameters} for to, parameters in onward.items()
+            }
