@@ -17,7 +17,7 @@ from service.audit.entries import note
 from service.db import Database
 from service.kit.crypto import Secret
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.sealing import CannotOpen, Keyring, Sealed
 from service.kit.types import new_id
 from service.kit.urls import origin
@@ -92,7 +92,7 @@ class Accounts:
         return {
             "items": [self._told(row) for row in found[:limit]],
             "next_cursor": self._cursors.seal(query, [str(found[limit - 1][0].id)]) if more else None,
-            "total": total(min(counted, COUNTED + 1)),
+            "total": total(counted),
         }
 
     async def one(self, account_id: UUID) -> dict[str, Any]:
