@@ -9,8 +9,8 @@ kind of `World.things`), and whose of these the caller may name:
 that the tenant buys for), `filed` (whatever there is: an administrator's), or `anything` (it is made by asking, or
 listed whether it is there or not). What a caller may do is answered by one of the documented 2xx; `unless` names, by
 the state of the thing, what is answered instead. Without scopes, everybody with a good key may. Path, query and body
-are those of the examples in the OpenAPI document, with what the thing is named by; `path`, `query` and `body` add to them, in braces what the thing is named by.
-What names nothing has `of="itself"`, as it is without.
+are those of the examples in the OpenAPI document, with what the thing is named by; `path`, `query` and `body` add to
+them, in braces what the thing is named by. What names nothing has `of="itself"`, as it is without.
 """
 
 from collections.abc import Callable
