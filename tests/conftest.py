@@ -4,6 +4,7 @@ What is marked `every_redis` runs on Redis 7 and on a cluster of three Valkeys t
 """
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 TEMPLATE = "template_numbergate"
 SECRET = "a secret of the tests, long enough to be one"
+ACCOUNT_KEYS = f"tests:{base64.b64encode(bytes(32)).decode()}"
 keep_secret(SECRET, KEY)
 
 
@@ -190,6 +192,7 @@ def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: S
                 "TELI_BASE_URL": teli_process.url,
                 "TELI_API_KEY": KEY,
                 "NUMBERGATE_SECRET": SECRET,
+                "NUMBERGATE_ACCOUNT_KEYS": ACCOUNT_KEYS,
                 "NUMBERGATE_TELI_TENANT_ID": TELI_TENANT,
                 "NUMBERGATE_UPSTREAM_TIMEOUT": 10,
                 # All of a test's strangers come from one address.

@@ -83,6 +83,10 @@ async def made(gateway: Gateway) -> World:
         await administration.put_tenant(AUTHOR, f"tenant-{tenant}", f"{tenant}'s", [organization])
         await _fill(world, tenant, organization, account, place)
     await _nobodys(world)
+    further = await gateway.services.accounts.create(
+        AUTHOR, name="further", base_url="https://teli.example", teli_tenant_id="further", key="a-key-of-teli"
+    )
+    world.add("account", Thing("further account", {"account_id": str(further["id"])}))
     for state in ("suspended", "closed"):
         await administration.put_tenant(AUTHOR, f"tenant-{state}", None, None, state)
     for role in ROLES.values():
