@@ -58,6 +58,7 @@ UNCHAINED = text(f"""
       count(*) FILTER (WHERE {PASSED}) AS passed, min(a.id) FILTER (WHERE {PASSED}) AS first_passed
     FROM audit a WHERE {UNLINKED}
 """)  # noqa: S608
+LONGER = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
 
 
@@ -152,7 +153,7 @@ class AuditLog:
                 last = (await session.scalars(LAST)).one()
             for query, values in _pieces(filters, last):
                 async with self._database.acting(duty="admin") as session:
-                    await session.execute(text(f"SET LOCAL statement_timeout = {int(PIECE_WITHIN * 1000)}"))
+                    await session.execute(LONGER, {"milliseconds": str(int(PIECE_WITHIN * 1000))})
                     await _copy(session, export, query, values)
                 if export.size > MOST_EXPORTED:
                     told = f"an export holds {MOST_EXPORTED >> 20} MiB; ask for less at a time"
