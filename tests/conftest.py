@@ -174,6 +174,12 @@ async def teli(teli_process: Simulator) -> AsyncIterator[SimulatorControl]:
         yield control
 
 
+@pytest.fixture
+def patient_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No purchase is refused for a machine that took longer than a second from its admission to its first byte."""
+    monkeypatch.setattr("service.numbers.ledger.SEND_WITHIN", 5.0)
+
+
 OpenGateway = Callable[..., Any]
 
 

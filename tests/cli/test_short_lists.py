@@ -110,7 +110,7 @@ async def test_what_the_gateway_refuses_is_told_in_its_words_and_1(desk: Desk, g
     for arguments, settings, words in (
         ((*resolve, "--reason", "bought by hand"), {}, "--tenant: is required: this orphan names none"),
         ((*resolve, "--reason", "no"), {}, "numbergate: --reason: "),
-        ((*resolve, "--reason", "by hand"), {"NUMBERGATE_API_KEY": gateway.admin.key}, "lacks the scope"),
+        ((*resolve, "--reason", "by hand"), {"NUMBERGATE_API_KEY": gateway.admin.key}, "the caller lacks"),
         (("doubts", "list"), {"NUMBERGATE_API_KEY": "ngk_live_nonsense"}, "key"),
         (("doubts", "resolve", str(uuid4()), "refused", "--yes", "--reason", "because"), {}, "There is no such thing"),
         (("ghosts", "list"), {"NUMBERGATE_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1 does not answer"),

@@ -37,7 +37,7 @@ async def test_no_request_breaks_anything_or_learns_of_others(
     assert len(report.succeeded) >= 0.8 * len(operations), "what is always refused is hardly tried"
 
 
-@pytest.mark.ci
+@pytest.mark.full
 @pytest.mark.timeout(1800)
 async def test_the_same_requests_find_at_least_nine_of_ten_planted_faults(
     open_gateway: OpenGateway, record_property: Tell

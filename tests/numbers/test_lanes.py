@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 
 import httpx
+import pytest
 
 from tests.conftest import OpenGateway
 from tests.numbers.ledger import busy_slots, check, intents, use_marks
@@ -160,6 +161,7 @@ async def test_an_exclusive_users_doubt_holds_its_lane_and_others_doubts_hold_no
         assert (await tenant.buy(user_id="exclusive", key="k3")).status_code == 200
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_with_marks_a_user_buys_as_much_at_once_as_there_are_slots(gateway: Gateway, tenant: Tenant):
     await use_marks(gateway)
     await gateway.teli.hold("answering", times=100)

@@ -40,6 +40,7 @@ async def test_the_same_key_fifty_times_at_once_buys_one_number_and_gives_fifty_
     assert (await gateway.teli.counts())["creates"] == 1
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_two_hundred_creates_under_a_quota_of_120_buy_exactly_120(gateway: Gateway):
     await gateway.mark_mode(await gateway.tenant())
     before = (await gateway.teli.counts())["bought"]
@@ -60,6 +61,7 @@ async def test_two_hundred_creates_under_a_quota_of_120_buy_exactly_120(gateway:
     assert refused.json()["quota"]["limit"] == 120
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_on_a_fresh_account_the_same_holds_once_lane_busy_was_retried(gateway: Gateway):
     tenant = await gateway.tenant(quota=120)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.support.gateway import Gateway, Tenant
 
 COUNTERS = "SELECT used, reserved FROM quotas WHERE tenant_id = :t"
@@ -32,6 +34,7 @@ async def test_counters_that_a_hand_has_changed_are_repaired_and_told(gateway: G
     assert (repaired, before, after) == (tenant.id, {"used": 7, "reserved": 3}, {"used": 1, "reserved": 0})
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_purchases_and_releases_under_way_are_no_drift(gateway: Gateway, tenant: Tenant):
     await gateway.mark_mode(tenant)
     done = asyncio.Event()
@@ -49,6 +52,7 @@ async def test_purchases_and_releases_under_way_are_no_drift(gateway: Gateway, t
     assert await gateway.sql(REPAIRS) == []
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_a_repair_amid_purchases_is_exact(gateway: Gateway, tenant: Tenant):
     await gateway.mark_mode(tenant)
     await gateway.sql("UPDATE quotas SET used = used + 5, reserved = reserved + 5 WHERE tenant_id = :t", t=tenant.id)

@@ -54,6 +54,7 @@ async def test_a_redis_that_goes_silent_costs_half_a_second_and_not_every_reques
         assert time.monotonic() - began < 2.5
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_a_redis_flushed_every_100_ms_lets_nobody_over_and_loses_no_answer(open_gateway: OpenGateway):
     async with open_gateway() as gateway, open_gateway() as elsewhere:
         await use_marks(gateway)

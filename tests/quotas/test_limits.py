@@ -91,6 +91,7 @@ async def test_of_several_limits_the_one_with_the_least_left_is_named(gateway: G
     assert (refused["scope"], refused["limit_name"]) == ("tenant", "purchases_per_month")
 
 
+@pytest.mark.usefixtures("patient_sends")
 async def test_a_limit_of_an_organisation_holds_over_all_of_its_tenants_and_replicas(open_gateway: OpenGateway):
     async with open_gateway() as one, open_gateway() as other:
         await use_marks(one)

@@ -350,7 +350,7 @@ async def test_what_cannot_be_done_with_an_account_is_refused_and_names_the_mend
         problem(answer, status, code)
         assert word in answer.text, to
         assert NEXT_KEY not in answer.text
-    async with open_gateway() as without:
+    async with open_gateway(account_keys=None) as without:
         answer = await without.admin.send("POST", ACCOUNTS, json=wanted("https://third.example", name="third"))
         problem(answer, 409, "state_conflict")
         assert "NUMBERGATE_ACCOUNT_KEYS" in answer.text
