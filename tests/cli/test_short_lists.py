@@ -16,6 +16,8 @@ from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 from .desk import Desk
 
+pytestmark = pytest.mark.ci
+
 LISTS = ("doubts", "orphans", "ghosts")
 
 

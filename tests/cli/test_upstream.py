@@ -21,6 +21,8 @@ from tests.support.gateway import NUMBERS, ORGANIZATION, TELI_TENANT, USER, Gate
 
 from .command import numbergate
 
+pytestmark = pytest.mark.ci
+
 Told = dict[str, Any]
 Examine = Callable[..., Coroutine[Any, Any, Told]]
 
