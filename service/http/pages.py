@@ -1,9 +1,10 @@
-"""The one shape of every listing on our own paths."""
+"""The one shape of every listing on our own paths, and what listings are asked with."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -19,3 +20,20 @@ class Page(BaseModel, Generic[Item]):
     items: list[Item]
     next_cursor: str | None
     total: Total
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, str) and value[4:5] != "-":
+        raise ValueError("must be a time by RFC 3339, as 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999 in UTC") from None
+
+
+# Of a query: a number is no time, and what is one is so in UTC too.
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from service.audit.log import AuditLog, Filters
 from service.http.edge import accepted
 from service.http.openapi import problems
-from service.http.pages import Cursor, Limit, Page
+from service.http.pages import Cursor, Limit, Moment, Page
 from service.http.routes import OwnRoute
 from service.kit.errors import Fault, InvalidRequest, StateConflict
 from service.kit.text import plain
@@ -57,8 +57,8 @@ def filters(
     object_id: Exactly = None,
     tenant_id: Exactly = None,
     request_id: Exactly = None,
-    after: Annotated[AwareDatetime | None, Query(description="Only what was noted later")] = None,
-    before: Annotated[AwareDatetime | None, Query(description="Only what was noted earlier")] = None,
+    after: Annotated[Moment | None, Query(description="Only what was noted later")] = None,
+    before: Annotated[Moment | None, Query(description="Only what was noted earlier")] = None,
 ) -> Filters:
     return Filters(actor, action, object_kind, object_id, tenant_id, request_id, after, before)
 

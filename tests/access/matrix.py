@@ -162,7 +162,10 @@ class LedgerCopy:
                 " WHERE table_schema = 'public' AND column_name = 'tenant_id'"
             )
         }
-        foreign = {name: _foreign(name, name in columns) for name in self._tables}
+        foreign = {
+            name: f"{ROWS_MAY_NOT_MOVE.get(name, 'true')} AND {_foreign(name, name in columns)}"
+            for name in self._tables
+        }
         return dict(await self._connection.fetchrow(_digests(foreign), owner) or {})
 
     async def close(self) -> None:

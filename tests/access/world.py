@@ -167,7 +167,8 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
         "api_keys", **whose, id=key_id, kind="service", name=f"{tenant}'s key", hash=str(uuid4()), hint="abcd",
         scopes="{numbers:read}",
     )  # fmt: skip
-    world.add("key", Thing(f"{tenant}'s key", {"key_id": key_id}, tenant, organization))
+    state = "closed" if tenant == "closed" else "there"
+    world.add("key", Thing(f"{tenant}'s key", {"key_id": key_id}, tenant, organization, state))
     await world.insert(
         "idempotency_keys", **whose, scope="create", key=f"{tenant}'s key", fingerprint="x", intent_id=doubt_id
     )
