@@ -54,6 +54,9 @@ HELD = {
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '4s'")
+    # In the order in which a purchase takes them, so that the two wait for one another in turn.
+    op.execute("LOCK TABLE intents, numbers, steps, agent_links, api_keys IN ACCESS EXCLUSIVE MODE")
     op.execute("ALTER TABLE api_keys " + ", ".join(f"ADD COLUMN {column}" for column in COLUMNS))
     op.execute("CREATE POLICY owner_notes_use ON api_keys FOR UPDATE TO numbergate_owner USING (true)")
     for name, roles in (

@@ -41,6 +41,8 @@ AFTER = {
 def upgrade() -> None:
     op.execute((SQL / "act_as_v2.sql").read_text())
     op.execute("SET LOCAL lock_timeout = '4s'")
+    # In the order in which a purchase takes them, so that the two wait for one another in turn.
+    op.execute("LOCK TABLE intents, steps, agent_links, stops IN ACCESS EXCLUSIVE MODE")
     # Admission must know of those that hold up its own tenant, and of them alone.
     op.execute(
         "CREATE POLICY api_reads ON stops FOR SELECT TO numbergate_api"

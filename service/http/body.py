@@ -41,11 +41,11 @@ def read_json(body: bytes) -> Any:
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequest(Fault("", f"names {shown(twice)} twice; which is meant?"))
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if name in found:
+            raise InvalidRequest(Fault("", f"names {shown(name)} twice; which is meant?"))
+        found[name] = value
     return found
 
 

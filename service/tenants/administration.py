@@ -291,7 +291,8 @@ class Administration:
         """A new key with the old one's rights; the old one ends after `overlap` seconds.
 
         Raises: IdempotencyKeyReused; NotFound, also for a key that was revoked; StateConflict for one that was rotated
-            before, whose end is no longer the one that it was given, and for one of a tenant that was closed.
+            before, whose end is no longer the one that it was given, for one of a tenant that was closed, and for one
+            of staff, which would hand its rights to whoever rotates it.
         """
         async with self._database.acting(duty="admin") as session:
             if (named := await author.once.before(session)) is not None:
@@ -304,8 +305,12 @@ class Administration:
                     f"This key was rotated: {old.rotated_to} took its place. Rotate that one, or issue a new key.",
                     rotated_to=str(old.rotated_to),
                 )
-            if old.tenant_id is not None:
-                _check_open(await session.get_one(Tenant, old.tenant_id))
+            if old.tenant_id is None:
+                raise StateConflict(
+                    f"This is {old.kind}'s key, and no tenant's: issue another where the API runs, by"
+                    f" `numbergate keys create-{old.kind}`, and revoke this one."
+                )
+            _check_open(await session.get_one(Tenant, old.tenant_id))
             issued = self._add_key(
                 session,
                 kind=old.kind,

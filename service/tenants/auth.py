@@ -107,7 +107,7 @@ async def _bearer(request: Request, key: str | None, address: Address | None) ->
         raise MissingKey
     if tokens is not None and looks_like_token(key) and "x-api-key" not in request.headers:
         return await tokens.of(key)
-    principal = await principals.of(key)
+    principal = request.state.known = await principals.of(key)
     principal.check_network(address)
     if principal.key_id is not None:
         uses.note(principal.key_id, address)
@@ -116,7 +116,7 @@ async def _bearer(request: Request, key: str | None, address: Address | None) ->
 
 async def _person(request: Request, session: str) -> Principal:
     people: People = request.app.state.services.people
-    principal = await people.of(session)
+    principal = request.state.known = await people.of(session)
     check_same_site(request.method, request.headers, origin=people.origin, token=people.csrf_token(session))
     return principal
 

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -175,6 +176,12 @@ def signing_keys(jwks: Mapping[str, Any]) -> KeySet:
     return KeySet(list(found))
 
 
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once: it takes long enough to hold up everybody else, where anybody may ask for it."""
+    return ssl.create_default_context()
+
+
 async def fetch(
     method: str,
     url: str,
@@ -192,7 +199,7 @@ async def fetch(
         follow_redirects=False,
         trust_env=False,
         timeout=WITHIN,
-        verify=ssl.create_default_context() if url.startswith("https:") else False,
+        verify=_authorities() if url.startswith("https:") else False,
     )
     body = bytearray()
     try:

@@ -35,6 +35,7 @@ from service.tenants.jwt import TokenRefused, peek, verified_id_token
 from service.tenants.keys import ExpiredKey, Unauthenticated
 from service.tenants.principals import Principal, Principals
 from service.tenants.roles import EVERYWHERE, Role
+from service.tenants.sessions import FORM as FORM_OF_SESSION
 from service.tenants.sessions import Sessions
 
 # Seconds that a person may take at the provider.
@@ -140,6 +141,8 @@ class People:
 
     async def of(self, session: str) -> Principal:
         """Whose session it is. Raises: ExpiredKey; StorageUnavailable."""
+        if not FORM_OF_SESSION.fullmatch(session):
+            raise _ended()
         principal = await self._principals.remembered(self._name(session), lambda: self._look_up(session))
         if principal.expires_at is not None and principal.expires_at <= utc_now():
             raise _ended()

@@ -16,7 +16,8 @@ LONGEST_PATH = 300
 
 async def note_refusal(request: Request, problem: ServiceError) -> None:
     """Every 403, and every change that is a conflict. Raises nothing."""
-    caller: Principal | None = getattr(request.state, "principal", None)
+    # Whom we know is more than who was let in: a key from outside its networks, a session from another site.
+    caller: Principal | None = getattr(request.state, "principal", None) or getattr(request.state, "known", None)
     route: str = getattr(request.scope.get("route"), "path", "")
     if caller is None or not route.startswith(ADMINISTRATIVE):
         return

@@ -1,5 +1,6 @@
 """Sessions of people: short, kept as rows, so that they can be ended; the cookie holds nothing but chance."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from service.tenants.models import LoginSession
 from service.tenants.version import bump
 
 PREFIX = "ngs_"
+# What cannot be one costs no look into the ledger.
+FORM = re.compile(r"ngs_[\w-]{43}", re.ASCII)
 PRESENT = text("SELECT set_config('numbergate.session', :hash, true)")
 # By the database's clock alone, so that replicas agree.
 SEEN = text("""

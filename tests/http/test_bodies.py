@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from service.http.body import read_json
+from service.kit.errors import InvalidRequest
 from tests.http.refusals import nothing_happens, pointers, problem
 from tests.support.gateway import CREATE, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
@@ -278,3 +280,11 @@ async def test_an_organisation_nobody_filed_cannot_be_granted(gateway: Gateway):
         answer = await gateway.admin.send("PUT", "/v1/admin/tenants/t1", json={"organization_ids": ["o1", "o2"]})
         told = problem(answer, 400, "invalid_request")
         assert [fault["detail"].split()[0] for fault in told["errors"]] == ["o1", "o2"]
+
+
+def test_of_a_hundred_thousand_names_the_one_that_comes_twice_is_found_by_one_pass():
+    """By comparing each with each it would take minutes, and a timeout of this test."""
+    names = [*range(100_000), 99_999]
+
+    with pytest.raises(InvalidRequest, match="99999 twice"):
+        read_json(("{" + ",".join(f'"{name}":0' for name in names) + "}").encode())

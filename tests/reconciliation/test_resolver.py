@@ -48,6 +48,7 @@ async def test_a_retry_of_the_key_gets_the_resolved_answer_and_every_replay_the_
     assert (await gateway.teli.counts())["creates"] == 1
 
 
+@pytest.mark.ci
 async def test_a_purchase_that_never_happened_becomes_unresolved_only_after_three_looks_and_the_window(
     open_gateway,
 ):
@@ -425,6 +426,7 @@ async def test_a_doubt_absent_until_the_write_off_is_refused_and_its_key_keeps_t
         assert (await gateway.teli.counts())["creates"] == 2
 
 
+@pytest.mark.ci
 async def test_nothing_is_written_off_by_a_listing_that_is_not_whole_or_lacks_what_is_surely_held(open_gateway):
     async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
         tenant = await gateway.tenant()
@@ -448,6 +450,7 @@ async def test_nothing_is_written_off_by_a_listing_that_is_not_whole_or_lacks_wh
         assert await gateway.sql("SELECT phone_number, state FROM numbers") == [(held["phone_number"], "active")]
 
 
+@pytest.mark.ci
 async def test_nothing_is_written_off_while_a_candidate_is_undecided_or_teli_counts_one_more(open_gateway):
     async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
         tenant = await gateway.tenant(quota=1)
@@ -460,6 +463,7 @@ async def test_nothing_is_written_off_while_a_candidate_is_undecided_or_teli_cou
         assert (await tenant.operation(operation))["state"] == "unresolved"
 
 
+@pytest.mark.ci
 async def test_a_purchase_never_recorded_is_not_written_off_for_teli_counts_it(open_gateway):
     async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
         tenant = await gateway.tenant(quota=1)
@@ -473,6 +477,7 @@ async def test_a_purchase_never_recorded_is_not_written_off_for_teli_counts_it(o
         assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
 
 
+@pytest.mark.ci
 async def test_an_older_number_that_is_adopted_hides_no_purchase_that_teli_counts(open_gateway):
     async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
         tenant = await gateway.tenant()

@@ -237,6 +237,8 @@ async def test_a_key_of_staff_is_held_to_networks_too(gateway: Gateway):
     issued = await gateway.services.administration.issue_staff_key(AUTHOR, "operator", "K", ("203.0.113.0/24",))
     answer = await gateway.http.get("/v1/admin/doubts", headers={"X-API-Key": issued.key})
     problem(answer, 403, "network_not_allowed")
+    [(actor,)] = await gateway.sql("SELECT actor FROM audit WHERE after->>'code' = 'network_not_allowed'")
+    assert actor == f"key:{issued.id}", "a key that may have been stolen is named in the audit log"
 
 
 BODY = {"name": "K", "scopes": ["numbers:read"]}

@@ -337,3 +337,13 @@ async def test_keys_of_nobody_are_not_found(gateway: Gateway):
         problem(await gateway.admin.send(method, path, json={}), 404, "not_found")
     body = {"name": "K", "scopes": ["numbers:read"]}
     problem(await gateway.admin.send("POST", KEYS.format("nobody"), json=body), 404, "not_found")
+
+
+async def test_a_key_of_staff_is_not_handed_to_whoever_rotates_it(gateway: Gateway):
+    operators = (await gateway.admin.get("/v1/admin/keys", params={"kind": "operator"})).json()["items"]
+
+    answer = await gateway.admin.send("POST", f"/v1/admin/keys/{operators[0]['id']}/rotate", json={})
+
+    assert "numbergate keys create-operator" in problem(answer, 409, "state_conflict")["detail"]
+    assert (await gateway.admin.get("/v1/admin/keys", params={"kind": "operator"})).json()["items"] == operators
+    assert (await gateway.operator.get("/v1/admin/doubts")).status_code == 200
