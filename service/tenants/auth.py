@@ -88,23 +88,23 @@ async def _who(request: Request) -> Principal:
     key, session, address = key_of(request), session_of(request), address_of(request)
     if session is not None and key is not None:
         raise InvalidRequest(Fault("Cookie", "carries a session beside a key; send one credential"))
+    if session is not None:
+        found = _person(request, session)
+    elif key is not None:
+        found = _bearer(request, key, address)
+    else:
+        raise MissingKey
     try:
-        if session is not None:
-            return await _person(request, session)
-        return await _bearer(request, key, address)
-    except MissingKey:
-        raise
+        return await found
     except (Unauthenticated, NetworkNotAllowed) as error:
         failures: Failures = request.app.state.services.strangers
         raise await failures.refusal(address, error) from None
 
 
-async def _bearer(request: Request, key: str | None, address: Address | None) -> Principal:
+async def _bearer(request: Request, key: str, address: Address | None) -> Principal:
     principals: Principals = request.app.state.services.principals
     tokens: AccessTokens | None = request.app.state.services.tokens
     uses: KeyUses = request.app.state.services.key_uses
-    if key is None:
-        raise MissingKey
     if tokens is not None and looks_like_token(key) and "x-api-key" not in request.headers:
         return await tokens.of(key)
     principal = request.state.known = await principals.of(key)

@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from service.kit.clock import monotonic
 from service.kit.errors import ServiceError
+from service.kit.urls import LOOPBACK
 from service.observability.metrics import IDENTITY_PROVIDER_LOOKS
 from service.tenants.jwt import NotSigned
 
@@ -31,7 +32,6 @@ PAUSE = 10.0
 WITHIN = 5.0
 BODY_LIMIT = 256 * 1024
 SMALLEST_RSA = 2048
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Checked = TypeVar("Checked")
 log = structlog.get_logger()
 
