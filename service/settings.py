@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from service.kit.money import Price
 from service.kit.networks import Network, read_network
 from service.kit.sealing import Keyring
 from service.kit.urls import LOOPBACK, check_https, https_outside_loopback, scheme_and_host
@@ -253,6 +254,7 @@ class Settings(FromEnvironment):
 
     default_price_setup: int = Field(0, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_SETUP")
     default_price_monthly: int = Field(1_000_000, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_MONTHLY")
+    default_currency: str = Field("USD", pattern="^[A-Z]{3}$", alias="NUMBERGATE_DEFAULT_CURRENCY")
 
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
     database_pooler: Literal["none", "transaction"] = Field("none", alias="NUMBERGATE_DATABASE_POOLER")
@@ -292,9 +294,9 @@ class Settings(FromEnvironment):
     )
 
     @property
-    def default_price(self) -> int:
-        """Micro-units that a purchase is reckoned at: its setup and its first month."""
-        return self.default_price_setup + self.default_price_monthly
+    def default_price(self) -> Price:
+        """What a number is reckoned at where nothing more is known."""
+        return Price(self.default_price_setup, self.default_price_monthly, self.default_currency)
 
     @property
     def keyring(self) -> Keyring:

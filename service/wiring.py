@@ -152,7 +152,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         drain=drain,
         answer_within=settings.answer_within,
         upstream_timeout=settings.upstream_timeout,
-        price=settings.default_price,
+        price=settings.default_price.first,
     )
     return Services(
         database=database,
@@ -173,8 +173,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         stops=Stops(database),
         accounts=Accounts(database, secret, keyring, cursors),
         gate=gate,
-        quotas=QuotaAdministration(database, gate, price=settings.default_price),
-        quota_view=QuotaView(database, cursors, price=settings.default_price),
+        quotas=QuotaAdministration(database, gate, price=settings.default_price.first),
+        quota_view=QuotaView(database, cursors, price=settings.default_price.first),
         drift=Drift(database),
         inventory=Inventory(database, cursors),
         numbers=NumberServices(

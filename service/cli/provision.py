@@ -70,7 +70,8 @@ async def make_demo(database_url: str, secret: str, credentials: Credentials, te
         await administration.put_user(author, ORGANIZATION, USER, {"name": "Demo user"})
         await administration.put_tenant(author, TENANT, "Demo tenant", [ORGANIZATION])
         await QuotaAdministration(database).put(author, of_tenant(TENANT), {"numbers_held": GENEROUS})
-        tenant = await administration.issue_key(author, TENANT, name="demo", scopes=TENANT_SCOPES[:4])
+        scopes = [scope for scope in TENANT_SCOPES if scope != "inventory:org"]
+        tenant = await administration.issue_key(author, TENANT, name="demo", scopes=scopes)
         staff = {
             f"{kind}_key": (await administration.issue_staff_key(author, kind, "demo")).key
             for kind in ("admin", "finance", "operator")

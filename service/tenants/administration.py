@@ -28,8 +28,12 @@ from service.tenants.version import bump
 TENANT_SCOPES = (
     "numbers:create",
     "numbers:read",
+    "numbers:update",
     "numbers:release",
     "agents:link",
+    "campaigns:read",
+    "campaigns:write",
+    "calls:read",
     "inventory:org",
 )
 # Keys that act for no tenant, by kind, and what each may do.

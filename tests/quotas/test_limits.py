@@ -38,7 +38,7 @@ async def limit(gateway: Gateway, scope: str, tenant: Tenant, **limits: Any) -> 
 @pytest.mark.parametrize("name", ["numbers_held", "purchases_per_day", "purchases_per_month", "spend_per_month"])
 async def test_what_is_beyond_a_limit_is_refused_and_named(gateway: Gateway, tenant: Tenant, scope: str, name: str):
     await gateway.mark_mode(tenant)
-    price = gateway.settings.default_price if name == "spend_per_month" else 1
+    price = gateway.settings.default_price.first if name == "spend_per_month" else 1
     before = (await limit(gateway, scope, tenant, **{name: None}))["use"][name]["used"]
     await limit(gateway, scope, tenant, **{name: before + 2 * price})
 

@@ -30,7 +30,7 @@ async def test_a_tenant_sees_its_limit_its_use_and_the_rows_that_are_counted(gat
         assert (await tenant.get(one["path"])).json()["state"] in (one["state"], "pending")
 
     figures = {name: (one["used"], one["reserved"]) for name, one in limits.items()}
-    price = gateway.settings.default_price
+    price = gateway.settings.default_price.first
     assert figures == {
         "numbers_held": (2, 1),
         "purchases_per_day": (3, 1),

@@ -1,0 +1,65 @@
+"""Amounts of money: integer micro-units of one currency, and what a number costs as time goes by."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NewType
+
+# A millionth of the currency's unit: 2.99 USD is 2,990,000.
+Micros = NewType("Micros", int)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """`setup` once, and `monthly` for each month that has begun, both micro-units of `currency` (ISO 4217)."""
+
+    setup: int
+    monthly: int
+    currency: str
+
+    @property
+    def first(self) -> int:
+        """What a purchase costs at once: setup and first month."""
+        return self.setup + self.monthly
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Micro-units of `currency`. `next_charge_at`: when the next month is charged; None once nothing more will be."""
+
+    to_date: Micros
+    monthly: Micros
+    next_charge_at: datetime | None
+    currency: str
+
+
+def month_after(began: datetime, months: int) -> datetime:
+    """The same day and time, in UTC, so many months later; the last day of a month that has no such day."""
+    began = began.astimezone(UTC)
+    year, month = divmod(began.year * 12 + began.month - 1 + months, 12)
+    day = min(began.day, calendar.monthrange(year, month + 1)[1])
+    return began.replace(year=year, month=month + 1, day=day)
+
+
+def months_begun(began: datetime, until: datetime) -> int:
+    """How many months, counted from `began`, had begun by `until`: 1 from the first moment on, 0 before it.
+
+    The first moment of a month belongs to it.
+    """
+    if until < began:
+        return 0
+    whole = (until.year - began.year) * 12 + until.month - began.month
+    return whole + 1 if month_after(began, whole) <= until else whole
+
+
+def costs(price: Price, *, acquired_at: datetime, released_at: datetime | None, now: datetime) -> Costs:
+    """What a number has cost by `now`, and when it is charged next.
+
+    A month is charged as it begins, counted from the purchase; nothing is given back for one that was not used up
+    (contract section 4: a release stops the next cycle).
+    """
+    until = now if released_at is None else min(now, released_at)
+    begun = months_begun(acquired_at, until)
+    to_date = price.setup + begun * price.monthly if begun else 0
+    ahead = month_after(acquired_at, begun) if released_at is None else None
+    return Costs(Micros(to_date), Micros(price.monthly if released_at is None else 0), ahead, price.currency)
