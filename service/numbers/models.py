@@ -115,6 +115,7 @@ class Number(Base):
     """One acquisition; an adopted one has no intent.
 
     `marked`: the upstream nickname still carries our mark. `still_ours_at`: when a person said so of a ghost.
+    `idle_since`: from when on no call of it is known, as far as calls were looked for; None where that is unknown.
     """
 
     __tablename__ = "numbers"
@@ -144,6 +145,9 @@ class Number(Base):
     upstream_nickname: Mapped[str | None] = mapped_column(Text)
     released_at: Mapped[datetime | None] = mapped_column(Moment)
     still_ours_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_inbound_call_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_outbound_call_at: Mapped[datetime | None] = mapped_column(Moment)
+    idle_since: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Step(Base):
