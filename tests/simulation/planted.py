@@ -89,7 +89,7 @@ def instead(target: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -
 # -- Sending ----------------------------------------------------------------------------------------------------------
 
 
-@fault("A create of unknown outcome is never sent again.")
+@fault("A create of unknown outcome is never sent again.", shown_by=9)
 def blind_retry():
     async def send(sending: Sending, account_id: UUID, body: Mapping[str, Any], send_by: SendBy) -> Heard:
         teli = await sending._upstreams.of(account_id)
@@ -108,17 +108,17 @@ def reading(says: Callable[[Heard], Sold | Refused | None]) -> Patch:
     )
 
 
-@fault("A timeout is no refusal.")
+@fault("A timeout is no refusal.", shown_by=19)
 def a_timeout_is_a_refusal():
     return reading(lambda heard: Refused("never_sent") if heard.kind == "broken" else None)
 
 
-@fault("Of the 5xx only the words of an empty stock are a refusal.")
+@fault("Of the 5xx only the words of an empty stock are a refusal.", shown_by=11)
 def a_server_error_is_a_refusal():
     return reading(lambda heard: Refused("out_of_stock") if (heard.status or 0) >= 500 else None)
 
 
-@fault("A 2xx that names no number proves nothing.")
+@fault("A 2xx that names no number proves nothing.", shown_by=64)
 def a_2xx_without_a_number_is_a_refusal():
     def says(heard: Heard) -> Refused | None:
         named = heard.object().get("phone_number")
@@ -127,7 +127,7 @@ def a_2xx_without_a_number_is_a_refusal():
     return reading(says)
 
 
-@fault("A 2xx that says `success: false` is no sale.")
+@fault("A 2xx that says `success: false` is no sale.", shown_by=132)
 def a_denial_is_a_sale():
     def says(heard: Heard) -> Sold | None:
         number = heard.object().get("phone_number") or "+13135551000"
@@ -137,7 +137,7 @@ def a_denial_is_a_sale():
     return reading(says)
 
 
-@fault("Past its deadline nothing leaves, however the sender was held up.")
+@fault("Past its deadline nothing leaves, however the sender was held up.", shown_by=30)
 def deadline_ignored():
     return patch.object(SendBy, "passed", lambda _: False)
 
@@ -149,7 +149,12 @@ def sent_though_admission_is_unknown():
             try:
                 return await real(provisioning, purchase)  # type: ignore[no-any-return]
             except CommitUnknown:
-                said = {"account_id": str(purchase.caller.account_id), "teli_tenant_id": "teli", "spare": None}
+                said = {
+                    "account_id": str(purchase.caller.account_id),
+                    "teli_tenant_id": "teli",
+                    "spare": None,
+                    "quota": {"tightest": None},
+                }
                 return Admission("admitted", said, SendBy.within(SEND_WITHIN))
 
         return admit
@@ -157,7 +162,7 @@ def sent_though_admission_is_unknown():
     return instead(Provisioning, "_admit", make)
 
 
-@fault("Whoever asks is told what is stored, not what was heard.")
+@fault("Whoever asks is told what is stored, not what was heard.", shown_by=19)
 def told_as_heard():
     def make(real: Any) -> Any:
         async def write(sending: Sending, question: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +193,7 @@ def after_settling(then: Callable[[World, Any, str, dict[str, Any], dict[str, An
     return instead(LedgerInMemory, "settle", make)
 
 
-@fault("A refusal changes nothing once the number is owned.")
+@fault("A refusal changes nothing once the number is owned.", shown_by=479)
 def late_refusal_undoes_a_purchase():
     def then(_world: World, intent: Any, before: str, ask: dict[str, Any], _said: dict[str, Any]) -> None:
         if before == "owned" and ask["verdict"] == "refused":
@@ -197,7 +202,7 @@ def late_refusal_undoes_a_purchase():
     return after_settling(then)
 
 
-@fault("Proof is kept, however late it comes and whoever brings it.")
+@fault("Proof is kept, however late it comes and whoever brings it.", shown_by=5)
 def late_proof_dropped():
     def make(real: Any) -> Any:
         async def settle(ledger: LedgerInMemory, ask: dict[str, Any]) -> dict[str, Any]:
@@ -225,7 +230,7 @@ def quota_given_back_on_doubt():
     )
 
 
-@fault("Quota is given back once, by the one UPDATE that moved the intent.")
+@fault("Quota is given back once, by the one UPDATE that moved the intent.", shown_by=5)
 def quota_given_back_twice():
     return after_settling(
         lambda world, intent, before, ask, _said: (
@@ -234,7 +239,7 @@ def quota_given_back_twice():
     )
 
 
-@fault("A limit of an organisation, a user or the deployment holds over all tenants.")
+@fault("A limit of an organisation, a user or the deployment holds over all tenants.", shown_by=26)
 def only_the_tenants_quota_counts():
     def make(real: Any) -> Any:
         def quotas_of(world: World, tenant_id: str, organization_id: str, user_id: str) -> list[Any]:
@@ -249,7 +254,7 @@ def admitting(make: Callable[[Any], Callable[[LedgerInMemory, dict[str, Any], da
     return instead(LedgerInMemory, "_admit", make)
 
 
-@fault("The key is stored with the intent.")
+@fault("The key is stored with the intent.", shown_by=1)
 def key_not_stored():
     def make(real: Any) -> Any:
         def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -278,7 +283,7 @@ def knowing(forgets: Callable[[Any], bool]) -> Patch:
     return instead(LedgerInMemory, "_known", make)
 
 
-@fault("At most one intent of a key is not refused: a doubt is none.")
+@fault("At most one intent of a key is not refused: a doubt is none.", shown_by=9)
 def doubtful_key_buys_anew():
     return knowing(lambda intent: intent.state in ("doubtful", "unresolved"))
 
@@ -293,12 +298,12 @@ def taken_over_twice():
     return patch.object(World, "deliver", lambda *_: None)
 
 
-@fault("What is unresolved is not taken over.")
+@fault("What is unresolved is not taken over.", shown_by=38)
 def unresolved_taken_over():
     return patch.object(tests.fakes.ledger, "NEVER_TAKEN_OVER", ())
 
 
-@fault("What is reserved counts like what is used.")
+@fault("What is reserved counts like what is used.", shown_by=19)
 def only_used_counts():
     def make(real: Any) -> Any:
         def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -325,7 +330,7 @@ class Crowded(dict[Any, Any]):
         self.pop(lane, None)
 
 
-@fault("A lane has one send at a time, and where two open purchases could own a row neither takes it.")
+@fault("A lane has one send at a time, and where two open purchases could own a row neither takes it.", shown_by=6)
 def lanes_and_differences_shared():
     def begin(real: Any) -> Any:
         def init(world: World) -> None:
@@ -337,7 +342,7 @@ def lanes_and_differences_shared():
     return [instead(World, "__init__", begin), elimination(lambda lane: replace(lane, others_open=0))]
 
 
-@fault("Before the end of its lease nobody may say that a send has ended.")
+@fault("Before the end of its lease nobody may say that a send has ended.", shown_by=7)
 def lapsed_before_the_lease_ended():
     def make(real: Any) -> Any:
         async def lapse(ledger: LedgerInMemory, *, limit: int) -> Any:
@@ -357,7 +362,7 @@ def lapsed_before_the_lease_ended():
     return instead(LedgerInMemory, "lapse", make)
 
 
-@fault("What a refused intent bought after all is reused by the same tenant and user alone.")
+@fault("What a refused intent bought after all is reused by the same tenant and user alone.", shown_by=3)
 def orphan_of_another_reused():
     def spare(ledger: LedgerInMemory, account_id: Any, ask: dict[str, Any]) -> dict[str, Any] | None:
         for orphan in ledger._world.orphans_at.get(account_id, ()):
@@ -380,7 +385,7 @@ def orphan_of_another_reused():
 # -- Absence ----------------------------------------------------------------------------------------------------------
 
 
-@fault("Absence is not believed before the window after the end of the send.")
+@fault("Absence is not believed before the window after the end of the send.", shown_by=1)
 def absent_before_the_window():
     def make(real: Any) -> Any:
         def proves(looks: Any, *, send_ended_at: datetime, window: timedelta) -> bool:
@@ -391,7 +396,7 @@ def absent_before_the_window():
     return instead(service.reconciliation.resolver, "proves_absence", make)
 
 
-@fault("Listings count from the end of the send, not from its beginning.")
+@fault("Listings count from the end of the send, not from its beginning.", shown_by=3)
 def absent_before_the_send_ended():
     def make(real: Any) -> Any:
         def found(*args: Any) -> list[Doubt]:
@@ -407,7 +412,7 @@ def absent_by_one_listing():
     return patch.object(service.reconciliation.absence, "LOOKS", 1)
 
 
-@fault("A listing whose count is not its rows proves no absence.")
+@fault("A listing whose count is not its rows proves no absence.", shown_by=11)
 def incomplete_listings_count():
     def make(real: Any) -> Any:
         def read(heard: Heard) -> Any:
@@ -419,12 +424,12 @@ def incomplete_listings_count():
     return instead(service.reconciliation.resolver, "read_listing", make)
 
 
-@fault("A listing that lacks a number which is surely held proves no absence.")
+@fault("A listing that lacks a number which is surely held proves no absence.", shown_by=19)
 def untrustworthy_listings_count():
     return patch.object(service.reconciliation.judgement, "_shows_ours", lambda *_: True)
 
 
-@fault("Nothing is written off before Teli's own counts agree.")
+@fault("Nothing is written off before Teli's own counts agree.", shown_by=2)
 def written_off_without_counts():
     async def agrees(_witness: Witness, _place: Any, doubts: Sequence[Doubt], _forms: Any) -> Any:
         return {doubt: Agreement(doubt.admitted_at, 0, 0) for doubt in doubts}
@@ -432,7 +437,7 @@ def written_off_without_counts():
     return patch.object(Witness, "agrees", agrees)
 
 
-@fault("Nothing is written off while a candidate of it is undecided.")
+@fault("Nothing is written off while a candidate of it is undecided.", shown_by=9)
 def written_off_with_candidates():
     async def nobody(*_: Any) -> Set[Any]:
         return set()
@@ -440,7 +445,7 @@ def written_off_with_candidates():
     return patch.object(DoubtsInMemory, "with_candidates", nobody)
 
 
-@fault("Nothing is written off before its time.")
+@fault("Nothing is written off before its time.", shown_by=3)
 def written_off_at_once():
     def make(real: Any) -> Any:
         def begin(resolver: Resolver, *args: Any, **named: Any) -> None:
@@ -458,7 +463,7 @@ def elimination(change: Callable[[Lane], Lane]) -> Patch:
     return instead(service.reconciliation.resolver, "only_new_row", lambda real: lambda lane: real(change(lane)))
 
 
-@fault("Set difference is for lane mode only.")
+@fault("Set difference is for lane mode only.", shown_by=122)
 def set_difference_in_mark_mode():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -473,7 +478,7 @@ def set_difference_in_mark_mode():
     return instead(DoubtsInMemory, "_lanes", make)
 
 
-@fault("Set difference is for users of whom an operator vouched that nobody else buys for them.")
+@fault("Set difference is for users of whom an operator vouched that nobody else buys for them.", shown_by=65)
 def set_difference_for_anybody():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -485,7 +490,7 @@ def set_difference_for_anybody():
     return instead(DoubtsInMemory, "_lanes", make)
 
 
-@fault("Set difference is over rows that the last listing before the send did not have.")
+@fault("Set difference is over rows that the last listing before the send did not have.", shown_by=39)
 def no_baseline():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -522,7 +527,7 @@ def free(seen: Any, known: Any, found: Sequence[Presence]) -> list[Row]:
     return [row for row in seen.rows if row.row_id not in taken]
 
 
-@fault("A row without a mark is nobody's, whatever its area code and time.")
+@fault("A row without a mark is nobody's, whatever its area code and time.", shown_by=9)
 def unmarked_row_adopted():
     def more(seen: Any, known: Any, found: Sequence[Presence]) -> list[Presence]:
         doubts = [one for one in known.doubts if one.id not in {presence.intent.id for presence in found}]
@@ -533,7 +538,7 @@ def unmarked_row_adopted():
     return present(more)
 
 
-@fault("A mark counts on the row of its own user.")
+@fault("A mark counts on the row of its own user.", shown_by=314)
 def mark_of_another_user():
     def more(seen: Any, known: Any, found: Sequence[Presence]) -> list[Presence]:
         by_mark = {doubt.mark: doubt for doubt in known.doubts}
@@ -543,7 +548,7 @@ def mark_of_another_user():
     return present(more)
 
 
-@fault("A number seen under a new row closes the acquisition before it.")
+@fault("A number seen under a new row closes the acquisition before it.", shown_by=19)
 def older_acquisition_left_open():
     async def leave(*_: Any) -> None:
         return None
@@ -561,14 +566,14 @@ def judging(change: Callable[[Any, Any, Judgement], Judgement]) -> Patch:
     return instead(tests.fakes.sightings, "judge", make)
 
 
-@fault("Every row that nothing explains is an orphan, whoever bought it.")
+@fault("Every row that nothing explains is an orphan, whoever bought it.", shown_by=1)
 def strangers_not_filed():
     return judging(
         lambda _seen, _known, found: replace(found, orphans=[one for one in found.orphans if one.named is not None])
     )
 
 
-@fault("A number that is listed again counts anew only if it had been given up.")
+@fault("A number that is listed again counts anew only if it had been given up.", shown_by=5)
 def returning_number_counted_twice():
     def change(seen: Any, known: Any, found: Judgement) -> Judgement:
         back = [one.number_id for row in seen.rows if (one := known.ours.get(row.row_id)) and one.gone_at is not None]
@@ -603,7 +608,7 @@ def unconfirmed(service_of: type[Changes] | type[Release]) -> Patch:
     return instead(service_of, "__init__", make)
 
 
-@fault("A row with another's mark is another purchase's, whatever its E.164.")
+@fault("A row with another's mark is another purchase's, whatever its E.164.", shown_by=352)
 def confirmed_by_anothers_mark():
     return [
         patch.object(service.numbers.confirm, "mark_of", lambda _: None),
@@ -611,17 +616,17 @@ def confirmed_by_anothers_mark():
     ]
 
 
-@fault("No nickname is written before the number's row was seen.")
+@fault("No nickname is written before the number's row was seen.", shown_by=10)
 def nickname_pushed_unseen():
     return unconfirmed(Changes)
 
 
-@fault("A number that is not confirmed is not given back.")
+@fault("A number that is not confirmed is not given back.", shown_by=7)
 def released_unconfirmed():
     return unconfirmed(Release)
 
 
-@fault("A release is repeated only after its row was seen again, alone under its number.")
+@fault("A release is repeated only after its row was seen again, alone under its number.", shown_by=46)
 def release_repeated_without_looking():
     async def there(*_: Any) -> str:
         return "there"
@@ -629,7 +634,7 @@ def release_repeated_without_looking():
     return patch.object(Release, "_look", there)
 
 
-@fault("A release of unknown outcome is not repeated before everything has settled.")
+@fault("A release of unknown outcome is not repeated before everything has settled.", shown_by=29)
 def release_repeated_unsettled():
     def make(real: Any) -> Any:
         def begin(release: Release, *args: Any, **named: Any) -> None:
@@ -640,7 +645,7 @@ def release_repeated_unsettled():
     return instead(Release, "__init__", make)
 
 
-@fault("A 404 is no proof of a release.")
+@fault("A 404 is no proof of a release.", shown_by=83)
 def not_found_is_released():
     def make(real: Any) -> Any:
         async def read(release: Release, step: Any, number: Any, heard: Heard, tenant: Any) -> Any:

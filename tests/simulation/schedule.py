@@ -65,6 +65,7 @@ FAULTS_LAST = (60.0, 120.0, 180.0)
 # The network heals first: what takes several calls comes to its end, at a Teli that still fails.
 TELI_FAILS_ON = (0.0, 60.0)
 STEPS_AT_MOST = 400_000
+CRASHED = "the schedule itself"
 PASSES = 3
 PRELUDE = 8.0
 ASKED_AGAIN = 3
@@ -286,7 +287,7 @@ class Schedule:
         try:
             self._loop.run_until_complete(self.play())
         except Exception as error:
-            self.broken = f"the schedule itself: {type(error).__name__}: {error}"
+            self.broken = f"{CRASHED}: {type(error).__name__}: {error}"
         return self.report()
 
     def _limit_others(self) -> None:
