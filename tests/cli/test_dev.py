@@ -12,7 +12,8 @@ from .pages import ROOT
 
 pytestmark = pytest.mark.ci
 
-# A stand-in for Python that notes how it is called. As a venv's it serves pip, and runs what it is given.
+# Stand-ins that note how they are called: a Python that, as a venv's, serves pip and runs what it is given, and the uv
+# that pip brings.
 PYTHON = """#!/bin/sh
 echo "$@" >>"$CALLS"
 case "$*" in
@@ -20,8 +21,12 @@ case "$*" in
 *ensurepip*) exit {no_venv} ;;
 *flock*) exec python3 "$@" ;;
 "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-*"pip install"*) sleep {slow}; exit {broken} ;;
+*"pip install"*) cp "$UV" "${{0%/*}}/uv" ;;
 esac
+"""
+UV = """#!/bin/sh
+echo "uv $@" >>"$CALLS"
+sleep {slow}; exit {broken}
 """
 
 
@@ -36,13 +41,19 @@ class Checkout:
             (self.root / name).write_text(name)
         self.bin, self.calls = folder / "bin", folder / "calls"
         self.bin.mkdir()
-        self.environment = environment({"PYTHON": str(self.bin / "python"), "CALLS": str(self.calls)})
+        self.environment = environment(
+            {"PYTHON": str(self.bin / "python"), "UV": str(self.bin / "the uv"), "CALLS": str(self.calls)}
+        )
         self.python()
 
     def python(self, *, too_old: int = 0, no_venv: int = 0, broken: int = 0, slow: int = 0) -> None:
-        stand_in = PYTHON.format(too_old=too_old, no_venv=no_venv, broken=broken, slow=slow)
-        (self.bin / "python").write_text(stand_in)
-        (self.bin / "python").chmod(0o755)
+        stand_ins = {
+            "python": PYTHON.format(too_old=too_old, no_venv=no_venv),
+            "the uv": UV.format(broken=broken, slow=slow),
+        }
+        for name, stand_in in stand_ins.items():
+            (self.bin / name).write_text(stand_in)
+            (self.bin / name).chmod(0o755)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -61,7 +72,8 @@ class Checkout:
 
     def installs(self) -> int:
         """How often the locked dependencies were installed."""
-        return self.calls.read_text().count("--require-hashes") if self.calls.exists() else 0
+        calls = self.calls.read_text().splitlines() if self.calls.exists() else []
+        return sum(call.startswith("uv pip install") and "--require-hashes" in call for call in calls)
 
 
 @pytest.fixture
@@ -83,7 +95,7 @@ def test_it_installs_once_says_so_on_stderr_alone_and_runs_what_it_is_given(chec
     assert checkout.dev("demo", "--once") == (
         0,
         "",
-        "dev: installing what requirements-dev.lock says into .venv, with pip\n",
+        "dev: installing what requirements-dev.lock says into .venv\n",
     )
     assert checkout.calls.read_text().splitlines()[-1] == "-P -m service demo --once"
     assert checkout.dev("up") == (0, "", "")
