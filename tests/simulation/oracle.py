@@ -328,15 +328,12 @@ def _never_over_quota(truths: Truths, _: bool) -> Iterator[str]:
     second_rows = {one.row_id for one in orphans if one.reason == "second_row_of_a_mark"}
     changes: list[tuple[float, int, Intent]] = []
     ended = {one.purchase.row_id: one.at for one in truths.carrier.released}
-    owners = {one.upstream_row_id: one.intent_id for one in truths.world.numbers.values() if one.upstream_row_id}
-    rows = {intent_id: row_id for row_id, intent_id in owners.items()}
+    rows = {one.intent_id: one.upstream_row_id for one in truths.world.numbers.values() if one.upstream_row_id}
     for purchase in truths.ours():
         intent = truths.made_for.get(purchase.row_id)
         if intent is None:
             yield f"unexplained: {purchase.phone_number} was bought by us for no intent"
             continue
-        if (owner := owners.get(purchase.row_id)) is not None:
-            intent = truths.world.intents[owner]
         if intent.state == "refused" or purchase.row_id in second_rows:
             continue  # What Teli sold though it had refused, or the key sold anew after that, waits as an orphan.
         if rows.get(intent.id, purchase.row_id) != purchase.row_id:
