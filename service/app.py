@@ -25,6 +25,7 @@ from service.tenants import audit_endpoints as audit
 from service.tenants import endpoints as tenants
 from service.tenants import login_endpoints as login
 from service.tenants import policy_endpoints as policies
+from service.tenants import session_endpoints as sessions
 from service.tenants import stop_endpoints as stops
 from service.tenants.refusals import note_refusal
 from service.wiring import Services
@@ -82,6 +83,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         policies.router,
         stops.router,
         accounts.router,
+        sessions.router,
         audit.router,
         keys.router,
         quotas.own_router,

@@ -74,6 +74,7 @@ class Services:
     trusted_proxies: tuple[Network, ...]
     key_uses: KeyUses
     strangers: Strangers
+    sessions: Sessions
     people: People | None
     tokens: AccessTokens | None
     administration: Administration
@@ -135,6 +136,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     keyring = settings.keyring
     upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
     principals = Principals(database, secret, version)
+    sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
     window = timedelta(seconds=settings.settling_window)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
@@ -164,14 +166,15 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         key_uses=KeyUses(database),
         strangers=Strangers(kv, most=settings.failed_authentications, replicas=settings.replicas),
         principals=principals,
-        people=people(settings, database, secret, principals),
+        sessions=sessions,
+        people=people(settings, sessions, secret, principals),
         tokens=access_tokens(settings, principals),
         administration=Administration(database, secret, key_environment=settings.key_environment),
-        listings=Listings(database, cursors),
+        listings=Listings(database, cursors, roles=settings.oidc_roles, idle=settings.session_idle),
         policies=Policies(database, settling_window=settings.settling_window),
         synchronisation=Synchronisation(database, upstreams),
         stops=Stops(database),
-        accounts=Accounts(database, secret, keyring, cursors),
+        accounts=Accounts(database, secret, keyring, cursors, key_environment=settings.key_environment),
         gate=gate,
         quotas=QuotaAdministration(database, gate, price=settings.default_price.first),
         quota_view=QuotaView(database, cursors, price=settings.default_price.first),
@@ -216,7 +219,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     )
 
 
-def people(settings: Settings, database: Database, secret: Secret, principals: Principals) -> People | None:
+def people(settings: Settings, sessions: Sessions, secret: Secret, principals: Principals) -> People | None:
     """None where no provider is named: then people cannot log in."""
     if settings.oidc_issuer is None:
         return None
@@ -232,7 +235,6 @@ def people(settings: Settings, database: Database, secret: Secret, principals: P
         roles=settings.oidc_roles,
         public_url=settings.public_url,
     )
-    sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
     return People(sign_in, sessions, principals, secret)
 
 

@@ -1,12 +1,17 @@
-"""`numbergate organizations`, `users`, `tenants`, `keys` and `policies`: administration through the gateway."""
+"""`numbergate organizations`, `users`, `tenants`, `keys`, `policies`, `sessions` and `accounts`: administration through
+the gateway.
+"""
 
 import json as jsonlib
 import sys
 from collections.abc import Callable, Mapping
+from getpass import getpass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+import typer
 from rich.console import Console
 
 from service.cli.faults import failed
@@ -15,8 +20,9 @@ from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, fit, known, moment
 
 Item = dict[str, Any]
-Kind = Literal["organizations", "users", "tenants", "keys", "policies"]
+Kind = Literal["organizations", "users", "tenants", "keys", "policies", "sessions", "accounts"]
 FIRST = 100
+LONGEST_SECRET = 4096
 NOTHING: Mapping[str, str | None] = {}
 # To be copied.
 WHOLE = ("id", "tenant")
@@ -68,12 +74,35 @@ CELLS: Mapping[Kind, Callable[[Item], dict[str, str]]] = {
         "orphan reuse": _yes(one["orphan_reuse"]),
         "write-off": _after(one["write_off"]),
     },
+    "sessions": lambda one: {
+        "id": known(one["id"]),
+        "person": known(one["subject"]),
+        "roles": ", ".join(map(fit, one["roles"])) or "none",
+        "began": moment(one["began_at"]),
+        "last used": moment(one["last_used_at"]),
+        "ends": moment(one["expires_at"]),
+    },
+    "accounts": lambda one: {
+        "id": known(one["id"]),
+        "name": known(one["name"]),
+        "base URL": known(one["base_url"]),
+        "Teli tenant": known(one["teli_tenant_id"]),
+        "listed": moment(one["listed_at"]),
+        "in service": _yes(one["in_service"]),
+        "key ends in": known(one["key"] and one["key"]["hint"]),
+    },
 }
 # By what name a person gave a member of a request.
 OPTIONS = {
     "/name": "--name",
     "/email": "--email",
     "/organization_ids": "--organization",
+    "/user_ids": "--user",
+    "/networks": "--network",
+    "/account_id": "--account",
+    "/base_url": "--base-url",
+    "/teli_tenant_id": "--teli-tenant",
+    "/key": "--teli-key-file",
     "/scopes": "--scope",
     "/expires_at": "--expires-at",
     "/overlap_seconds": "--overlap",
@@ -128,17 +157,36 @@ def run_show(kind: Kind, of: str, *, url: str | None, key: str | None, json: boo
 
 
 def run_put(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
-    """Returns the exit code. What of the body is None is left out, and so stays as it is."""
+    """Returns the exit code. What the body leaves out stays as it is."""
     with remote(url, key) as gateway:
-        told = gateway.put(of, {name: one for name, one in body.items() if one is not None}, options=OPTIONS)
+        told = gateway.put(of, body, options=OPTIONS)
     return _tell(kind, told, json=json)
 
 
-def run_policy(tenant: str, changes: Item, *, url: str | None, key: str | None, json: bool) -> int:
-    """Returns the exit code. Here None is a value: the default."""
+def run_post(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
     with remote(url, key) as gateway:
-        told = gateway.put(path("policies", tenant), changes, options=OPTIONS)
-    return _tell("policies", told, json=json)
+        told = gateway.post(of, body, options=OPTIONS)
+    return _tell(kind, told, json=json)
+
+
+def read_secret(file: Path | None, option: str) -> str:
+    """The one line of a file, or of the standard input; at a terminal it is asked for and not shown.
+
+    An argument would stand in the shell's history and in the list of processes. Raises: BadParameter.
+    """
+    try:
+        if file is not None:
+            text = file.read_text()
+        elif sys.stdin.isatty():
+            text = getpass("Teli's key: ")
+        else:
+            text = sys.stdin.read(LONGEST_SECRET)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"cannot be read: {type(error).__name__}", param_hint=option) from None
+    if not text.strip():
+        raise typer.BadParameter("is empty", param_hint=option)
+    return text.strip()
 
 
 def run_sync(of: str, *, url: str | None, key: str | None, json: bool) -> int:
@@ -179,7 +227,7 @@ def _closing(gateway: Remote, tenant: str) -> str:
 def run_issue(of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
     """Returns the exit code. The new key stands alone on stdout, to be piped to where it is kept."""
     with remote(url, key) as gateway:
-        told = gateway.post(of, {name: one for name, one in body.items() if one is not None}, options=OPTIONS)
+        told = gateway.post(of, body, options=OPTIONS)
     if json:
         print(jsonlib.dumps(told))
         return 0
@@ -198,6 +246,14 @@ def run_revoke(key_id: str, *, url: str | None, key: str | None, yes: bool, json
                 return failed("nothing was revoked")
         gateway.delete(path("keys", key_id), options=OPTIONS)
     print(jsonlib.dumps({"id": key_id, "state": "revoked"}) if json else f"Key {key_id} is revoked.")
+    return 0
+
+
+def run_end(session_id: str, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        gateway.delete(path("sessions", session_id), options=OPTIONS)
+    print(jsonlib.dumps({"id": session_id, "state": "ended"}) if json else f"Session {session_id} is ended.")
     return 0
 
 

@@ -17,12 +17,14 @@ UserId = Annotated[str, typer.Argument(metavar="USER", help="Teli's unique_id.")
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="Its id.")]
 KeyId = Annotated[UUID, typer.Argument(metavar="KEY_ID", help="As `list` shows it; not the key itself.")]
 Name = Annotated[str | None, typer.Option(help="What people call it.")]
+Account = Annotated[UUID | None, typer.Option(help="Bought for through this upstream account, by its id.")]
 AnyOrNone = Literal["any", "none"]
 
 organizations = typer.Typer(no_args_is_help=True, help="Organisations, for which numbers are bought.")
 users = typer.Typer(no_args_is_help=True, help="Users of an organisation, who own its numbers.")
 tenants = typer.Typer(no_args_is_help=True, help="Tenants, who call the gateway, and what each may buy for.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
+sessions = typer.Typer(no_args_is_help=True, help="People who are logged in.")
 policies = typer.Typer(no_args_is_help=True, help="What each tenant may buy and link.")
 
 
@@ -31,6 +33,13 @@ def _fit(text: str, what: str) -> str:
     if not text or text in (".", ".."):
         raise typer.BadParameter("is no id", param_hint=what)
     return text
+
+
+def _named(**members: Any) -> dict[str, Any]:
+    """Those that somebody named; the rest stays as it is."""
+    return {
+        name: str(value) if isinstance(value, UUID) else value for name, value in members.items() if value is not None
+    }
 
 
 @organizations.command("list")
@@ -44,13 +53,22 @@ def list_organizations(everything: Everything = False, json: Json = False, url: 
 
 @organizations.command("put")
 def put_organization(
-    organization: OrganizationId, name: Name = None, json: Json = False, url: Url = None, key: Key = None
+    organization: OrganizationId,
+    name: Name = None,
+    account: Account = None,
+    no_account: Annotated[bool, typer.Option("--no-account", help="Through that of the tenant that buys.")] = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
-    """File an organisation, or rename it."""
+    """File an organisation, or change it; what is not named stays as it is."""
+    if account and no_account:
+        raise typer.BadParameter("goes without --account", param_hint="--no-account")
     from service.cli.administration import path, run_put
 
     of = path("organizations", _fit(organization, "ORGANIZATION"))
-    raise SystemExit(run_put("organizations", of, {"name": name}, url=url, key=key, json=json))
+    changes = _named(name=name, account_id=account) | ({"account_id": None} if no_account else {})
+    raise SystemExit(run_put("organizations", of, changes, url=url, key=key, json=json))
 
 
 @organizations.command("sync")
@@ -94,7 +112,7 @@ def put_user(
     from service.cli.administration import path, run_put
 
     of = path("organizations", _fit(organization, "ORGANIZATION"), "users", _fit(user, "USER"))
-    body = {"name": name, "email": email, "exclusive": exclusive}
+    body = _named(name=name, email=email, exclusive=exclusive)
     raise SystemExit(run_put("users", of, body, url=url, key=key, json=json))
 
 
@@ -132,15 +150,17 @@ def put_tenant(
         list[str] | None, typer.Option(help="It may buy for this one; once for each, and for no other from then on.")
     ] = None,
     no_organization: Annotated[bool, typer.Option("--no-organization", help="It may buy for none any more.")] = False,
+    account: Account = None,
     json: Json = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Make a tenant, or change it; what is not named stays as it is."""
+    """Make a tenant, which needs a name, or change it; what is not named stays as it is."""
     if organization and no_organization:
         raise typer.BadParameter("goes without --organization", param_hint="--no-organization")
     granted = [] if no_organization else organization or None
-    _put_tenant(tenant, {"name": name, "organization_ids": granted}, json=json, url=url, key=key)
+    changes = _named(name=name, organization_ids=granted, account_id=account)
+    _put_tenant(tenant, changes, json=json, url=url, key=key)
 
 
 @tenants.command("suspend")
@@ -194,6 +214,13 @@ def create_key(
     name: Annotated[str, typer.Option(help="Where it will be used.")],
     scope: Annotated[list[str], typer.Option(help="What it may do, as numbers:create; once for each.")],
     expires_at: Annotated[str | None, typer.Option(help="As 2030-01-01T00:00:00Z; never where it is not said.")] = None,
+    organization: Annotated[
+        list[str] | None, typer.Option(help="Limited to this one, of those granted; once for each.")
+    ] = None,
+    user: Annotated[list[str] | None, typer.Option(help="Limited to this user; once for each.")] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="Used from here alone, as 203.0.113.0/24; once for each.")
+    ] = None,
     json: Json = False,
     url: Url = None,
     key: Key = None,
@@ -202,7 +229,10 @@ def create_key(
     from service.cli.administration import path, run_issue
 
     of = path("tenants", _fit(tenant, "TENANT"), "keys")
-    body = {"name": name, "scopes": scope, "expires_at": expires_at}
+    body = _named(
+        name=name, scopes=scope, expires_at=expires_at,
+        organization_ids=organization, user_ids=user, networks=network,
+    )  # fmt: skip
     raise SystemExit(run_issue(of, body, url=url, key=key, json=json))
 
 
@@ -220,7 +250,7 @@ def rotate_key(
     from service.cli.administration import path, run_issue
 
     of = path("keys", str(key_id), "rotate")
-    raise SystemExit(run_issue(of, {"overlap_seconds": overlap}, url=url, key=key, json=json))
+    raise SystemExit(run_issue(of, _named(overlap_seconds=overlap), url=url, key=key, json=json))
 
 
 @keys.command("revoke")
@@ -229,6 +259,27 @@ def revoke_key(key_id: KeyId, yes: Yes = False, json: Json = False, url: Url = N
     from service.cli.administration import run_revoke
 
     raise SystemExit(run_revoke(str(key_id), url=url, key=key, yes=yes, json=json))
+
+
+@sessions.command("list")
+def list_sessions(everything: Everything = False, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Who is logged in, newest first."""
+    from service.cli.administration import path, run_list
+
+    raise SystemExit(run_list("sessions", path("sessions"), url=url, key=key, everything=everything, json=json))
+
+
+@sessions.command("end")
+def end_session(
+    session: Annotated[UUID, typer.Argument(metavar="SESSION_ID", help="As `list` shows it.")],
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Log a person out, everywhere within a second; they may log in again."""
+    from service.cli.administration import run_end
+
+    raise SystemExit(run_end(str(session), url=url, key=key, json=json))
 
 
 @policies.command("list")
@@ -284,13 +335,13 @@ def put_policy(
             changes[f"{name.replace('-', '_')}s_allowed"] = ones or (None if every == "any" else [])
     if write_off is not None:
         changes["write_off"] = _write_off(write_off)
-    flags = {"idempotency_required": idempotency_required, "orphan_reuse": orphan_reuse}
-    changes |= {member: value for member, value in flags.items() if value is not None}
+    changes |= _named(idempotency_required=idempotency_required, orphan_reuse=orphan_reuse)
     if not changes:
         raise typer.BadParameter("say what is to change; --help names it")
-    from service.cli.administration import run_policy
+    from service.cli.administration import path, run_put
 
-    raise SystemExit(run_policy(_fit(tenant, "TENANT"), changes, url=url, key=key, json=json))
+    of = path("policies", _fit(tenant, "TENANT"))
+    raise SystemExit(run_put("policies", of, changes, url=url, key=key, json=json))
 
 
 def _write_off(text: str) -> float | str | None:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from service.cli.accounts import accounts
 from service.cli.audit import audit
-from service.cli.callers import keys, organizations, policies, tenants, users
+from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 
 BEGAN = time.perf_counter()
@@ -27,7 +28,7 @@ cli.add_typer(users, name="users")
 cli.add_typer(tenants, name="tenants")
 cli.add_typer(keys, name="keys")
 cli.add_typer(policies, name="policies")
-accounts = typer.Typer(no_args_is_help=True, help="Upstream accounts.")
+cli.add_typer(sessions, name="sessions")
 cli.add_typer(accounts, name="accounts")
 cli.add_typer(doubts, name="doubts")
 cli.add_typer(orphans, name="orphans")
@@ -227,17 +228,6 @@ def create_finance(name: Owner, network: Networks = None) -> None:
     from service.cli.processes import run_create_key
 
     raise SystemExit(run_create_key("finance", name, _networks(network)))
-
-
-@accounts.command("reencrypt")
-def reencrypt(json: Json = False) -> None:
-    """Encrypt the keys of all accounts under the first key of NUMBERGATE_ACCOUNT_KEYS, in the database of DATABASE_URL.
-
-    May be stopped, run again, and run beside traffic.
-    """
-    from service.cli.processes import run_reencrypt
-
-    raise SystemExit(run_reencrypt(json=json))
 
 
 def run() -> None:

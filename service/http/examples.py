@@ -304,6 +304,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "id": OPERATION_ID, "key": "ngk_live_…", "name": "production", "scopes": ["numbers:read"], "expires_at": None,
         "organization_ids": [ORGANIZATION], "user_ids": None, "networks": ["203.0.113.0/24"],
     },
+    "SessionPage": {
+        "items": [
+            {
+                "id": OPERATION_ID, "subject": "person:https://login.example.com/|ada", "roles": ["admin"],
+                "began_at": MOMENT, "last_used_at": MOMENT, "expires_at": LATER,
+            }
+        ],
+        "next_cursor": None,
+        "total": ONE,
+    },
     "KeyPage": {"items": [LISTED_KEY], "next_cursor": None, "total": ONE},
     "QuotaPut": {"numbers_held": 120},
     "QuotaOut": {
@@ -371,6 +381,7 @@ PARAMETERS: dict[str, str] = {
     "user_id": USER,
     "tenant_id": "dialler",
     "key_id": OPERATION_ID,
+    "session_id": OPERATION_ID,
     "item_id": OPERATION_ID,
     "name": "numbers_held",
 }

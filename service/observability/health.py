@@ -1,18 +1,35 @@
-"""`/healthz`: the process lives. `/readyz`: it can do its work; Redis away is degraded, not unready."""
+"""`/healthz`: the process lives. `/readyz`: it can do its work; Redis away is degraded, not unready.
 
+Anybody may ask, so what Postgres and Redis said is told for a second to all who do.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.http.openapi import problems
+from service.kit.clock import monotonic
 
 router = APIRouter(tags=["health"])
+# Seconds.
+FRESH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What the dependencies said, good `until` then, by a monotonic clock. `purchases`: None without Postgres."""
+
+    redis: bool
+    purchases: str | None
+    until: float
+
+
+@dataclass(slots=True)
 class Health:
     """How to ask each dependency; each raises when it is not well. `draining` says whether this process is stopping,
     `accounts` whether the keys of some upstream accounts cannot be opened here.
@@ -23,6 +40,25 @@ class Health:
     purchases: Callable[[], Awaitable[str]]
     draining: Callable[[], bool]
     accounts: Callable[[], bool]
+    _found: Found | None = field(default=None, init=False)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def found(self) -> Found:
+        """As of a second ago at most; whoever comes while the dependencies are being asked waits for that answer."""
+        async with self._asking:
+            if self._found is None or monotonic() >= self._found.until:
+                self._found = await self._ask()
+            return self._found
+
+    async def _ask(self) -> Found:
+        redis, purchases = False, None
+        with suppress(Exception):
+            await self.database()
+            purchases = await self.purchases()
+        with suppress(Exception):
+            await self.redis()
+            redis = True
+        return Found(redis, purchases, monotonic() + FRESH)
 
 
 class Alive(BaseModel):
@@ -50,25 +86,15 @@ async def healthz() -> Alive:
 
 @router.get("/readyz", responses=problems() | {503: {"model": Ready, "description": "Do not send requests here."}})
 async def readyz(request: Request, response: Response) -> Ready:
-    """Whether this process can do its work."""
+    """Whether this process can do its work, as of a second ago at most."""
     health: Health = request.app.state.services.health
-    database, redis, purchases = True, True, "unknown"
-    try:
-        await health.database()
-        purchases = await health.purchases()
-    except Exception:
-        database = False
-    try:
-        await health.redis()
-    except Exception:
-        redis = False
-    draining = health.draining()
-    ready, partly = database and not draining, health.accounts()
+    found, draining, partly = await health.found(), health.draining(), health.accounts()
+    ready = found.purchases is not None and not draining
     response.status_code = 200 if ready else 503
     return Ready(
-        status="unready" if not ready else "ready" if redis and not partly else "degraded",
-        database="ok" if database else "away",
-        redis="ok" if redis else "away",
-        purchases="draining" if draining else purchases,
+        status="unready" if not ready else "ready" if found.redis and not partly else "degraded",
+        database="away" if found.purchases is None else "ok",
+        redis="ok" if found.redis else "away",
+        purchases="draining" if draining else found.purchases or "unknown",
         accounts="partly_out_of_service" if partly else "ok",
     )

@@ -13,7 +13,7 @@ from service.http.routes import OwnRoute
 from service.kit.errors import NotFound
 from service.quotas.administration import QuotaAdministration, Scope, of_tenant
 from service.quotas.view import QuotaView
-from service.tenants.auth import CREDENTIALS, Admin, NumbersRead
+from service.tenants.auth import CREDENTIALS, AdminReads, NumbersRead
 from service.tenants.endpoints import AUTH, AuthorDep, OrganizationPath, TenantPath, UserPath
 
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
@@ -176,7 +176,7 @@ async def _put(quotas: QuotaAdministration, of: Scope, author: AuthorDep, body: 
 
 
 @router.get("/tenants/{tenant_id}/quotas", responses=problems(NotFound, *AUTH))
-async def get_quotas(tenant_id: TenantPath, caller: Admin, quotas: QuotasDep) -> QuotaOut:
+async def get_quotas(tenant_id: TenantPath, _: AdminReads, quotas: QuotasDep) -> QuotaOut:
     """A tenant's limits and their use."""
     return await _told(quotas, of_tenant(tenant_id))
 
@@ -188,7 +188,7 @@ async def put_quotas(tenant_id: TenantPath, author: AuthorDep, body: QuotaPut, q
 
 
 @router.get("/organizations/{organization_id}/quotas", responses=problems(NotFound, *AUTH))
-async def get_organization_quotas(organization_id: OrganizationPath, caller: Admin, quotas: QuotasDep) -> QuotaOut:
+async def get_organization_quotas(organization_id: OrganizationPath, _: AdminReads, quotas: QuotasDep) -> QuotaOut:
     """The limits of an organisation, over all tenants that buy for it, and their use."""
     return await _told(quotas, Scope("organization", organization_id=organization_id))
 
@@ -203,7 +203,7 @@ async def put_organization_quotas(
 
 @router.get("/organizations/{organization_id}/users/{user_id}/quotas", responses=problems(NotFound, *AUTH))
 async def get_user_quotas(
-    organization_id: OrganizationPath, user_id: UserPath, caller: Admin, quotas: QuotasDep
+    organization_id: OrganizationPath, user_id: UserPath, _: AdminReads, quotas: QuotasDep
 ) -> QuotaOut:
     """The limits of a user, over all tenants that buy for it, and their use."""
     return await _told(quotas, Scope("user", organization_id=organization_id, user_id=user_id))
@@ -218,7 +218,7 @@ async def put_user_quotas(
 
 
 @router.get("/deployment/quotas", responses=problems(*AUTH))
-async def get_deployment_quotas(caller: Admin, quotas: QuotasDep) -> QuotaOut:
+async def get_deployment_quotas(_: AdminReads, quotas: QuotasDep) -> QuotaOut:
     """The limits of the whole deployment and their use."""
     return await _told(quotas, Scope("deployment"))
 

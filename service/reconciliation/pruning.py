@@ -1,4 +1,4 @@
-"""What is kept for a while and no longer: what doubts were decided on, listings, idempotency keys, sessions."""
+"""What is kept for a while and no longer: what doubts were decided on, listings, idempotency keys, sessions, logins."""
 
 from sqlalchemy import CursorResult, text
 
@@ -51,6 +51,13 @@ SESSIONS = """
       SELECT id FROM sessions WHERE expires_at < clock_timestamp() - interval '30 days' ORDER BY expires_at LIMIT :batch
     )
 """
+# A day beyond what they say themselves, whatever the clock of the process was that wrote it.
+LOGINS = """
+    DELETE FROM answered_logins WHERE hash IN (
+      SELECT hash FROM answered_logins WHERE expires_at < clock_timestamp() - interval '1 day'
+      ORDER BY expires_at LIMIT :batch
+    )
+"""
 
 
 class Pruning:
@@ -59,7 +66,7 @@ class Pruning:
 
     async def run(self) -> None:
         """Delete what is older, a batch to a transaction, so that nobody waits for long."""
-        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS, SESSIONS):
+        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS, SESSIONS, LOGINS):
             while await self._delete(statement) == BATCH:
                 continue
 

@@ -20,7 +20,7 @@ from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.pagination import Cursors, total
 from service.kit.sealing import CannotOpen, Keyring, Sealed
 from service.kit.types import new_id
-from service.kit.urls import origin
+from service.kit.urls import origin, scheme_and_host
 from service.tenants.administration import Author
 from service.tenants.models import Account, AccountKey
 from service.tenants.upstreams import DEFAULT, place_of
@@ -72,7 +72,10 @@ class Reencrypted:
 
 
 class Accounts:
-    def __init__(self, database: Database, secret: Secret, keyring: Keyring, cursors: Cursors) -> None:
+    def __init__(
+        self, database: Database, secret: Secret, keyring: Keyring, cursors: Cursors, *, key_environment: str
+    ) -> None:
+        self._key_environment = key_environment
         self._database = database
         self._secret = secret
         self._keyring = keyring
@@ -105,9 +108,10 @@ class Accounts:
     ) -> dict[str, Any]:
         """A further account. Nothing is bought through it before the worker has listed what it holds.
 
-        Raises: IdempotencyKeyReused; StateConflict for a name, or a tenant of Teli, that another account has, and where
-            there is nothing to encrypt a key with.
+        Raises: InvalidRequest for a URL on loopback beside live keys; IdempotencyKeyReused; StateConflict for a name,
+            or a tenant of Teli, that another account has, and where there is nothing to encrypt a key with.
         """
+        self._check_url(base_url)
         # Fingerprints are shown to operators. One of a body with a key in it must not let a key be tried out.
         keyed = self._secret.keyed_hash("account", author.once.fingerprint)
         once = replace(author.once, fingerprint=keyed)
@@ -131,9 +135,10 @@ class Accounts:
     async def put(self, author: Author, account_id: UUID, changes: dict[str, Any]) -> dict[str, Any]:
         """Change `name`, `base_url`, `teli_tenant_id` or `key`; what is absent stays as it is.
 
-        Raises: NotFound; InvalidRequest for another URL without a key; StateConflict as `create`, and for the
-            deployment's own account.
+        Raises: NotFound; InvalidRequest for another URL without a key, and as `create`; StateConflict as `create`, and
+            for the deployment's own account.
         """
+        self._check_url(changes.get("base_url"))
         async with self._database.acting(duty="admin") as session:
             await bump(session)
             account, held = await self._stored(session, account_id)
@@ -157,6 +162,13 @@ class Accounts:
             told = await self._of(session, account_id)
         log.info("account changed", account=told["name"], actor=author.actor, key_replaced=key is not None)
         return told
+
+    def _check_url(self, base_url: str | None) -> None:
+        """Raises: InvalidRequest where whoever listens on this machine would sell numbers to live keys."""
+        if self._key_environment == "live" and base_url is not None and scheme_and_host(base_url)[0] != "https":
+            raise InvalidRequest(
+                Fault("/base_url", "must be https where NUMBERGATE_KEY_ENVIRONMENT is live, on loopback too")
+            )
 
     async def _stored(self, session: AsyncSession, account_id: UUID) -> tuple[Account, AccountKey]:
         """Raises: NotFound; StateConflict for the deployment's own."""

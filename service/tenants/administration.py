@@ -176,8 +176,9 @@ class Administration:
         """Create or change a tenant and, where given, exactly the organisations it may buy for, and the account that it
         buys through from now on. What it holds stays with the account that bought it.
 
-        Raises: InvalidRequest for an unknown organisation or account, or before there is any account; StateConflict for
-            a tenant that was closed.
+        Raises: NotFound where there is no such tenant and no name for a new one: the id was mistyped; InvalidRequest
+            for an unknown organisation or account, or before there is any account; StateConflict for a tenant that was
+            closed.
         """
         async with self._database.acting(duty="admin") as session:
             # Locked, for what closes it meanwhile closes it for good.
@@ -189,7 +190,9 @@ class Administration:
                 await known_account(session, account_id)
             was = _seen(tenant, held) if tenant else None
             if tenant is None:
-                tenant = await self._make_tenant(session, tenant_id, name or tenant_id)
+                if name is None:
+                    raise NotFound("There is no such tenant; to make one, give it a name.")
+                tenant = await self._make_tenant(session, tenant_id, name)
             elif tenant.state == "closed" and state != "closed":
                 raise StateConflict("This tenant was closed, and stays so. Put another one.", state="closed")
             tenant.name = name or tenant.name

@@ -1,7 +1,7 @@
 """Authentication at the edge: a header or a session becomes a principal; a scope becomes a type in a signature."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import structlog
 from fastapi import Depends, Request, Security
@@ -13,7 +13,7 @@ from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.networks import Address
 from service.tenants.jwt import looks_like_token
 from service.tenants.keys import MissingKey, Unauthenticated
-from service.tenants.people import People
+from service.tenants.people import NoRole, People
 from service.tenants.principals import NetworkNotAllowed, Principal, Principals
 from service.tenants.same_site import check_same_site
 from service.tenants.tokens import AccessTokens
@@ -24,20 +24,32 @@ api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="A
 bearer = HTTPBearer(auto_error=False, scheme_name="Bearer")
 
 
+Found = TypeVar("Found")
+
+
 class Failures(Protocol):
     """Counts them."""
+
+    async def check(self, address: Address | None) -> None:
+        """Raises: RateLimited where there were too many from this address."""
 
     async def refusal(self, address: Address | None, error: ServiceError) -> ServiceError:
         """What a request is answered whose credential was refused with `error`."""
 
 
 def key_of(request: Request) -> str | None:
-    """The key of a request, from either header. Raises: InvalidRequest where one comes twice, or the two differ."""
+    """The key of a request, from either header.
+
+    Raises: InvalidRequest where one comes twice, where the two differ, and for a credential of another scheme beside a
+        key or a session.
+    """
     plain, authorization = (_only(request, name) for name in ("x-api-key", "authorization"))
     scheme, _, token = (authorization or "").partition(" ")
     borne = token.strip() if scheme.lower() == "bearer" else None
     if plain and borne and plain != borne:
         raise InvalidRequest(Fault("Authorization", "differs from X-API-Key; send one credential"))
+    if authorization and borne is None and (plain or session_of(request)):
+        raise InvalidRequest(Fault("Authorization", "is a second credential, of another scheme; send one"))
     return plain or borne or None
 
 
@@ -94,11 +106,20 @@ async def _who(request: Request) -> Principal:
         found = _bearer(request, key, address)
     else:
         raise MissingKey
+    return await counting_failures(request, found)
+
+
+async def counting_failures(request: Request, attempt: Awaitable[Found]) -> Found:
+    """What an attempt to tell who asks comes to. One that fails counts against the address that it comes from."""
     try:
-        return await found
-    except (Unauthenticated, NetworkNotAllowed) as error:
-        failures: Failures = request.app.state.services.strangers
-        raise await failures.refusal(address, error) from None
+        return await attempt
+    except (Unauthenticated, NetworkNotAllowed, NoRole) as error:
+        raise await failures_of(request).refusal(address_of(request), error) from None
+
+
+def failures_of(request: Request) -> Failures:
+    found: Failures = request.app.state.services.strangers
+    return found
 
 
 async def _bearer(request: Request, key: str, address: Address | None) -> Principal:
@@ -143,5 +164,6 @@ AdminReads = Annotated[Principal, Depends(holding("admin:read"))]
 Admin = Annotated[Principal, Depends(holding("admin:write"))]
 Operator = Annotated[Principal, Depends(holding("operator:read"))]
 KeysRead = Annotated[Principal, Depends(holding("operator:read", "admin:read"))]
+StopsRead = Annotated[Principal, Depends(holding("admin:read", "operator:read", "operator:write", "admin:write"))]
 MayStop = Annotated[Principal, Depends(holding("operator:write", "admin:write"))]
 OperatorDecides = Annotated[Principal, Depends(holding("operator:write"))]

@@ -151,11 +151,13 @@ async def get_tenant(tenant_id: TenantPath, _: AdminReads, listings: ListingsDep
     return TenantOut(**await listings.tenant(tenant_id))
 
 
-@router.put("/tenants/{tenant_id}", responses=problems(StateConflict, *AUTH))
+@router.put("/tenants/{tenant_id}", responses=problems(NotFound, StateConflict, *AUTH))
 async def put_tenant(
     tenant_id: TenantPath, author: AuthorDep, body: TenantPut, administration: AdministrationDep
 ) -> TenantOut:
     """Create or change a tenant; `organization_ids`, where given, become exactly those it may buy for.
+
+    A new one needs a `name`: without, an id that is not there is 404.
 
     Its numbers stay where they are, whatever its `state`, and with the account that bought them, whatever `account_id`
     it buys through from now on.

@@ -1,5 +1,7 @@
-"""Lists of what is administered: organisations, users, tenants and keys."""
+"""Lists of what is administered: organisations, users, tenants, keys and sessions."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,8 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from service.db import Database
 from service.kit.errors import NotFound
 from service.kit.pagination import COUNTED, Cursors, total
-from service.tenants.models import ApiKey, Grant, Organization, Tenant, User
+from service.tenants.models import ApiKey, Grant, LoginSession, Organization, Tenant, User
 from service.tenants.policies import RULES, as_told
+from service.tenants.roles import Role
+from service.tenants.sessions import person
 
 KeyKind = Literal["service", "admin", "finance", "operator"]
 KeyState = Literal["good", "expired", "revoked"]
@@ -38,14 +42,21 @@ KEYS = select(
     ApiKey.created_at, ApiKey.expires_at, ApiKey.revoked_at, ApiKey.rotated_to,
     ApiKey.organization_ids, ApiKey.user_ids, ApiKey.networks, ApiKey.last_used_at, ApiKey.last_used_from,
 )  # fmt: skip
+SESSIONS = select(
+    LoginSession.id, LoginSession.issuer, LoginSession.subject, LoginSession.groups,
+    LoginSession.created_at.label("began_at"), LoginSession.seen_at.label("last_used_at"), LoginSession.expires_at,
+).where(LoginSession.ended_at.is_(None), LoginSession.expires_at > func.clock_timestamp())  # fmt: skip
 
 
 class Listings:
     """Each page continues where its cursor says; one of another list, or of other filters, is an InvalidRequest."""
 
-    def __init__(self, database: Database, cursors: Cursors) -> None:
+    def __init__(self, database: Database, cursors: Cursors, *, roles: Mapping[str, Role], idle: float) -> None:
+        """`roles` of people's groups; `idle`: the seconds that their sessions last without a request."""
         self._database = database
         self._cursors = cursors
+        self._roles = roles
+        self._idle = timedelta(seconds=idle)
 
     async def organizations(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
         return await self._page({"list": "organizations"}, ORGANIZATIONS, Organization.id, limit, cursor)
@@ -78,6 +89,17 @@ class Listings:
         asked = ((ApiKey.tenant_id, tenant_id), (ApiKey.kind, kind), (STATE, state))
         keys = KEYS.where(*(column == value for column, value in asked if value is not None))
         return await self._page(query, keys, ApiKey.id, limit, cursor, newest_first=True)
+
+    async def sessions(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Those in force, newest first."""
+        used = SESSIONS.where(LoginSession.seen_at > func.clock_timestamp() - self._idle)
+        page = await self._page({"list": "sessions"}, used, LoginSession.id, limit, cursor, newest_first=True)
+        return page | {"items": [self._told(one) for one in page["items"]]}
+
+    def _told(self, session: dict[str, Any]) -> dict[str, Any]:
+        roles = {self._roles[group].name for group in session.pop("groups") if group in self._roles}
+        who = person(session.pop("issuer"), session.pop("subject"))
+        return {**session, "subject": who, "roles": sorted(roles)}
 
     async def _page(
         self,

@@ -11,7 +11,7 @@ from service.http.context import request_id_of
 from service.http.openapi import problems
 from service.http.routes import OwnRoute, PublicRoute
 from service.kit.errors import NotFound, ServiceError
-from service.tenants.auth import CREDENTIALS, authenticate, session_of
+from service.tenants.auth import CREDENTIALS, address_of, authenticate, counting_failures, failures_of, session_of
 from service.tenants.identity_provider import IdentityProviderUnavailable
 from service.tenants.keys import ExpiredKey, InvalidKey, MissingKey, RevokedKey
 from service.tenants.people import PATIENCE, People
@@ -87,9 +87,13 @@ async def login(
 @router.get("/callback")
 async def callback(request: Request, people: PeopleDep) -> Response:
     """Back from the identity provider: a session begins."""
+    await failures_of(request).check(address_of(request))
     try:
-        session, return_to = await people.finish(
-            request.cookies.get(people.login_cookie), request.query_params, request_id=request_id_of(request.scope)
+        session, return_to = await counting_failures(
+            request,
+            people.finish(
+                request.cookies.get(people.login_cookie), request.query_params, request_id=request_id_of(request.scope)
+            ),
         )
     except ServiceError as refusal:
         spent = Response()

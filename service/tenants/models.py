@@ -162,3 +162,14 @@ class LoginSession(Base):
     seen_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     expires_at: Mapped[datetime] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AnsweredLogin(Base):
+    """A login whose answer came: another for it is refused. `hash` is keyed, over the `state` that it went out with;
+    `expires_at` is when it would have ended unanswered.
+    """
+
+    __tablename__ = "answered_logins"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,7 +1,7 @@
 """People log in by OpenID Connect: authorization code with PKCE, and then a session of ours.
 
 What must come back unchanged while the person is away at the provider (state, nonce, verifier) travels sealed in a
-cookie of ten minutes, so that a callback belongs to the browser that asked for it.
+cookie of ten minutes, so that a callback belongs to the browser that asked for it. Each is answered once.
 """
 
 import secrets
@@ -33,10 +33,10 @@ from service.tenants.identity_provider import (
 )
 from service.tenants.jwt import TokenRefused, peek, verified_id_token
 from service.tenants.keys import ExpiredKey, Unauthenticated
-from service.tenants.principals import Principal, Principals
+from service.tenants.principals import Principal, Principals, Refusal
 from service.tenants.roles import EVERYWHERE, Role
 from service.tenants.sessions import FORM as FORM_OF_SESSION
-from service.tenants.sessions import Sessions
+from service.tenants.sessions import Sessions, person
 
 # Seconds that a person may take at the provider.
 PATIENCE = 600
@@ -122,19 +122,21 @@ class People:
         """
         try:
             pending = self._pending(sealed, answer)
+            if not await self._sessions.answered(pending["state"], until=pending["until"]):
+                raise LoginFailed("This login was answered before.")
             claims = await self._vouched(pending, answer)
-            person = f"{self._sign_in.issuer}|{claims['sub']}"
+            who = person(self._sign_in.issuer, claims["sub"])
             said = claims.get(self._sign_in.groups_claim)
             named = [said] if isinstance(said, str) else said if isinstance(said, list) else []
             groups = sorted({one for one in named if isinstance(one, str) and one in self._sign_in.roles})
             if not groups:
-                log.warning("login refused", subject=person, reason="none of the groups has a role")
+                log.warning("login refused", person=who, reason="none of the groups has a role")
                 raise NoRole
         except ServiceError as refusal:
             LOGINS.labels(refusal.code).inc()
             raise
         value = await self._sessions.begin(
-            self._sign_in.issuer, claims["sub"], groups, actor=f"person:{person}", request_id=request_id
+            self._sign_in.issuer, claims["sub"], groups, actor=who, request_id=request_id
         )
         LOGINS.labels("completed").inc()
         return value, pending["return_to"]
@@ -159,14 +161,14 @@ class People:
     def _name(self, session: str) -> bytes:
         return b"session " + self._sessions.hash_of(session)
 
-    async def _look_up(self, session: str) -> Principal:
+    async def _look_up(self, session: str) -> Principal | Refusal:
         vouched = await self._sessions.seen(session)
         if vouched is None or vouched.issuer != self._sign_in.issuer:
-            raise _ended()
+            return _ended
         # By the roles as they are now, whatever they were when the session began.
         roles = [self._sign_in.roles[group] for group in vouched.groups if group in self._sign_in.roles]
         if not roles:
-            raise _ended()
+            return _ended
         scopes, sees = powers(roles)
         return Principal(
             key_id=None,

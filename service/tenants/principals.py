@@ -5,22 +5,23 @@ closing a tenant moves that row, and every replica looks at it twice a second. A
 second trusts its cache no more.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import ceil
-from typing import Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from service.db import UNBOUND, Bounds, Caller, Database
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
-from service.kit.errors import ServiceError
+from service.kit.errors import ServiceError, StorageUnavailable
 from service.kit.networks import Address, Network, read_network, within
 from service.kit.types import OrganizationId, TenantId
 from service.tenants.keys import ExpiredKey, InvalidKey, RevokedKey, Unauthenticated, check_form, key_hash
@@ -31,6 +32,10 @@ Kind = Literal["service", "admin", "finance", "operator", "person"]
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
 REFUSED_SIZE = 1_000
+# Of the pool's connections, those that look-ups of credentials take that were not good a moment ago.
+STRANGERS_AT_ONCE = 4
+# Seconds that a stranger waits for its turn, as whoever waits for a connection.
+TURN_WITHIN = 5.0
 WHO = text(
     "SELECT * FROM principal_for(:wanted) LEFT JOIN rate_for(:wanted) ON true LEFT JOIN limits_for(:wanted) ON true"
     " LEFT JOIN policy_for(:wanted) ON true LEFT JOIN teli_tenants_for(:wanted) ON true"
@@ -177,8 +182,10 @@ class Principal:
 
 
 Refusal = Callable[[], Unauthenticated]
+LookUp = Callable[[], Awaitable[Principal | Refusal]]
 Found = TypeVar("Found")
 NO_SUCH_KEY: Refusal = partial(InvalidKey, "There is no such key.")
+NO_SUCH_TENANT: Refusal = partial(InvalidKey, "This token names no tenant that there is.")
 
 
 class _JustFound(Generic[Found]):
@@ -194,6 +201,10 @@ class _JustFound(Generic[Found]):
         if kept and time.monotonic() < kept[0] and self._version.fresh and self._version.revision == kept[1]:
             return kept[2]
         return None
+
+    def knew(self, wanted: bytes) -> bool:
+        """Whether something is kept, though it may hold no more."""
+        return wanted in self._found
 
     def keep(self, wanted: bytes, revision: int, found: Found) -> None:
         """`revision`: as it was known before Postgres was asked."""
@@ -213,6 +224,7 @@ class Principals:
         self._known: _JustFound[Principal] = _JustFound(version, size=CACHE_SIZE)
         # Apart, and few: who sends a new key each time drives out none that is good.
         self._refused: _JustFound[Refusal] = _JustFound(version, size=REFUSED_SIZE)
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
 
     async def of(self, key: str) -> Principal:
         """Who holds this key.
@@ -221,16 +233,7 @@ class Principals:
         """
         check_form(key)
         wanted = key_hash(self._secret, key)
-        found = self._known.of(wanted) or self._refused.of(wanted)
-        if found is None:
-            revision = self._version.revision
-            found = await self._look_up(wanted)
-            if isinstance(found, Principal):
-                self._known.keep(wanted, revision, found)
-            else:
-                self._refused.keep(wanted, revision, found)
-        if not isinstance(found, Principal):
-            raise found()
+        found = await self.remembered(wanted, lambda: self._look_up(wanted))
         if found.expires_at is not None and found.expires_at <= utc_now():
             raise ExpiredKey
         return found
@@ -242,14 +245,37 @@ class Principals:
         """
         return await self.remembered(b"tenant " + tenant_id.encode(), lambda: self._look_up_tenant(tenant_id))
 
-    async def remembered(self, name: bytes, look_up: Callable[[], Awaitable[Principal]]) -> Principal:
-        """What `look_up` answered a moment ago under this name, unless the version row has moved since."""
-        found = self._known.of(name)
+    async def remembered(self, name: bytes, look_up: LookUp) -> Principal:
+        """What `look_up` answered a moment ago under this name, unless the version row has moved since.
+
+        Raises: what it answered in place of a principal; StorageUnavailable.
+        """
+        found = self._known.of(name) or self._refused.of(name)
         if found is None:
             revision = self._version.revision
-            found = await look_up()
-            self._known.keep(name, revision, found)
+            found = await self._in_turn(name, look_up)
+            if isinstance(found, Principal):
+                self._known.keep(name, revision, found)
+            else:
+                self._known.forget(name)
+                self._refused.keep(name, revision, found)
+        if not isinstance(found, Principal):
+            raise found()
         return found
+
+    async def _in_turn(self, name: bytes, look_up: LookUp) -> Principal | Refusal:
+        """Whoever was good a moment ago waits for no stranger; of strangers a few at a time ask Postgres."""
+        if self._known.knew(name):
+            return await look_up()
+        try:
+            async with asyncio.timeout(TURN_WITHIN):
+                await self._strangers.acquire()
+        except TimeoutError:
+            raise StorageUnavailable from None
+        try:
+            return self._known.of(name) or self._refused.of(name) or await look_up()
+        finally:
+            self._strangers.release()
 
     def forget(self, name: bytes) -> None:
         """What was remembered under this name; elsewhere it is by the version row."""
@@ -264,47 +290,45 @@ class Principals:
             return RevokedKey
         bounds = Bounds(_tuple(found.only_organizations), _tuple(found.only_users))
         granted = [one for one in found.organization_ids if bounds.may_be_of(one)]
-        return Principal(
+        return replace(
+            _of_tenant(found),
             key_id=found.key_id,
             kind=found.kind,
-            tenant_id=found.tenant_id,
-            tag=found.tag,
-            account_id=found.account_id,
-            teli_tenant_id=found.teli_tenant_id,
             organization_ids=tuple(map(OrganizationId, granted)),
             # What a tenant's key was given to see ends with the grant.
             sees=tuple(one for one in found.sees if found.tenant_id is None or one in granted),
             scopes=frozenset(found.scopes),
-            idempotency_required=found.idempotency_required,
             expires_at=found.expires_at,
-            rate=Rate.of(found.requests_per_second, found.burst, found.mode),
             bounds=bounds,
             networks=None if found.only_networks is None else tuple(map(read_network, found.only_networks)),
-            teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
-            policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
         )
 
-    async def _look_up_tenant(self, tenant_id: str) -> Principal:
+    async def _look_up_tenant(self, tenant_id: str) -> Principal | Refusal:
         async with self._database.acting() as session:
             found = (await session.execute(TENANT, {"wanted": tenant_id})).one_or_none()
         if found is None or found.tenant_state == "closed":
-            raise InvalidKey("This token names no tenant that there is.")
-        return Principal(
-            key_id=None,
-            kind="service",
-            tenant_id=found.tenant_id,
-            tag=found.tag,
-            account_id=found.account_id,
-            teli_tenant_id=found.teli_tenant_id,
-            organization_ids=tuple(map(OrganizationId, found.organization_ids)),
-            sees=(),
-            scopes=frozenset(),
-            idempotency_required=found.idempotency_required,
-            expires_at=None,
-            rate=Rate.of(found.requests_per_second, found.burst, found.mode),
-            teli_tenant_ids=frozenset(found.teli_tenant_ids),
-            policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
-        )
+            return NO_SUCH_TENANT
+        return _of_tenant(found)
+
+
+def _of_tenant(found: Row[Any]) -> Principal:
+    """Who acts for the tenant of a row, and may do nothing yet; the tenant is None for keys of staff."""
+    return Principal(
+        key_id=None,
+        kind="service",
+        tenant_id=found.tenant_id,
+        tag=found.tag,
+        account_id=found.account_id,
+        teli_tenant_id=found.teli_tenant_id,
+        organization_ids=tuple(map(OrganizationId, found.organization_ids)),
+        sees=(),
+        scopes=frozenset(),
+        idempotency_required=found.idempotency_required,
+        expires_at=None,
+        rate=Rate.of(found.requests_per_second, found.burst, found.mode),
+        teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
+        policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
+    )
 
 
 def _tuple(found: Sequence[str] | None) -> tuple[str, ...] | None:

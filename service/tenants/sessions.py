@@ -4,19 +4,22 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
-from service.kit.clock import utc_now
+from service.kit.clock import rfc3339, utc_now
 from service.kit.crypto import Secret
+from service.kit.errors import NotFound
 from service.kit.types import new_id
-from service.tenants.models import LoginSession
+from service.tenants.administration import Author
+from service.tenants.models import AnsweredLogin, LoginSession
 from service.tenants.version import bump
 
 PREFIX = "ngs_"
@@ -57,6 +60,20 @@ class Sessions:
     def hash_of(self, value: str) -> bytes:
         return self._secret.keyed_hash("session", value)
 
+    async def answered(self, state: str, *, until: float) -> bool:
+        """Note that a login's answer came. Returns whether it is the first.
+
+        `until`: when the login ends by itself, in seconds since 1970. Raises: StorageUnavailable.
+        """
+        noted = insert(AnsweredLogin).values(
+            hash=self._secret.keyed_hash("login state", state), expires_at=datetime.fromtimestamp(until, UTC)
+        )
+        async with self._database.acting(duty="admin") as session:
+            # The first to insert it has it, on whichever replica.
+            done = await session.execute(noted.on_conflict_do_nothing())
+            assert isinstance(done, CursorResult)
+            return done.rowcount == 1
+
     async def begin(self, issuer: str, subject: str, groups: Sequence[str], *, actor: str, request_id: str) -> str:
         """The value of a new session's cookie; it is kept nowhere."""
         value = PREFIX + secrets.token_urlsafe(32)
@@ -90,13 +107,36 @@ class Sessions:
                 self._note(session, actor, "session.ended", ended, request_id, None)
                 await bump(session)
 
+    async def end_for(self, author: Author, session_id: UUID) -> None:
+        """End somebody's, in force on every replica within a second. Ending it again changes nothing.
+
+        Raises: NotFound.
+        """
+        async with self._database.acting(duty="admin") as session:
+            found = await session.get(LoginSession, session_id, with_for_update=True)
+            if found is None:
+                raise NotFound("There is no such session.")
+            if found.ended_at is None:
+                found.ended_at = utc_now()
+                was = {"person": person(found.issuer, found.subject), "ended_at": None}
+                becomes = was | {"ended_at": rfc3339(found.ended_at)}
+                self._note(session, author.actor, "session.ended", session_id, author.request_id, becomes, was)
+                await bump(session)
+
     def _note(
         self,
         session: AsyncSession,
         actor: str,
         action: str,
         which: UUID,
-        request_id: str,
+        request_id: str | None,
         after: dict[str, Any] | None,
+        before: dict[str, Any] | None = None,
     ) -> None:
-        note(session, actor=actor, action=action, of=("session", str(which)), after=after, request_id=request_id)
+        of = ("session", str(which))
+        note(session, actor=actor, action=action, of=of, before=before, after=after, request_id=request_id)
+
+
+def person(issuer: str, subject: str) -> str:
+    """As the audit log names whoever logged in."""
+    return f"person:{issuer}|{subject}"

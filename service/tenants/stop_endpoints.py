@@ -13,7 +13,7 @@ from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
 from service.tenants.administration import Author
-from service.tenants.auth import CREDENTIALS, MayStop
+from service.tenants.auth import CREDENTIALS, MayStop, StopsRead
 from service.tenants.endpoints import AUTH
 from service.tenants.schemas import ExternalId, PlainText, Strict
 from service.tenants.stops import Stops, StopScope
@@ -56,7 +56,7 @@ StopAuthor = Annotated[Author, Depends(author)]
 
 
 @router.get("/stops", responses=problems(*AUTH))
-async def list_stops(caller: MayStop, stops: StopsDep) -> StopPage:
+async def list_stops(_: StopsRead, stops: StopsDep) -> StopPage:
     """What is stopped, the latest first."""
     found = await stops.all()
     total = Total(value=len(found), exact=True)

@@ -87,6 +87,9 @@ async def made(gateway: Gateway) -> World:
         AUTHOR, name="further", base_url="https://teli.example", teli_tenant_id="further", key="a-key-of-teli"
     )
     world.add("account", Thing("further account", {"account_id": str(further["id"])}))
+    await gateway.services.sessions.begin("https://a.example", "ada", ["x"], actor="person:ada", request_id="world")
+    [[session]] = await gateway.sql("SELECT id::text FROM sessions")
+    world.add("session", Thing("a person's session", {"session_id": session}))
     for state in ("suspended", "closed"):
         await administration.put_tenant(AUTHOR, f"tenant-{state}", None, None, state)
     for role in ROLES.values():
@@ -198,6 +201,7 @@ async def _nobodys(world: World) -> None:
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},
         "key": {"key_id": str(uuid4())},
         "account": {"account_id": str(uuid4())},
+        "session": {"session_id": str(uuid4())},
     }
     for kind, named in nothing.items():
         world.add(kind, Thing(f"no {kind}", named, state="missing"))

@@ -77,6 +77,13 @@ async def an_account(scene: Scene) -> tuple[dict[str, str], dict[str, Any]]:
     return {"account_id": answer.json()["id"]}, {}
 
 
+async def a_session(scene: Scene) -> tuple[dict[str, str], dict[str, Any]]:
+    begun = {"actor": "person:ada", "request_id": "before"}
+    await scene.gateway.services.sessions.begin("https://a.example", "ada", ["x"], **begun)
+    [[session]] = await scene.gateway.sql("SELECT id::text FROM sessions")
+    return {"session_id": session}, {}
+
+
 CHANGES = {
     "sync_organizations": Change("organizations.synced"),
     "sync_users": Change("users.synced"),
@@ -90,6 +97,7 @@ CHANGES = {
     "create_key": Change("key.issued", {"name": "n", "scopes": ["numbers:read"]}, anew=True),
     "revoke_key": Change("key.revoked", prepare=a_key),
     "rotate_key": Change("key.rotated", {"overlap_seconds": 60}, prepare=a_key),
+    "end_session": Change("session.ended", prepare=a_session),
     "put_quotas": Change("quota.put", {"numbers_held": 90}),
     "put_organization_quotas": Change("quota.put", {"numbers_held": 90}),
     "put_user_quotas": Change("quota.put", {"numbers_held": 90}),

@@ -1,7 +1,9 @@
-"""`numbergate organizations`, `users`, `tenants`, `keys` and `policies`, as an administrator runs them."""
+"""`numbergate organizations`, `tenants`, `keys` and all else of administration, as an administrator runs them."""
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -99,11 +101,80 @@ async def test_a_tenant_is_suspended_and_after_a_question_closed(gateway: Gatewa
     assert row(await office.done("tenants", "list"), tenant.id).split()[2] == "closed"
 
 
+async def test_a_key_is_limited_as_it_is_issued(gateway: Gateway, tenant: Tenant, office: Desk):
+    limits = (
+        "--organization",
+        ORGANIZATION,
+        "--user",
+        USER,
+        "--network",
+        "203.0.113.0/24",
+        "--network",
+        "2001:db8::/32",
+    )
+    issued = await office.done("keys", "create", tenant.id, "--name", "k", "--scope", "numbers:read", *limits, "--json")
+    told = json.loads(issued)
+    assert (told["organization_ids"], told["user_ids"]) == ([ORGANIZATION], [USER])
+    assert told["networks"] == ["203.0.113.0/24", "2001:db8::/32"]
+
+
+async def test_an_account_is_filed_bound_and_given_another_key_that_no_argument_names(
+    gateway: Gateway, tenant: Tenant, office: Desk, tmp_path: Path
+):
+    keys = "europe-teli-key-1", "europe-teli-key-2"
+    file = tmp_path / "key"
+    file.write_text(keys[1] + "\n")
+    added = await office.answering(
+        keys[0] + "\n",
+        "accounts",
+        "add",
+        "europe",
+        "--base-url",
+        "https://teli.example",
+        "--teli-tenant",
+        "acme",
+        "--json",
+    )
+    assert added.returncode == 0, added.stderr
+    account = json.loads(added.stdout)["id"]
+    assert row(await office.done("accounts", "show", account), "key ends in") == "key ends in ey-1"
+
+    rotated = await office.done("accounts", "rotate", account, "--teli-key-file", str(file))
+    assert row(rotated, "key ends in") == "key ends in ey-2"
+    assert row(await office.done("accounts", "list"), account).split()[1] == "europe"
+    assert not any(key in added.stdout + rotated for key in keys)
+
+    bound = json.loads(await office.done("tenants", "put", tenant.id, "--account", account, "--json"))
+    assert bound["account_id"] == account
+    for changes, bound_to in ((("--account", account), account), (("--no-account",), None)):
+        put = json.loads(await office.done("organizations", "put", ORGANIZATION, *changes, "--json"))
+        assert (put["account_id"], put["name"]) == (bound_to, "Test organisation")
+
+
+async def test_a_person_is_seen_and_logged_out(gateway: Gateway, office: Desk):
+    begun = {"actor": "person:ada", "request_id": "before"}
+    await gateway.services.sessions.begin("https://login.example", "ada", ["x"], **begun)
+    [session] = json.loads(await office.done("sessions", "list", "--json"))["items"]
+    assert row(await office.done("sessions", "list"), session["id"]).split()[1:3] == [
+        "person:https://login.example|ada", "none",
+    ]  # fmt: skip
+    assert await office.done("sessions", "end", session["id"]) == f"Session {session['id']} is ended.\n"
+    assert await office.done("sessions", "list") == "No sessions.\n"
+
+
 async def test_what_is_wrong_is_told_in_one_line_by_the_option_that_it_is_about(tenant: Tenant, office: Desk):
+    arguments: tuple[str, ...]
     for arguments, words in (
         (("tenants", "show", "nobody"), "There is no such tenant."),
         (("tenants", "put", tenant.id, "--organization", "o9"), "--organization: o9 is not an organisation"),
+        (("tenants", "suspend", "nobody"), "There is no such tenant; to make one, give it a name."),
+        (("tenants", "put", tenant.id, "--account", str(uuid4())), "--account: is not an upstream account"),
+        (("sessions", "end", str(uuid4())), "There is no such session."),
         (("keys", "create", tenant.id, "--name", "k", "--scope", "fly"), "--scope: is not a scope"),
+        (
+            ("keys", "create", tenant.id, "--name", "k", "--scope", "numbers:read", "--network", "10.0.0.1/8"),
+            "--network: ",
+        ),
         (("policies", "put", tenant.id, "--area-code", "800"), "--area-code: 800 is a toll-free code"),
         (("policies", "put", tenant.id, "--write-off", "1"), "--write-off: must be no shorter"),
         (("users", "put", "o9", USER), "There is no such organisation"),
@@ -117,6 +188,8 @@ async def test_what_is_wrong_is_told_in_one_line_by_the_option_that_it_is_about(
         ("policies", "put", tenant.id, "--agents", "none", "--agent", "a1"),
         ("tenants", "put", "..", "--name", "x"),
         ("keys", "revoke", "ngk_live_x"),
+        ("organizations", "put", "o", "--no-account", "--account", str(uuid4())),
+        ("accounts", "rotate", str(uuid4()), "--teli-key-file", "/nowhere"),
     ):
         ended = await office.run(*arguments)
         assert (ended.returncode, ended.stdout) == (2, ""), arguments

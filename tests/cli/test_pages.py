@@ -27,6 +27,7 @@ TASKS = (
     "docs/tenants.md",
     "docs/accounts.md",
     "docs/keys.md",
+    "docs/people.md",
     "docs/purchases.md",
     "docs/idempotency.md",
     "docs/quotas.md",

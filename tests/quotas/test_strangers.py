@@ -71,6 +71,32 @@ async def test_the_time_to_wait_is_when_the_next_is_told(still: Still):
     assert await told(strangers)
 
 
+async def test_a_check_counts_nothing_and_says_when_the_next_failure_is_told(still: Still):
+    strangers = alone()
+    for _ in range(MOST):
+        await strangers.check(HERE)
+        assert await told(strangers)
+    for _ in range(2):
+        with pytest.raises(TooManyFailures) as raised:
+            await strangers.check(HERE)
+        assert raised.value.headers["Retry-After"] == "12"
+    await strangers.check(THERE)
+    still.pass_time(12.1)
+    await strangers.check(HERE)
+    assert [await told(strangers) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_check_knows_what_another_process_counted(open_gateway: OpenGateway):
+    async with open_gateway(failed_authentications=MOST) as one, open_gateway(failed_authentications=MOST) as two:
+        for _ in range(MOST):
+            await two.services.strangers.check(HERE)
+            assert await told(one.services.strangers)
+        with pytest.raises(TooManyFailures):
+            await two.services.strangers.check(HERE)
+        await two.services.strangers.check(THERE)
+
+
 async def test_each_process_lets_through_its_share_where_none_counts_for_all(still: Still):
     assert [await told(alone(most=12, replicas=4)) for _ in range(1)] == [True]
     strangers = alone(most=12, replicas=4)

@@ -18,7 +18,7 @@ async def fresh(gateway: Gateway, tenant: Tenant) -> Gateway:
 
 
 async def readiness(gateway: Gateway) -> str:
-    return str((await gateway.http.get("/readyz")).json()["purchases"])
+    return str((await gateway.ready()).json()["purchases"])
 
 
 async def existing(gateway: Gateway) -> list[str]:

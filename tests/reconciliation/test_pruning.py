@@ -1,5 +1,7 @@
 """What is older than thirty days goes, save what is still needed."""
 
+from sqlalchemy import text
+
 from tests.support.gateway import Gateway
 
 LISTINGS = (
@@ -12,6 +14,7 @@ GROUNDS = (
     "INSERT INTO decided_on (intent_id, tenant_id, at, kind, payload) SELECT gen_random_uuid(), 't',"
     " clock_timestamp() - make_interval(days => :days), 'absent', '\\x00' FROM generate_series(1, :rows)"
 )
+ANSWERED = "INSERT INTO answered_logins VALUES (:name, clock_timestamp() - make_interval(hours => :hours))"
 
 
 async def listings(gateway: Gateway, organization: str, days: int, *, rows: int = 1, trustworthy: bool = True) -> None:
@@ -47,3 +50,15 @@ async def test_old_grounds_go_in_batches(gateway: Gateway):
     await gateway.worker.pruning.run()
 
     assert await gateway.sql("SELECT count(*) FROM decided_on") == [(3,)]
+
+
+async def test_logins_that_were_answered_are_known_for_as_long_as_they_could_be_answered_again(gateway: Gateway):
+    async with gateway.services.database.acting(duty="admin") as session:
+        for name, hours in ((b"old", 25), (b"new", 23), (b"open", -1)):
+            await session.execute(text(ANSWERED), {"name": name, "hours": hours})
+
+    await gateway.worker.pruning.run()
+
+    assert await gateway.sql("SELECT encode(hash, 'escape') FROM answered_logins ORDER BY expires_at") == [
+        ("new",), ("open",),
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 from service.db import CALLER, Caller, Database, Role, WrongRole, open_database
 from tests.conftest import OpenGateway
 from tests.http.refusals import nothing_happens, problem
-from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 # By catalogue, not by list: a table that comes later is held to the same.
 TENANT_TABLES = """
@@ -241,6 +241,8 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "sessions",
         # As long as is promised.
         "idempotency_keys",
+        # Until their logins would have ended by themselves.
+        "answered_logins",
     }
     assert {table for role, table in deletes if role == "numbergate_api"} == {
         "grants",
@@ -336,6 +338,23 @@ async def test_a_process_does_not_start_in_a_role_that_may_too_much(gateway: Gat
 async def test_the_right_roles_may_start(gateway: Gateway):
     await gateway.services.database.check_role("numbergate_api")
     await gateway.worker.database.check_role("numbergate_worker")
+
+
+async def test_whether_a_user_is_exclusive_is_not_a_tenants_to_say(gateway: Gateway, tenant: Tenant):
+    database = gateway.services.database
+    await gateway.services.administration.put_user(AUTHOR, ORGANIZATION, "theirs", {"exclusive": True})
+    files = "INSERT INTO users (organization_id, id, exclusive) VALUES (:org, :id, :exclusive)"
+    new = {"org": ORGANIZATION, "id": "new"}
+    change = "UPDATE users SET {} WHERE id = :id RETURNING id"
+
+    assert await refused(database, files, tenant=tenant.id, exclusive=True, **new)
+    assert not await refused(database, files, tenant=tenant.id, exclusive=False, **new)
+    assert await refused(database, change.format("exclusive = true"), tenant=tenant.id, id=USER)
+    for changes in ("exclusive = false", "name = 'x'"):
+        assert await as_role(database, change.format(changes), tenant=tenant.id, id="theirs") == []
+    learnt = change.format("upstream_uuid = 'u'")
+    assert await as_role(database, learnt, tenant=tenant.id, id=USER) == [USER]
+    assert await gateway.sql("SELECT exclusive FROM users ORDER BY id") == [(False,), (True,)]
 
 
 async def test_nobody_sees_all_but_by_a_policy(filled: Filled, database_url: str):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +18,14 @@ from hypothesis import strategies as st
 from service.db import open_database
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
+from service.kit.errors import StorageUnavailable
 from service.tenants import auth
 from service.tenants.administration import KEY_SCOPES, STAFF_SCOPES, TENANT_SCOPES
 from service.tenants.keys import ALPHABET, InvalidKey, RevokedKey, check_form, checksum, make_key
-from service.tenants.principals import Principals
+from service.tenants.principals import NO_SUCH_KEY, STRANGERS_AT_ONCE, Principals, Refusal
 from service.tenants.version import EVERY, STALE_AFTER, VersionWatch
 from tests.conftest import OpenGateway
-from tests.http.refusals import nothing_happens, problem
+from tests.http.refusals import nothing_happens, pointers, problem
 from tests.support.gateway import AUTHOR, CREATE, ORGANIZATION, USER, Gateway, Tenant
 
 LIST = f"/v1/voice/phone-numbers?user_id={USER}&organization_id={ORGANIZATION}"
@@ -62,7 +64,7 @@ async def test_a_key_may_be_sent_in_either_spelling_or_in_both(gateway: Gateway,
         {"Authorization": f"Bearer {tenant.key}"},
         {"Authorization": f"bearer   {tenant.key} "},
         {"X-API-Key": tenant.key, "Authorization": f"BEARER {tenant.key}"},
-        {"X-API-Key": tenant.key, "Authorization": "Basic aHVudGVyMjo="},
+        {"X-API-Key": tenant.key, "Authorization": ""},
     ):
         assert (await gateway.http.get(LIST, headers=headers)).status_code == 200, headers
 
@@ -72,6 +74,15 @@ async def test_two_different_keys_are_refused_whichever_is_good(gateway: Gateway
     for one, two in ((tenant.key, other.key), (tenant.key, "x"), ("x", tenant.key)):
         headers = {"X-API-Key": one, "Authorization": f"Bearer {two}"}
         problem(await gateway.http.get(LIST, headers=headers), 400, "invalid_request")
+
+
+async def test_a_credential_of_another_scheme_beside_a_key_is_refused_whichever_is_good(
+    gateway: Gateway, tenant: Tenant
+):
+    for key in (tenant.key, "x"):
+        for other in ("Basic aHVudGVyMjo=", "Digest x", f"Basic {tenant.key}", tenant.key):
+            answer = await gateway.http.get(LIST, headers={"X-API-Key": key, "Authorization": other})
+            assert pointers(problem(answer, 400, "invalid_request", about=other)) == {"Authorization"}
 
 
 async def test_a_credential_that_comes_twice_is_refused_whichever_is_good(gateway: Gateway, tenant: Tenant):
@@ -231,6 +242,50 @@ async def test_a_refused_key_is_looked_up_once_and_drives_out_no_good_one(gatewa
         with pytest.raises(InvalidKey, match="There is no such key"):
             await principals.of(unknown)
     assert database.round_trips == before
+
+
+async def test_whoever_was_good_a_moment_ago_waits_for_no_stranger(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+):
+    principals, gate, asked = gateway.services.principals, asyncio.Event(), 0
+
+    async def look_up() -> Refusal:
+        nonlocal asked
+        asked += 1
+        await gate.wait()
+        return NO_SUCH_KEY
+
+    await principals.of(tenant.key)
+    strangers = [asyncio.create_task(principals.remembered(b"%d" % number, look_up)) for number in range(50)]
+    await asyncio.sleep(0)
+    await gateway.sql("UPDATE version SET revision = revision + 1")
+    await gateway.services.version.look()
+
+    assert await listing(gateway, tenant.key) == (200, None), "it is looked up anew, and at once"
+
+    assert asked == STRANGERS_AT_ONCE
+    monkeypatch.setattr("service.tenants.principals.TURN_WITHIN", 0.0)
+    with pytest.raises(StorageUnavailable):
+        await principals.remembered(b"late", look_up)
+    gate.set()
+    refused = await asyncio.gather(*strangers, return_exceptions=True)
+    assert {type(one) for one in refused} == {InvalidKey}
+
+
+async def test_strangers_take_few_of_the_connections(gateway: Gateway, tenant: Tenant, database_url: str):
+    await tenant.bought()
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")  # So each look-up takes its time.
+        strangers = [asyncio.create_task(listing(gateway, make_key("live"))) for _ in range(50)]
+        while gateway.services.database.engine.pool.checkedout() < STRANGERS_AT_ONCE:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(gateway.services.database.ping() for _ in range(10)))
+
+        assert not any(one.done() for one in strangers)
+    await connection.close()
+    assert set(await asyncio.gather(*strangers)) == {(401, "invalid_key")}
 
 
 async def test_a_rotated_key_works_beside_its_successor_and_then_ends(gateway: Gateway, tenant: Tenant):

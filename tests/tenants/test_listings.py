@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.kit.clock import utc_now
-from tests.http.refusals import problem
+from tests.http.refusals import nothing_happens, problem
 from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
 
@@ -50,6 +50,14 @@ async def test_organizations_users_and_tenants_are_listed_by_id(gateway: Gateway
     alone = await gateway.admin.get(f"/v1/admin/tenants/{tenants[0]['id']}")
     assert alone.json() == tenants[0]
     problem(await gateway.admin.get("/v1/admin/tenants/nobody"), 404, "not_found")
+
+
+async def test_a_tenant_whose_id_was_mistyped_is_not_made_by_its_state(gateway: Gateway, tenant: Tenant):
+    async with nothing_happens(gateway):
+        for changes in ({"state": "suspended"}, {"state": "active"}, {"organization_ids": [ORGANIZATION]}, {}):
+            answer = await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}x", json=changes)
+            assert "give it a name" in problem(answer, 404, "not_found", about=str(changes))["detail"]
+    assert [one["id"] for one in await listed(gateway, "tenants")] == [tenant.id]
 
 
 async def test_keys_are_listed_newest_first_with_what_became_of_them(gateway: Gateway, tenant: Tenant):

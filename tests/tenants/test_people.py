@@ -1,15 +1,18 @@
 """People log in with a real provider, and act by the roles of their groups."""
 
 import json
+from asyncio import gather
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from service.tenants import identity_provider
+from service.tenants.keys import ExpiredKey
 from service.tenants.sessions import PREFIX
 from service.tenants.version import bump
 from tests.conftest import OpenGateway
@@ -36,19 +39,24 @@ def provider() -> Iterator[Provider]:
     running.stop()
 
 
+def trusting(provider: Provider) -> dict[str, Any]:
+    """The settings of a gateway where its people log in."""
+    return {
+        "oidc_issuer": provider.issuer,
+        "oidc_client_id": "numbergate",
+        "oidc_client_secret": "a secret of the tests",
+        "oidc_roles": json.dumps(ROLES),
+        "public_url": PUBLIC_URL,
+        "key_environment": "test",
+        "token_issuers": provider.issuer,
+        "token_audience": "numbergate-api",
+        "token_scopes": "numbers:create numbers:read inventory:org",
+    }
+
+
 @pytest.fixture
 async def door(open_gateway: OpenGateway, provider: Provider) -> AsyncIterator[Gateway]:
-    async with open_gateway(
-        oidc_issuer=provider.issuer,
-        oidc_client_id="numbergate",
-        oidc_client_secret="a secret of the tests",
-        oidc_roles=json.dumps(ROLES),
-        public_url=PUBLIC_URL,
-        key_environment="test",
-        token_issuers=provider.issuer,
-        token_audience="numbergate-api",
-        token_scopes="numbers:create numbers:read inventory:org",
-    ) as gateway:
+    async with open_gateway(**trusting(provider)) as gateway:
         yield gateway
 
 
@@ -92,6 +100,12 @@ async def test_each_role_may_do_what_it_is_for_and_no_more(door: Gateway, provid
         assert (await browser.change("POST", "/v1/admin/stop", json=stop)).status_code == stops, group
         bought = await browser.change("POST", f"{NUMBERS}/create", json={"area_code": "313", "user_id": USER})
         problem(bought, 403, "scope_missing")
+
+        if group == "revision":
+            for path in ("stops", "deployment/quotas", f"tenants/{tenant.id}/quotas"):
+                assert (await browser.http.get(f"/v1/admin/{path}")).status_code == 200, path
+            limits = await browser.change("PUT", f"/v1/admin/tenants/{tenant.id}/quotas", json={"numbers_held": 1})
+            problem(limits, 403, "scope_missing")
 
     authors = await door.sql(
         "SELECT DISTINCT actor FROM audit WHERE action = 'organization.put' AND object_id = 'north'"
@@ -187,6 +201,49 @@ async def test_what_does_not_prove_a_person_begins_no_session(door: Gateway, bro
         assert await sessions(door) == 0
 
 
+async def test_a_login_is_answered_once_on_whichever_replica(open_gateway: OpenGateway, provider: Provider):
+    provider.person("ann", groups=["gate-admins"])
+    async with open_gateway(**trusting(provider)) as one, open_gateway(**trusting(provider)) as two:
+        browser, copy = Browser(one, provider), Browser(two, provider)
+        arrived = provider.approve(await browser.begin(), "ann")
+        copy.http.cookies.update(browser.http.cookies)
+
+        answers = [await browser.http.get(arrived), await copy.http.get(arrived)]
+
+        assert answers[0].status_code == 303
+        assert "was answered before" in problem(answers[1], 401, "login_failed")["detail"]
+        arrived = provider.approve(await browser.begin(), "ann")
+        copy.http.cookies.update(browser.http.cookies)
+        at_once = await gather(*(each.http.get(arrived) for each in (browser, copy, browser, copy)))
+        assert sorted(one.status_code for one in at_once) == [303, 401, 401, 401]
+        assert await sessions(one) == 2
+        kept = "SELECT hash FROM answered_logins"
+        for database in (one.services.database, two.services.database):
+            assert await refused(database, kept)
+            assert await refused(database, "INSERT INTO answered_logins VALUES ('\\x00', clock_timestamp())")
+
+
+async def test_an_address_with_too_many_failures_waits_before_the_provider_is_asked(
+    open_gateway: OpenGateway, provider: Provider
+):
+    provider.person("ann", groups=["gate-admins"])
+    provider.person("norman", groups=["others"])
+    async with open_gateway(failed_authentications=3, **trusting(provider)) as gateway:
+        tenant, browser = await gateway.tenant(), Browser(gateway, provider)
+        problem(await browser.http.get("/console/callback?state=x&code=x"), 401, "login_failed")
+        problem(await browser.log_in("ann", nonce="another"), 401, "login_failed")
+        problem(await browser.log_in("norman"), 403, "no_role")
+        answered = await gateway.sql("SELECT count(*) FROM answered_logins")
+
+        refused = await browser.log_in("ann")
+
+        assert int(problem(refused, 429, "rate_limited") and refused.headers["retry-after"]) >= 1
+        assert await gateway.sql("SELECT count(*) FROM answered_logins") == answered == [(2,)]
+        assert "set-cookie" not in refused.headers, "the login can be answered when the wait is over"
+        assert await sessions(gateway) == 0
+        assert (await tenant.get("/v1/numbers")).status_code == 200, "a good key does not wait"
+
+
 async def test_one_returns_to_a_path_of_ours_only(door: Gateway, browser: Browser):
     for path in ("//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", "/a\\b", "/a b", "/a\tb"):
         refused = await browser.http.get("/console/login", params={"return_to": path})
@@ -222,6 +279,71 @@ async def test_a_session_ends_by_logout_by_time_and_with_its_roles(door: Gateway
     assert actions == [("session.begun", 6), ("session.ended", 1)]
 
 
+async def test_administrators_see_who_is_logged_in_and_end_a_session_within_a_second(
+    open_gateway: OpenGateway, provider: Provider
+):
+    sessions = "/v1/admin/sessions"
+    provider.person("ann", groups=["gate-admins", "revision", "others"])
+    provider.person("otto", groups=["operations"])
+    async with open_gateway(**trusting(provider)) as gateway, open_gateway(**trusting(provider)) as other:
+        ann, otto, elsewhere = (Browser(*of) for of in ((gateway, provider), (gateway, provider), (other, provider)))
+        for browser, who in ((otto, "otto"), (ann, "ann"), (elsewhere, "otto")):
+            await browser.log_in(who)
+            await browser.me()
+
+        page = (await gateway.admin.get(sessions, params={"limit": 2})).json()
+        rest = (await gateway.admin.get(sessions, params={"limit": 2, "cursor": page["next_cursor"]})).json()
+
+        listed = [*page["items"], *rest["items"]]
+        assert [(one["subject"].rpartition("|")[2], one["roles"]) for one in listed] == [
+            ("otto", ["operator"]), ("ann", ["admin", "auditor"]), ("otto", ["operator"]),
+        ]  # fmt: skip
+        assert (page["total"], rest["next_cursor"]) == ({"value": 3, "exact": True}, None)
+        for one in listed:
+            assert one["began_at"] <= one["last_used_at"] < one["expires_at"]
+        for browser in (ann, otto, elsewhere):
+            assert browser.http.cookies[SESSION] not in str(listed)
+
+        path = f"{sessions}/{listed[0]['id']}"
+        problem(await otto.change("DELETE", path), 403, "scope_missing")
+        assert [(await ann.change("DELETE", path)).status_code for _ in range(2)] == [204, 204]
+        for services in (gateway.services, other.services):
+            await services.version.look()  # As each replica does twice a second.
+        problem(await elsewhere.http.get("/v1/me"), 401, "expired_key")
+        assert (await otto.me())["kind"] == "person"
+        assert len((await ann.http.get(sessions)).json()["items"]) == 2
+        problem(await gateway.admin.send("DELETE", f"{sessions}/{uuid4()}"), 404, "not_found")
+        noted = "SELECT actor, after->>'person' FROM audit WHERE action = 'session.ended'"
+        assert await gateway.sql(noted) == [(f"person:{provider.issuer}|ann", f"person:{provider.issuer}|otto")]
+
+
+async def test_sessions_that_are_over_are_not_listed(door: Gateway, browser: Browser, provider: Provider):
+    provider.person("ann", groups=["gate-admins"])
+    for statement in (
+        "UPDATE sessions SET expires_at = clock_timestamp()",
+        "UPDATE sessions SET seen_at = clock_timestamp() - interval '31 minutes'",
+        "UPDATE sessions SET ended_at = clock_timestamp()",
+    ):
+        await browser.log_in("ann")
+        async with door.services.database.acting(duty="admin") as session:
+            await session.execute(text(statement))
+        assert (await door.admin.get("/v1/admin/sessions")).json()["total"]["value"] == 0, statement
+
+
+async def test_a_session_that_is_none_is_looked_up_once(door: Gateway):
+    database, people, made_up = door.services.database, door.services.people, PREFIX + 43 * "a"
+    assert people is not None
+    headers = {"Cookie": f"{SESSION}={made_up}"}
+    problem(await door.http.get("/v1/me", headers=headers), 401, "expired_key")
+    await door.services.version.look()
+    # Nothing here waits for anything, so no other task can ask the database meanwhile.
+    before = database.round_trips
+    for _ in range(3):
+        with pytest.raises(ExpiredKey):
+            await people.of(made_up)
+    assert database.round_trips == before
+
+
 async def test_what_is_asked_from_another_site_is_refused(door: Gateway, browser: Browser, provider: Provider):
     provider.person("ann", groups=["gate-admins"])
     await browser.log_in("ann")
@@ -254,6 +376,7 @@ async def test_two_credentials_at_once_are_refused(door: Gateway, browser: Brows
         ({"Authorization": f"Bearer {tenant.key}"}, "Cookie"),
         ({"Authorization": f"Bearer {token}"}, "Cookie"),
         ({"Authorization": f"Bearer {token}", "X-API-Key": tenant.key}, "Authorization"),
+        ({"Authorization": "Basic aHVudGVyMjo="}, "Authorization"),
         ({"Cookie": f"{SESSION}={value}; {SESSION}=another"}, "Cookie"),
     ):
         refused = await browser.http.get("/v1/me", headers=headers)

@@ -38,10 +38,10 @@ async def test_a_global_stop_holds_up_every_purchase_and_nothing_else(gateway: G
     assert len(await gateway.teli.purchases()) == 1
 
     assert (told["scope"], told["id"], told["stopped"], told["reason"]) == ("global", None, True, "a test")
-    assert (await gateway.http.get("/readyz")).json()["purchases"] == "stopped"
+    assert (await gateway.ready()).json()["purchases"] == "stopped"
     answer = await order(gateway.operator, "resume", scope="global")
     assert (answer.status_code, answer.json()["stopped"]) == (200, False)
-    assert (await gateway.http.get("/readyz")).json()["purchases"] == "open"
+    assert (await gateway.ready()).json()["purchases"] == "open"
     await tenant.bought()
 
 
@@ -51,7 +51,7 @@ async def test_a_stop_of_one_tenant_holds_up_that_tenant_alone(gateway: Gateway,
 
     problem(await tenant.buy(), 503, "purchases_stopped")
     await other.bought()
-    assert (await gateway.http.get("/readyz")).json()["purchases"] == "partly_stopped"
+    assert (await gateway.ready()).json()["purchases"] == "partly_stopped"
 
 
 async def test_an_account_is_stopped_by_its_name_or_its_id(gateway: Gateway, tenant: Tenant):

@@ -93,7 +93,7 @@ async def two(
     async with AsyncExitStack() as stack:
         one, other = [await stack.enter_async_context(Tap(it.url)) for it in (teli_process, second_process)]
         gateway = await stack.enter_async_context(
-            open_gateway(account_keys=encrypting("k1"), teli_base_url=one.url, **PATIENT)
+            open_gateway(account_keys=encrypting("k1"), teli_base_url=one.url, key_environment="test", **PATIENT)
         )
         created = await gateway.admin.send("POST", ACCOUNTS, json=wanted(other.url))
         assert created.status_code == 201, created.text
@@ -356,6 +356,21 @@ async def test_what_cannot_be_done_with_an_account_is_refused_and_names_the_mend
         assert "NUMBERGATE_ACCOUNT_KEYS" in answer.text
     assert await gateway.sql("SELECT count(*) FROM accounts") == [(2,)]
     problem(await gateway.operator.get(ACCOUNTS), 403, "scope_missing")
+
+
+async def test_beside_live_keys_no_account_points_at_this_machine(gateway: Gateway):
+    filed = await gateway.admin.send("POST", ACCOUNTS, json=wanted())
+    assert filed.status_code == 201, filed.text
+    for url in ("http://127.0.0.1:8080", "HTTP://localhost", "http://[::1]:1"):
+        for answer in (
+            await gateway.admin.send("POST", ACCOUNTS, json=wanted(url, name="third")),
+            await gateway.admin.send(
+                "PUT", f"{ACCOUNTS}/{filed.json()['id']}", json={"base_url": url, "key": NEXT_KEY}
+            ),
+        ):
+            told = problem(answer, 400, "invalid_request", about=url)
+            assert [one["pointer"] for one in told["errors"]] == ["/base_url"]
+    assert await gateway.sql("SELECT base_url FROM accounts WHERE name <> 'default'") == [("https://teli.example",)]
 
 
 async def test_an_account_is_filed_once_however_often_its_request_is_sent(two: Two):
