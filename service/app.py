@@ -16,6 +16,7 @@ from service.numbers import endpoints as numbers
 from service.numbers import key_endpoints as keys
 from service.numbers.errors import InvalidAreaCode
 from service.observability import health
+from service.orders import endpoints as orders
 from service.quotas import endpoints as quotas
 from service.quotas.errors import RateLimited
 from service.quotas.turns import take_turn
@@ -76,6 +77,8 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     for router in (
         numbers.router,
         inventory.router,
+        orders.bulk_router,
+        orders.router,
         numbers.numbers_router,
         numbers.operations_router,
         login.me_router,

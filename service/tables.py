@@ -5,11 +5,23 @@ from service.audit import models as audit
 from service.db import Base
 from service.idempotency import models as idempotency
 from service.numbers import models as numbers
+from service.orders import models as orders
 from service.outbox import models as outbox
 from service.quotas import models as quotas
 from service.reconciliation import models as reconciliation
 from service.tenants import models as tenants
 
-__all__ = ["agents", "audit", "idempotency", "metadata", "numbers", "outbox", "quotas", "reconciliation", "tenants"]
+__all__ = [
+    "agents",
+    "audit",
+    "idempotency",
+    "metadata",
+    "numbers",
+    "orders",
+    "outbox",
+    "quotas",
+    "reconciliation",
+    "tenants",
+]
 
 metadata = Base.metadata

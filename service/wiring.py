@@ -33,6 +33,10 @@ from service.numbers.sending import Sending
 from service.numbers.services import NumberServices
 from service.numbers.steps import Steps
 from service.observability.health import Health
+from service.orders.bulk import Bulk
+from service.orders.orders import Orders
+from service.orders.tokens import SelectionTokens
+from service.orders.work import OrderWork
 from service.quotas.administration import QuotaAdministration
 from service.quotas.drift import Drift
 from service.quotas.gate import Gate
@@ -88,6 +92,9 @@ class Services:
     quota_view: QuotaView
     drift: Drift
     inventory: Inventory
+    bulk: Bulk
+    orders: Orders
+    order_work: OrderWork
     numbers: NumberServices
     key_listing: KeyListing
     ledger: Ledger
@@ -180,6 +187,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         quota_view=QuotaView(database, cursors, price=settings.default_price.first),
         drift=Drift(database),
         inventory=Inventory(database, cursors),
+        bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
+        orders=Orders(database, cursors),
+        order_work=OrderWork(database),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),

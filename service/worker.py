@@ -22,10 +22,12 @@ from service.wiring import Services, services
 
 ACCOUNTS_EVERY = 0.5
 FOLLOW_UPS_EVERY = 0.25
+ORDERS_EVERY = 0.25
 LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
 PRUNED_EVERY = 3600.0
+PREVIEWS_EVERY = 60.0
 OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
 
@@ -49,6 +51,8 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("quota counters", found.drift.run, settings.sweep_interval),
             ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
             ("pruning", found.pruning.run, PRUNED_EVERY),
+            ("orders", found.order_work.close, ORDERS_EVERY),
+            ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
         log.info("worker started")
@@ -69,6 +73,7 @@ async def _work_for_new_accounts(
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
             ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
             ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
+            ("orders", found.order_work.run, ORDERS_EVERY),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
         ):
             group.create_task(_repeat(f"{name} of {account}", partial(job, account_id), pause, stop))

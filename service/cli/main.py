@@ -11,6 +11,7 @@ import typer
 
 from service.cli.accounts import accounts
 from service.cli.audit import audit
+from service.cli.bulk import numbers, orders
 from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 
@@ -34,6 +35,8 @@ cli.add_typer(doubts, name="doubts")
 cli.add_typer(orphans, name="orphans")
 cli.add_typer(ghosts, name="ghosts")
 cli.add_typer(audit, name="audit")
+cli.add_typer(numbers, name="numbers")
+cli.add_typer(orders, name="orders")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[

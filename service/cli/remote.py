@@ -135,7 +135,7 @@ class Remote:
             told = f"{self.url} does not answer: {fit(str(error)) or type(error).__name__}"
             unknown = "; whether it was done is not known, so look again" if method != "GET" else ""
             raise Away(told + unknown) from None
-        if answer.status_code in (200, 201) and (body := _object(answer)) is not None:
+        if answer.status_code in (200, 201, 202) and (body := _object(answer)) is not None:
             return body
         if answer.status_code == 204:
             return {}

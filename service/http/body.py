@@ -10,15 +10,16 @@ from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import shown
 
 DEEPEST = 32
-# Members and elements of all levels together: a megabyte of them would be validated, and refused, one by one.
-MOST_VALUES = 10_000
+# Members and elements of all levels together: a megabyte of them would be validated, and refused, one by one. Room for
+# the largest selection of numbers there may be, and for what stands around it.
+MOST_VALUES = 10_100
 # Longer integers are read as floating point, as most other parsers do: none is a value of ours.
 LONGEST_INTEGER = 18
 UTF_8 = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
 class StrictRequest(Request):
-    """A request whose JSON is UTF-8, names nothing twice, holds no NaN and at most 10,000 values, 32 levels deep."""
+    """A request whose JSON is UTF-8, names nothing twice, holds no NaN and at most 10,100 values, 32 levels deep."""
 
     async def json(self) -> Any:
         """Raises: UnsupportedMediaType; InvalidRequest; json.JSONDecodeError."""

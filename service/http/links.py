@@ -10,6 +10,7 @@ ORGANIZATION = {"organization_id": f"{ANSWER}/id"}
 USER = {"organization_id": f"{ANSWER}/organization_id", "user_id": f"{ANSWER}/id"}
 TENANT = {"tenant_id": f"{ANSWER}/id"}
 KEY = {"key_id": f"{ANSWER}/id"}
+ORDER = {"order_id": f"{ANSWER}/order_id"}
 FIRST = {"item_id": f"{ANSWER}/items/0/id"}
 # By operation and status: the operations that go on from there, and which of their parameters the answer gives.
 LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
@@ -21,6 +22,9 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("release_number", "202"): {"get_operation": OPERATION},
     ("get_operation", "200"): {"get_number": {"number_id": f"{ANSWER}/number_id"}},
     ("list_inventory", "200"): {"get_number": {"number_id": f"{ANSWER}/items/0/id"}},
+    ("bulk_numbers", "202"): {
+        "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER, "undo_order": ORDER,
+    },
     ("put_organization", "200"): {
         "list_users": ORGANIZATION, "put_user": ORGANIZATION, "put_organization_quotas": ORGANIZATION,
     },

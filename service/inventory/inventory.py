@@ -24,7 +24,7 @@ class Inventory:
             InvalidRequest for a cursor of other filters.
         """
         visible = Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
-        _check(caller, filters, visible)
+        check_asked(caller, filters, visible)
         after = None
         if cursor is not None:
             moment, number_id = self._cursors.open(filters.as_json(), cursor)
@@ -42,7 +42,8 @@ class Inventory:
         }
 
 
-def _check(caller: Principal, filters: Filters, visible: Visible) -> None:
+def check_asked(caller: Principal, filters: Filters, visible: Visible) -> None:
+    """Raises: NotYourOrganization, NotYourTenant, NotYourUser."""
     asked = filters.organization_id
     if asked is not None and not ({asked, "*"} & set(visible.sees) or asked in caller.organization_ids):
         raise NotYourOrganization

@@ -18,8 +18,9 @@ from service.kit.types import TenantId
 from service.numbers.confirm import Confirmation
 from service.numbers.errors import UpstreamRefused
 from service.numbers.marks import mark_of
+from service.numbers.members import CHANGEABLE
 from service.numbers.models import Number, Step
-from service.numbers.repository import CHANGEABLE, Numbers, wanted_of
+from service.numbers.repository import Numbers, wanted_of
 from service.numbers.standing import own_row
 from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS

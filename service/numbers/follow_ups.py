@@ -21,6 +21,8 @@ from service.numbers.steps import Done, Later, Steps
 
 # Steps that the worker has under way, of each account that it works for by itself.
 AT_ONCE = 32
+# Of these, those that are one of many at the most: who asks for one number need not wait for who asks for thousands.
+OF_ORDERS_AT_ONCE = 16
 # Those that are over, as operations; any other is pending.
 STEP_STATES: dict[str, OperationState] = {"done": "succeeded", "failed": "failed", "unresolved": "unresolved"}
 log = structlog.get_logger()
@@ -40,18 +42,25 @@ class FollowUps:
         }
         self._under_way: set[asyncio.Task[None]] = set()
         self._due: defaultdict[UUID | None, set[asyncio.Task[None]]] = defaultdict(set)
+        self._of_orders: defaultdict[UUID | None, set[asyncio.Task[None]]] = defaultdict(set)
 
     async def begin_due(self, account: UUID | None = None) -> Collection[asyncio.Task[None]]:
         """Claim what is due, for every tenant, and begin it; waits only until there is room for one more.
 
         None waits for another: a number whose call to Teli takes its time holds up nobody else's. Nor does an account
-        whose calls all do, where each is worked for by itself: `account`, else all of them together.
+        whose calls all do, where each is worked for by itself: `account`, else all of them together. What is one of
+        many comes after what is not.
         """
-        due = self._due[account]
+        due, of_orders = self._due[account], self._of_orders[account]
         if len(due) >= AT_ONCE:
             await asyncio.wait(due, return_when=asyncio.FIRST_COMPLETED)
-        steps = await self._steps.claim(account=account, limit=AT_ONCE - len(due))
-        return [self._begin(self._perform(step, None), due) for step in steps]
+        steps = await self._steps.claim(account=account, of_orders=False, limit=AT_ONCE - len(due))
+        begun = [self._begin(self._perform(step, None), due) for step in steps]
+        room = min(OF_ORDERS_AT_ONCE - len(of_orders), AT_ONCE - len(due))
+        if room > 0:
+            many = await self._steps.claim(account=account, of_orders=True, limit=room)
+            begun += [self._begin(self._perform(step, None), due, of_orders) for step in many]
+        return begun
 
     async def finish(self) -> None:
         """Wait for what `begin_due` began."""
@@ -82,10 +91,11 @@ class FollowUps:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=5)
 
-    def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[Any, Any, None], *among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        among.add(task)
-        task.add_done_callback(among.discard)
+        for tasks in among:
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
         return task
 
     async def _claim_and_perform(self, tenant: TenantId, step_id: UUID) -> None:

@@ -155,6 +155,7 @@ class Step(Base):
 
     `sent_at`: when a release left whose outcome is not known. `answer`: {status, body} at the end, before it what one
     try tells the next. `actor`, `request_id`: who called for it. `given`: the members a push is about.
+    `order_id`: of the order that it is one of many of.
     """
 
     __tablename__ = "steps"
@@ -173,5 +174,6 @@ class Step(Base):
     actor: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(Text)
     given: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    order_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -29,6 +29,8 @@ from service.teli.listing import Row
 
 LOOKS = 3
 LONGEST_BETWEEN_LOOKS = 60.0
+# As long as a request may wait for its turn.
+AT_ONCE_WITHIN = timedelta(seconds=60)
 log = structlog.get_logger()
 
 
@@ -49,11 +51,13 @@ class Release:
         self._settling_window = settling_window
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
-        """The `release` step. The worker always looks first; only the request itself, at its one try, need not.
+        """The `release` step. The worker looks first; only the request itself, at its one try, need not, nor the first
+        try of one that an order has called for just now: thousands of listings would tell what the ledger knows.
 
         In a request that must look, nothing is sent: the worker does it.
         """
         number, in_question = await self._numbers.with_question(step.number_id, tenant)
+        at_once = tenant is not None or (step.order_id is not None and step.tries == 1 and _just_called_for(step))
         if number.state == "released":
             return Done("released before", answer=answer_of(step, number, number.released_at or utc_now(), again=False))
         if step.sent_at is not None:
@@ -72,11 +76,11 @@ class Release:
                     if utc_now() < step.created_at + timedelta(seconds=self._settling_window):
                         return Later("not listed yet")
                     return await self._not_listed(step, number, "it was never listed", tenant)
-        elif tenant is not None and (in_question or step.answer is not None or number.still_ours_at is not None):
+        elif at_once and (in_question or step.answer is not None or number.still_ours_at is not None):
             # It was missing, or vouched for by a person when the listings did not show it or its last release could not
             # be told; or the ledger knows by itself that somebody else may have it.
             return LOOKED_FOR_FIRST
-        elif tenant is None:
+        elif not at_once:
             match await self._look(number):
                 case "there":
                     pass
@@ -135,6 +139,10 @@ class Release:
         log.error("a release is unresolved", number=str(number.id), why=why)
         await self._numbers.release_unresolved(step, number, why, tenant)
         return Done(why, state="unresolved")
+
+
+def _just_called_for(step: Step) -> bool:
+    return utc_now() < step.created_at + AT_ONCE_WITHIN
 
 
 def released_body(number_id: UUID, phone_number: str, released_at: datetime, *, again: bool) -> dict[str, Any]:

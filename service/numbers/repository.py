@@ -28,6 +28,7 @@ from service.kit.phone import E164
 from service.kit.types import TenantId
 from service.numbers.errors import released_before
 from service.numbers.marks import mark_of
+from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Intent, Number, Step
 from service.numbers.policy import foreign_agents
 from service.numbers.steps import called_for_at, owe
@@ -41,7 +42,6 @@ from service.tenants.version import bump
 
 WORKER = "worker"
 DIRECTIONS = ("inbound", "outbound")
-CHANGEABLE = ("active", "release_scheduled")
 LATE_RETRY = timedelta(days=7)
 log = structlog.get_logger()
 
@@ -58,9 +58,21 @@ class Change:
     nickname: str | None = None
     inbound_agent_id: str | None = None
     outbound_agent_id: str | None = None
+    cost_center: str | None = None
+    tags: tuple[str, ...] = ()
+    holder_user_id: str | None = None
 
-    def named(self) -> dict[str, str | None]:
+    def named(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in sorted(self.given)}
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who has something done with a number, for the audit log, and as part of which order, if of one."""
+
+    actor: str
+    request_id: str | None
+    order_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,42 +221,10 @@ class Numbers:
             number = await number_of(session, caller.tenant, phone_number)
             if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
-            before = wanted_of(number, await self._links(session, number.id))
-            after: dict[str, Any] = change.named()
-            if "nickname" in change.given:
-                number.nickname = change.nickname
-            for direction in DIRECTIONS:
-                if f"{direction}_agent_id" in change.given:
-                    await self._want_agent(session, number, direction, after[f"{direction}_agent_id"])
-            step_id = await owe(
-                session,
-                caller.tenant,
-                number.id,
-                "push",
-                actor=caller.actor,
-                request_id=request_id,
-                given=sorted(change.given),
-            )
-            _note(
-                session,
-                number,
-                "changed",
-                actor=caller.actor,
-                before={name: before[name] for name in after},
-                after=after,
-                request_id=request_id,
-            )
-            await record(session, caller.tenant, "number.changed", number_id=number.id, **after)
+            step_id = await change_number(session, number, change, By(caller.actor, request_id))
+            assert step_id is not None
             await once.keep(session, step_id=step_id)
         return step_id
-
-    async def _want_agent(self, session: AsyncSession, number: Number, direction: str, agent: str | None) -> None:
-        wanted = {"desired": agent, "state": "pending", "updated_at": func.clock_timestamp()}
-        await session.execute(
-            insert(AgentLink)
-            .values(number_id=number.id, direction=direction, tenant_id=number.tenant_id, **wanted)
-            .on_conflict_do_update(index_elements=["number_id", "direction"], set_=wanted)
-        )
 
     async def with_links(
         self, number_id: UUID, tenant: TenantId | None
@@ -252,11 +232,7 @@ class Numbers:
         """A number as it stands, its links by direction, and whether it is in question."""
         async with self._database.acting(tenant=tenant) as session:
             number, in_question = await self._with_question(session, number_id)
-            return number, await self._links(session, number_id), in_question
-
-    async def _links(self, session: AsyncSession, number_id: UUID) -> Mapping[str, AgentLink]:
-        found = await session.scalars(select(AgentLink).where(AgentLink.number_id == number_id))
-        return {link.direction: link for link in found}
+            return number, await links_of(session, number_id), in_question
 
     async def pushed(self, number: Number, body: Mapping[str, str], tenant: TenantId | None) -> None:
         """Teli has what was sent."""
@@ -353,32 +329,7 @@ class Numbers:
                 .limit(1)
             )
             return Releasing(under_way.one())
-        was = number.state
-        number.state = "releasing"
-        step_id = await owe(
-            session,
-            caller.tenant,
-            number.id,
-            "release",
-            actor=caller.actor,
-            request_id=request_id,
-            told={"was": was} if was == "missing" else None,
-        )
-        owner = number.tenant_id, number.organization_id, number.user_id
-        if was not in HELD:  # It is held again, if only in order to be given back.
-            await count_held(session, *owner, 1)
-        await count_release(session, *owner, asked=True, at=called_for_at(step_id))
-        _note(
-            session,
-            number,
-            "releasing",
-            actor=caller.actor,
-            before={"state": was},
-            after={"state": "releasing"},
-            request_id=request_id,
-        )
-        await record(session, caller.tenant, "number.releasing", number_id=number.id)
-        return Releasing(step_id)
+        return Releasing(await release_number(session, number, By(caller.actor, request_id), asked=True))
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:
         """The rows of acquisitions of this E.164 before this one, whoever held them."""
@@ -432,6 +383,89 @@ async def number_of(session: AsyncSession, tenant: TenantId, phone_number: E164)
     if found is None:
         raise NotFound
     return found
+
+
+async def links_of(session: AsyncSession, number_id: UUID) -> Mapping[str, AgentLink]:
+    found = await session.scalars(select(AgentLink).where(AgentLink.number_id == number_id))
+    return {link.direction: link for link in found}
+
+
+async def change_number(session: AsyncSession, number: Number, change: Change, by: By) -> UUID | None:
+    """File what is wanted of a number, locked by the caller. Returns the push that it owes Teli; None where Teli is
+    told nothing.
+    """
+    links = await links_of(session, number.id)
+    kept = {name: _plain(getattr(number, name)) for name in KEPT_HERE}
+    after = {name: _plain(value) for name, value in change.named().items()}
+    before = {name: value for name, value in (wanted_of(number, links) | kept).items() if name in after}
+    for name in change.given.intersection(("nickname", *KEPT_HERE)):
+        setattr(number, name, after[name])
+    for direction in DIRECTIONS:
+        if f"{direction}_agent_id" in change.given:
+            await _want_agent(session, number, direction, after[f"{direction}_agent_id"])
+    told = sorted(change.given.difference(KEPT_HERE))
+    step_id = None
+    if told:
+        step_id = await owe(
+            session,
+            number.tenant_id,
+            number.id,
+            "push",
+            actor=by.actor,
+            request_id=by.request_id,
+            given=told,
+            order_id=by.order_id,
+        )
+    _note(session, number, "changed", actor=by.actor, before=before, after=after, request_id=by.request_id)
+    await record(session, number.tenant_id, "number.changed", number_id=number.id, **after)
+    return step_id
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+async def _want_agent(session: AsyncSession, number: Number, direction: str, agent: str | None) -> None:
+    wanted = {"desired": agent, "state": "pending", "updated_at": func.clock_timestamp()}
+    await session.execute(
+        insert(AgentLink)
+        .values(number_id=number.id, direction=direction, tenant_id=number.tenant_id, **wanted)
+        .on_conflict_do_update(index_elements=["number_id", "direction"], set_=wanted)
+    )
+
+
+async def release_number(session: AsyncSession, number: Number, by: By, *, asked: bool) -> UUID:
+    """File that a number, locked by the caller and neither released nor being so, is to be given back.
+
+    `asked`: by its tenant, who is held to its limits. Returns the release that it owes Teli. Raises: QuotaExceeded.
+    """
+    was = number.state
+    number.state = "releasing"
+    step_id = await owe(
+        session,
+        number.tenant_id,
+        number.id,
+        "release",
+        actor=by.actor,
+        request_id=by.request_id,
+        told={"was": was} if was == "missing" else None,
+        order_id=by.order_id,
+    )
+    owner = number.tenant_id, number.organization_id, number.user_id
+    if was not in HELD:  # It is held again, if only in order to be given back.
+        await count_held(session, *owner, 1)
+    await count_release(session, *owner, asked=asked, at=called_for_at(step_id))
+    _note(
+        session,
+        number,
+        "releasing",
+        actor=by.actor,
+        before={"state": was},
+        after={"state": "releasing"},
+        request_id=by.request_id,
+    )
+    await record(session, number.tenant_id, "number.releasing", number_id=number.id)
+    return step_id
 
 
 async def close_as_released(

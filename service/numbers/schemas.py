@@ -13,9 +13,8 @@ from service.kit.phone import AreaCodeRefused, check_area_code
 from service.kit.text import plain, shown
 from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
+from service.numbers.members import MOST_TAGS
 from service.numbers.purchases import Wish
-
-MOST_TAGS = 20
 
 
 def _sold_area_code(code: str) -> str:

@@ -74,11 +74,12 @@ async def owe(
     request_id: str | None = None,
     given: Sequence[str] = (),
     told: dict[str, Any] | None = None,
+    order_id: UUID | None = None,
 ) -> UUID:
     """A new step, in the transaction of the change that calls for it. Returns its id.
 
     `actor` and `request_id` are who called for it, for the audit log; `given` the members that a push is about; `told`
-    what the first try must know.
+    what the first try must know; `order_id` the order that it is one of many of.
     """
     step_id = new_id()
     due_at = func.clock_timestamp() + seconds(after)
@@ -92,6 +93,7 @@ async def owe(
             actor=actor,
             request_id=request_id,
             given=list(given),
+            order_id=order_id,
             **({"answer": told} if told else {}),
         )
     )
@@ -130,11 +132,13 @@ class Steps:
         step_id: UUID | None = None,
         tenant: TenantId | None = None,
         account: UUID | None = None,
+        of_orders: bool | None = None,
         limit: int = 1,
     ) -> Sequence[Step]:
         """Steps that are due, held by this caller until they are ended, put off, or their lease is over.
 
-        With `account` only those of numbers that it bought.
+        With `account` only those of numbers that it bought; with `of_orders` only those that are one of many, or only
+        the others.
 
         One that is named is claimed only for its first try: what failed once is the worker's, who sees every tenant.
         """
@@ -143,6 +147,8 @@ class Steps:
             query = query.where(Step.id == step_id, Step.tries == 0)
         if account is not None:
             query = query.where(exists().where(Number.id == Step.number_id, Number.account_id == account))
+        if of_orders is not None:
+            query = query.where(Step.order_id.is_not(None) if of_orders else Step.order_id.is_(None))
         claimed: list[Step] = []
         async with self._database.acting(tenant=tenant) as session:
             for found in (await session.scalars(query)).all():

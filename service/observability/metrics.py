@@ -32,6 +32,8 @@ AUTHENTICATION_FAILURES = Counter(
 REPLAYS = Counter("numbergate_replays_total", "Answers given again", ["source"])
 JOINED = Counter("numbergate_joined_total", "Undelivered purchases that an equal request without a key took over")
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
+ORDERS = Counter("numbergate_orders_total", "Orders of many numbers, by what became of them", ["kind", "state"])
+ORDER_ITEMS = Counter("numbergate_order_items_total", "Numbers of orders by what became of each", ["kind", "outcome"])
 ACCOUNTS_OUT_OF_SERVICE = Gauge(
     "numbergate_account_out_of_service", "1 while the key of the account cannot be opened here", ["account"]
 )

@@ -24,9 +24,10 @@ from service.kit.types import TenantId, new_id
 from service.numbers.answers import sale
 from service.numbers.errors import NothingBought
 from service.numbers.marks import mark_of
+from service.numbers.members import CHANGEABLE
 from service.numbers.models import Intent, Number, Step
 from service.numbers.release import answer_of
-from service.numbers.repository import CHANGEABLE, close_as_released
+from service.numbers.repository import close_as_released
 from service.numbers.steps import called_for_at, owe
 from service.outbox.events import record
 from service.quotas.counting import count_held, count_release, hold_quotas

@@ -30,6 +30,15 @@ def own(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and thing.tenant == role.tenant is not None
 
 
+def nothing(role: Role, thing: Thing) -> bool:
+    return False
+
+
+def ordered(role: Role, thing: Thing) -> bool:
+    administers = role.may("admin:read") and role.sees_organization(thing.organization)
+    return thing.state != "missing" and (own(role, thing) or administers)
+
+
 def seen(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and (own(role, thing) or role.sees_organization(thing.organization))
 
@@ -62,7 +71,8 @@ def own_filter(role: Role, thing: Thing) -> bool:
 @dataclass(frozen=True)
 class Entry:
     """`acts`: it is a tenant's alone, whatever the scopes. `refuses`: what is answered beyond reach. `also`: one of
-    these scopes too. `without`: members of the example body that are left out. `free`: any text is well-formed.
+    these scopes too; `then`: so too, and that is looked at once it is known what is meant. `without`: members of the
+    example body that are left out. `free`: any text is well-formed.
     """
 
     needs: tuple[str, ...]
@@ -72,6 +82,7 @@ class Entry:
     refuses: Refusal = NOT_FOUND
     unless: dict[str, Refusal] = field(default_factory=dict)
     also: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     suspended: Refusal | None = None
     path: dict[str, str] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
@@ -91,6 +102,8 @@ class Entry:
             return 403, "not_your_tenant"
         if not self.reach(role, thing):
             return self.refuses
+        if self.then and not role.may(*self.then):
+            return 403, "scope_missing"
         if role.tenant == "suspended" and self.suspended:
             return self.suspended
         return self.unless.get(thing.state)
@@ -98,6 +111,8 @@ class Entry:
 
 READS, ADMIN, ADMIN_READS = ("numbers:read",), ("admin:write",), ("admin:read",)
 OPERATOR, DECIDES, STOPS = ("operator:read",), ("operator:write",), ("operator:write", "admin:write")
+MAY_RELEASE = ("numbers:release", "admin:write")
+MAY_ORDER = (*MAY_RELEASE, "numbers:update", "numbers:create", "agents:link")
 REASON = {"reason": "the matrix"}
 CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
 PUBLIC = {"healthz", "readyz"}
@@ -130,6 +145,27 @@ OPERATIONS: dict[str, list[Entry]] = {
         Entry(
             READS, of="tenant", reach=own_filter, refuses=(403, "not_your_tenant"), free=True,
             query={"tenant_id": "{tenant_id}"},
+        ),
+    ],
+    "bulk_numbers": [
+        Entry(MAY_RELEASE),
+        Entry(
+            ("numbers:update", "numbers:create", "admin:write"),
+            body={"change": {"set": {"nickname": "matrix"}}},
+        ),
+        Entry(("agents:link", "admin:write"), body={"change": {"set": {"inbound_agent_id": None}}}),
+        Entry(
+            MAY_ORDER, refuses=(400, "invalid_selection_token"), reach=nothing,
+            body={"action": "apply", "token": "forged"}, without=("selection", "change"),
+        ),
+    ],
+    "list_orders": [Entry(READS)],
+    "get_order": [Entry(READS, of="order", reach=ordered)],
+    "list_order_items": [Entry(READS, of="order", reach=ordered)],
+    "cancel_order": [Entry(MAY_ORDER, of="order", reach=ordered, then=MAY_RELEASE)],
+    "undo_order": [
+        Entry(
+            MAY_ORDER, of="order", reach=ordered, then=MAY_RELEASE, unless={"there": (409, "state_conflict")}
         ),
     ],
     "get_number": [

@@ -21,6 +21,7 @@ from service.inventory import inventory
 from service.inventory.repository import Visible
 from service.kit.types import OrganizationId
 from service.numbers import endpoints as numbers
+from service.orders import bulk
 from service.tenants.principals import Principal
 from tests.access.matrix import LedgerCopy, Operation, cells, leaks, operations, without_filters
 from tests.access.roles import ROLES, Role
@@ -30,7 +31,7 @@ from tests.access.world import ORGANIZATIONS, World
 SERVICE = Path(__file__).parents[2] / "service"
 # Where the service refuses somebody because of who asks. Each is switched off below.
 CHECKS = {
-    "service/inventory/inventory.py _check",
+    "service/inventory/inventory.py check_asked",
     "service/numbers/endpoints.py create_number",
     "service/numbers/endpoints.py list_numbers",
     "service/numbers/endpoints.py organization_of",
@@ -76,7 +77,8 @@ async def unchecked(
     monkeypatch.setattr(Principal, "need", lambda *_: None)
     monkeypatch.setattr(Principal, "sees_organization", lambda *_: True)
     monkeypatch.setattr(Principal, "tenant", property(lambda self: self.tenant_id or "nobody"))
-    monkeypatch.setattr(inventory, "_check", lambda *_: None)
+    monkeypatch.setattr(inventory, "check_asked", lambda *_: None)
+    monkeypatch.setattr(bulk, "check_asked", lambda *_: None)
     monkeypatch.setattr(Visible, "conditions", lambda *_: [])
     monkeypatch.setattr(
         numbers, "organization_of", lambda caller, asked: OrganizationId(asked or caller.organization_ids[0])

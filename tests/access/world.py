@@ -5,6 +5,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from service.kit.crypto import Secret
 from service.reconciliation.grounds import packed
 from service.tenants.keys import key_hash, make_key
@@ -43,23 +45,33 @@ class World:
     marks: dict[str, set[str]] = field(default_factory=dict)
     serial: "count[int]" = field(default_factory=lambda: count(100))
 
-    async def insert(self, table: str, **values: Any) -> None:
+    async def insert(self, table: str, *, by: str | None = None, **values: Any) -> None:
+        """As the worker, or as a request of the tenant `by`, where the worker may not."""
         names = ", ".join(values)
         given = ", ".join(f"CAST(CAST(:{name} AS text) AS {type_of(table, name)})" for name in values)
-        await self.gateway.sql(f"INSERT INTO {table} ({names}) SELECT {given}", **values)
+        statement = f"INSERT INTO {table} ({names}) SELECT {given}"
+        if by is None:
+            await self.gateway.sql(statement, **values)
+            return
+        async with self.gateway.services.database.acting(tenant=by) as session:
+            await session.execute(text(statement), values)
 
     def add(self, kind: str, thing: Thing) -> None:
         self.things.setdefault(kind, []).append(thing)
 
 
+PREVIEW = '{"count": 1, "selected": 1, "sample": [], "skipped": {"count": 0, "reasons": []}}'
 TYPES = {
     "hash": "bytea", "fingerprint": "bytea", "payload": "bytea", "scopes": "text[]", "sees": "text[]", "tags": "text[]",
-    "answer": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
+    "answer": "jsonb", "change": "jsonb", "selection": "jsonb", "preview": "jsonb",
+    "shown": "jsonb", "digest": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
+    "user_ids": "text[]",
+    "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
 }  # fmt: skip
 
 
 def type_of(table: str, column: str) -> str:
-    if column in ("id", "account_id", "intent_id", "number_id") and (table, column) != ("stops", "id"):
+    if column in ("id", "account_id", "intent_id", "number_id", "order_id") and (table, column) != ("stops", "id"):
         return "uuid"
     if column.endswith("_at") or column == "lease_until":
         return "timestamptz"
@@ -166,6 +178,20 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
         "number",
         Thing(f"{tenant}'s orphan", {"phone_number": f"+1734556{place:04}", "number_id": orphan_id}, state="missing"),
     )
+    order_id = str(uuid4())
+    await world.insert(
+        "orders", by=whose["tenant_id"], **whose, id=order_id, actor=f"{tenant}'s actor", kind="release",
+        state="previewed",
+        change='{"release": {}}', selection="{}", digest="x", preview=PREVIEW, to_do="1",
+        organization_ids=f"{{{organization}}}", user_ids=f"{{{user}}}", expires_at="2100-01-01Z",
+    )  # fmt: skip
+    await world.insert(
+        "order_items", by=whose["tenant_id"], **whose, order_id=order_id, seq="0", account_id=account,
+        number_id=number_id,
+        phone_number=f"+1734556{place:04}", shown="{}", outcome="waiting", detail=f"{tenant}'s detail",
+    )  # fmt: skip
+    world.add("order", Thing(f"{tenant}'s order", {"order_id": order_id}, tenant, organization))
+    marks.add(order_id)
     await world.insert(
         "api_keys", **whose, id=key_id, kind="service", name=f"{tenant}'s key", hash=str(uuid4()), hint="abcd",
         scopes="{numbers:read}",
@@ -196,6 +222,7 @@ async def _nobodys(world: World) -> None:
     nothing = {
         "number": {"phone_number": "+17345559999", "number_id": str(uuid4())},
         "operation": {"operation_id": str(uuid4())},
+        "order": {"order_id": str(uuid4())},
         "organization": {"organization_id": "1762896364768x000000000000000009", "user_id": "nobody"},
         "tenant": {"tenant_id": "tenant-nobody"},
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},

@@ -14,10 +14,10 @@ from service.kit.errors import InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
 from service.numbers.marks import mark_of
+from service.numbers.members import CHANGEABLE
 from service.numbers.models import Number, Step
 from service.numbers.policy import foreign_agents
 from service.numbers.repository import (
-    CHANGEABLE,
     DIRECTIONS,
     AlreadyReleased,
     Change,

@@ -24,6 +24,7 @@ class StepsInMemory(Steps):
         step_id: UUID | None = None,
         tenant: TenantId | None = None,
         account: UUID | None = None,
+        of_orders: bool | None = None,
         limit: int = 1,
     ) -> Sequence[Step]:
         world, now = self._world, utc_now()
@@ -31,6 +32,8 @@ class StepsInMemory(Steps):
             due = [step for step in world.steps_due.values() if self._is_due(step, tenant, now)]
             if account is not None:
                 due = [step for step in due if world.numbers[step.number_id].account_id == account]
+            if of_orders is not None:
+                due = [step for step in due if (step.order_id is not None) == of_orders]
             due.sort(key=lambda step: (step.due_at, step.id))
         else:
             named = world.steps_due.get(step_id)

@@ -83,7 +83,11 @@ class Operation:
             {one["name"]: resolved(document, one["schema"]) | _examples(one["schema"]) for one in parameters},
             frozenset(one["name"] for one in parameters if one["required"]),
             whole,
-            {name: resolved(document, one) for name, one in (whole or {}).get("properties", {}).items()},
+            # With what it refers to in turn.
+            {
+                name: resolved(document, one) | {"components": document["components"]}
+                for name, one in (whole or {}).get("properties", {}).items()
+            },
         )
 
 

@@ -24,7 +24,8 @@ ANY: dict[str, dict[str, Any]] = {"": {"404": {"content": {PROBLEM: {}}}, "405":
 class Oracle:
     def __init__(self, document: Schema, cast: Cast) -> None:
         self._document, self._cast = document, cast
-        self._answers = ANY | {
+        # By another method a path of its own may be another operation's, with the last of it for an id that is none.
+        self._answers = {"": ANY[""] | {"400": {"content": {PROBLEM: {}}}}} | {
             one["operationId"]: one["responses"] for path in document["paths"].values() for one in path.values()
         }
         self._public = {one["operationId"] for path in document["paths"].values() for one in path.values()

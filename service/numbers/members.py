@@ -1,0 +1,6 @@
+"""What of a number its tenant may change, and while it is in which states. Pure."""
+
+MOST_TAGS = 20
+CHANGEABLE = ("active", "release_scheduled")
+# What Teli knows nothing of.
+KEPT_HERE = ("cost_center", "tags", "holder_user_id")

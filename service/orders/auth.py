@@ -1,0 +1,60 @@
+"""Who may order what, and whom the transactions of an order act for."""
+
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy import ARRAY, ColumnElement, Text, cast
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db import Database
+from service.inventory.repository import Visible
+from service.orders.judgement import AGENTS
+from service.orders.models import Order
+from service.tenants.auth import holding
+from service.tenants.principals import Principal
+
+STAFF = "admin:write"
+CHANGES = ("numbers:release", "numbers:update", "numbers:create", "agents:link")
+# Which of them a change takes, the service checks.
+MayOrder = Annotated[Principal, Depends(holding(*CHANGES, STAFF))]
+
+
+def check_rights(caller: Principal, kind: str, members: Collection[str]) -> None:
+    """`members`: what is to be set. Raises: ScopeMissing; NotYourTenant for who acts for none."""
+    if caller.may(STAFF):
+        return
+    if kind == "release":
+        caller.need("numbers:release")
+    if any(name in AGENTS for name in members):
+        caller.need("agents:link")
+    if any(name not in AGENTS for name in members) and not caller.may("numbers:create"):
+        caller.need("numbers:update")
+    caller.tenant  # noqa: B018  Raises.
+
+
+def owner_of(caller: Principal) -> str | None:
+    """The tenant that it orders for; None for an administrator, who may change whoever's numbers."""
+    return None if caller.may(STAFF) else caller.tenant
+
+
+def visible_to(caller: Principal) -> Visible:
+    """The numbers that it may mean: what it sees and may not change is told apart from what there is not."""
+    if caller.may(STAFF):
+        return Visible(None, caller.sees)
+    return Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
+
+
+def acting_for(database: Database, caller: Principal) -> AbstractAsyncContextManager[AsyncSession]:
+    if caller.may("admin:read"):
+        return database.acting(duty="admin", sees=caller.sees)
+    visible = visible_to(caller)
+    return database.acting(tenant=visible.tenant_id, sees=visible.sees, bounds=caller.bounds)
+
+
+def orders_of(caller: Principal) -> list[ColumnElement[bool]]:
+    """The orders that it may see; row-level security says the same."""
+    if not caller.may("admin:read"):
+        return [Order.tenant_id == caller.tenant_id]
+    return [] if "*" in caller.sees else [Order.organization_ids.op("<@")(cast(list(caller.sees), ARRAY(Text)))]

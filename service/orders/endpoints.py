@@ -1,0 +1,163 @@
+"""Changing many numbers at once, and orders, over HTTP."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from service.http.context import request_id_of
+from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
+from service.http.routes import OwnRoute
+from service.idempotency.asking import Keyed
+from service.idempotency.keys import IdempotencyKeyReused
+from service.idempotency.once import Once
+from service.kit.errors import NotFound, StateConflict
+from service.orders.auth import MayOrder, owner_of
+from service.orders.bulk import Bulk
+from service.orders.errors import (
+    InvalidSelectionToken,
+    NotYourSelection,
+    SelectionExpired,
+    SelectionTooLarge,
+    TooManyPreviews,
+)
+from service.orders.orders import Orders
+from service.orders.schemas import (
+    ORDER_STATES_PATTERN,
+    BulkIn,
+    OrderItemPage,
+    OrderOut,
+    OrderPage,
+    Outcome,
+    PreviewOut,
+)
+from service.quotas.errors import RateLimited
+from service.tenants.auth import CREDENTIALS, NumbersRead
+from service.tenants.endpoints import AUTH
+from service.tenants.principals import NotYourOrganization, NotYourUser
+
+bulk_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=CREDENTIALS, route_class=OwnRoute)
+
+
+def bulk(request: Request) -> Bulk:
+    found: Bulk = request.app.state.services.bulk
+    return found
+
+
+def orders(request: Request) -> Orders:
+    found: Orders = request.app.state.services.orders
+    return found
+
+
+def once_of(caller: MayOrder, keyed: Keyed) -> Once:
+    """Whose key it is: the tenant's, or of an administrator his own."""
+    owner = owner_of(caller)
+    return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
+
+
+def request_id(request: Request) -> str:
+    return request_id_of(request.scope)
+
+
+BulkDep = Annotated[Bulk, Depends(bulk)]
+OrdersDep = Annotated[Orders, Depends(orders)]
+OnceDep = Annotated[Once, Depends(once_of)]
+RequestId = Annotated[str, Depends(request_id)]
+ORDERED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": OrderOut,
+        "description": "Set going; look at the order.",
+        "headers": {"Location": {"description": "The order's path", "schema": {"type": "string"}}},
+    }
+}
+
+
+@bulk_router.post(
+    "/bulk",
+    response_model=PreviewOut,
+    responses=problems(
+        NotFound, StateConflict, IdempotencyKeyReused, NotYourOrganization, NotYourUser, InvalidSelectionToken,
+        NotYourSelection, SelectionExpired, SelectionTooLarge, TooManyPreviews, RateLimited, *AUTH,
+    ) | ORDERED,
+)  # fmt: skip
+async def bulk_numbers(
+    body: BulkIn, caller: MayOrder, bulk: BulkDep, orders: OrdersDep, once: OnceDep, request_id: RequestId
+) -> Response:
+    """Release many numbers, or set something of them, in two steps.
+
+    `preview` shows what would become of the numbers that are selected, and changes none. `apply` has exactly that done,
+    as an order; a number that was changed since is left out. A token that is applied again names the same order.
+    """
+    if body.token is not None:
+        order = await bulk.apply(caller, body.token, request_id, once)
+        told = OrderOut.model_validate(await orders.get(caller, order.id))
+        location = {"Location": f"/v1/orders/{order.id}"}
+        return _json(told.model_dump_json(), once, status=202, headers=location)
+    assert body.selection is not None
+    assert body.change is not None
+    shown = await bulk.preview(caller, body.selection.selection(), body.change.change(), body.change.said(), once)
+    return _json(PreviewOut.model_validate(shown).model_dump_json(), once)
+
+
+@router.get("", responses=problems(*AUTH))
+async def list_orders(
+    caller: NumbersRead,
+    orders: OrdersDep,
+    state: Annotated[
+        str | None,
+        Query(
+            description="One or several, separated by commas; without it all that were ever set going",
+            max_length=200,
+            pattern=ORDER_STATES_PATTERN,
+            examples=["running,partial"],
+        ),
+    ] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> OrderPage:
+    """Orders, newest first: a tenant's own; an administrator's all of the organisations that it sees."""
+    states = tuple(set(state.split(","))) if state else None
+    return OrderPage.model_validate(await orders.page(caller, states, limit=limit, cursor=cursor))
+
+
+@router.get("/{order_id}", responses=problems(NotFound, *AUTH))
+async def get_order(order_id: UUID, caller: NumbersRead, orders: OrdersDep) -> OrderOut:
+    """One order: how far it is, and what became of its numbers."""
+    return OrderOut.model_validate(await orders.get(caller, order_id))
+
+
+@router.get("/{order_id}/items", responses=problems(NotFound, *AUTH))
+async def list_order_items(
+    order_id: UUID,
+    caller: NumbersRead,
+    orders: OrdersDep,
+    outcome: Outcome | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> OrderItemPage:
+    """What became of each of its numbers, and why."""
+    return OrderItemPage.model_validate(await orders.items(caller, order_id, outcome, limit=limit, cursor=cursor))
+
+
+@router.post("/{order_id}/cancel", responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH))
+async def cancel_order(
+    order_id: UUID, caller: MayOrder, orders: OrdersDep, once: OnceDep, request_id: RequestId
+) -> OrderOut:
+    """Stop an order: numbers that nobody has begun with stay as they are. Asking again is harmless."""
+    return OrderOut.model_validate(await orders.cancel(caller, order_id, request_id, once))
+
+
+@router.post(
+    "/{order_id}/undo",
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, TooManyPreviews, RateLimited, *AUTH),
+)
+async def undo_order(order_id: UUID, caller: MayOrder, bulk: BulkDep, once: OnceDep) -> PreviewOut:
+    """Preview the inverse of an order that set something; its token has it done. A release cannot be undone."""
+    return PreviewOut.model_validate(await bulk.undo(caller, order_id, once))
+
+
+def _json(body: str, once: Once, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, {**once.headers, **(headers or {})}, "application/json")
