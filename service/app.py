@@ -14,6 +14,7 @@ from service.http.openapi import problems as problems_of
 from service.inventory import endpoints as inventory
 from service.numbers import endpoints as numbers
 from service.numbers import key_endpoints as keys
+from service.numbers import own_endpoints as own_numbers
 from service.numbers.errors import InvalidAreaCode
 from service.observability import health
 from service.orders import endpoints as orders
@@ -79,7 +80,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         inventory.router,
         orders.bulk_router,
         orders.router,
-        numbers.numbers_router,
+        own_numbers.router,
         numbers.operations_router,
         login.me_router,
         tenants.router,

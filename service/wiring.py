@@ -20,6 +20,7 @@ from service.migrations import check_migrated
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
+from service.numbers.editing import Editing
 from service.numbers.follow_ups import FollowUps
 from service.numbers.key_listing import KeyListing
 from service.numbers.ledger import Ledger
@@ -193,7 +194,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
-            lookup=Lookup(database),
+            lookup=Lookup(database, cursors, price=settings.default_price),
+            editing=Editing(database),
             owned=owned,
             follow_ups=FollowUps(steps, confirmation, changes, release, drain),
             operations=Operations(database, drain),

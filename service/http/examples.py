@@ -331,6 +331,36 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "confirmed_at": MOMENT,
         "released_at": None,
         "operation_id": OPERATION_ID,
+        "agents": {
+            "inbound": {"desired": AGENT, "confirmed": AGENT, "state": "confirmed", "updated_at": MOMENT},
+            "outbound": None,
+        },
+        "costs": {
+            "to_date": 3_990_000, "monthly": 2_990_000, "next_charge_at": LATER, "currency": "USD",
+            "source": "default_price",
+        },
+        "purchase": {
+            "operation_id": OPERATION_ID, "state": "owned", "decision": "answer", "idempotency_key": "order-1042",
+            "request_id": "7c0f3f0e-55a5-4b8e-9d0c-0d4bd4b3f2c1", "admitted_at": MOMENT, "ended_at": MOMENT,
+            "decided_at": MOMENT, "answered": 200,
+        },
+        "upstream": {
+            "row_id": "5b0c6d0e-6a7a-4c55-9a37-0f2d5f6f1a01", "subscription_id": None, "nickname": "Sales line",
+            "first_seen_at": MOMENT, "last_seen_at": LATER, "gone_at": None,
+        },
+        "calls": {"last_inbound_at": None, "last_outbound_at": None, "idle_since": None},
+        "owed": [],
+    },
+    "NumberPatch": {"nickname": "Sales line", "tags": ["sales", "detroit"], "cost_center": "marketing"},
+    "HistoryPage": {
+        "items": [
+            {
+                "at": LATER, "action": "number.changed", "actor": f"key:{OPERATION_ID}", "request_id": "change-1",
+                "before": {"cost_center": None}, "after": {"cost_center": "marketing"},
+            }
+        ],
+        "next_cursor": None,
+        "total": ONE,
     },
     "NumberPage": {"items": [INVENTORIED], "next_cursor": None, "total": ONE},
     "OperationOut": {

@@ -21,10 +21,14 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("update_agent", "202"): {"get_operation": OPERATION},
     ("release_number", "202"): {"get_operation": OPERATION},
     ("get_operation", "200"): {"get_number": {"number_id": f"{ANSWER}/number_id"}},
-    ("list_inventory", "200"): {"get_number": {"number_id": f"{ANSWER}/items/0/id"}},
     ("bulk_numbers", "202"): {
         "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER, "undo_order": ORDER,
     },
+    ("list_inventory", "200"): {
+        name: {"number_id": f"{ANSWER}/items/0/id"} for name in ("get_number", "list_history", "patch_number")
+    },
+    ("get_number", "200"): {"list_history": NUMBER, "patch_number": NUMBER},
+    ("patch_number", "200"): {"get_number": NUMBER, "list_history": NUMBER},
     ("put_organization", "200"): {
         "list_users": ORGANIZATION, "put_user": ORGANIZATION, "put_organization_quotas": ORGANIZATION,
     },

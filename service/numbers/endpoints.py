@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from service.http.connection import watched
 from service.http.context import request_id_of
@@ -47,7 +47,6 @@ from service.numbers.repository import AlreadyReleased, Change
 from service.numbers.schemas import (
     NumberBought,
     NumberCreate,
-    NumberOut,
     NumberReleased,
     NumberUpdate,
     NumberUpdated,
@@ -67,7 +66,6 @@ router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependenc
 create_router = APIRouter(
     prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute
 )
-numbers_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 operations_router = APIRouter(
     prefix="/v1/operations", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute
 )
@@ -91,17 +89,6 @@ PathNumber = Annotated[
 ]
 
 
-def number_named(text: str) -> UUID | E164:
-    """Our id of a number, or its E.164. Raises: NotAPhoneNumber."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return path_number(text)
-
-
-NumberNamed = Annotated[
-    UUID | E164, BeforeValidator(number_named), Path(description="Its id or its E.164", examples=["+13135550142"])
-]
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": PendingOut,
@@ -313,12 +300,6 @@ async def release_number(
     if step.state == "done":
         await services.gate.freed(caller.tenant)
     return ended(step, unknown, once)
-
-
-@numbers_router.get("/{number_id}", responses=problems(NotFound, *AUTH))
-async def get_number(number_id: NumberNamed, caller: NumbersRead, services: NumberServicesDep) -> NumberOut:
-    """One number; of several acquisitions of an E.164 the one that is held, else the latest."""
-    return NumberOut.model_validate(await services.lookup.one(caller, number_id))
 
 
 @operations_router.get("/{operation_id}", responses=problems(NotFound, *AUTH))

@@ -1,45 +1,217 @@
-"""One number, by our id or by its E.164, for whoever may see it."""
+"""One number and its history, by our id or by its E.164, for whoever may see it."""
 
+import hashlib
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
+from service.audit.models import AuditEntry
 from service.db import Database
+from service.kit.clock import utc_now
 from service.kit.errors import NotFound
+from service.kit.money import Price, costs
+from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.phone import E164
+from service.numbers.follow_ups import operation_state
 from service.numbers.listing import in_force
-from service.numbers.models import Number
+from service.numbers.models import Evidence, Intent, Number, Step
 from service.tenants.principals import Principal
+
+Named = UUID | E164
+INBOUND, OUTBOUND = aliased(AgentLink), aliased(AgentLink)
+LINKS = (("inbound", INBOUND), ("outbound", OUTBOUND))
+SEEN = func.number_seen(Number.id).table_valued("first_seen_at", "last_seen_at", "gone_at").render_derived()
+# What was heard first is how the purchase was answered; what came later changed nothing, or is in the history.
+HEARD = select(Evidence.status).where(Evidence.intent_id == Intent.id).order_by(Evidence.id).limit(1).scalar_subquery()
+ETAG_OF = (
+    "id", "state", "nickname", "tags", "cost_center", "holder_user_id", "inbound_agent_id", "outbound_agent_id",
+)  # fmt: skip
+OPEN = ("waiting", "running", "unresolved")
+
+
+def named(which: Named) -> ColumnElement[bool]:
+    return Number.id == which if isinstance(which, UUID) else Number.phone_number == which
+
+
+def etag_of(shown: dict[str, Any]) -> str:
+    """Of what may be changed of a number, and of its state: what else is told of it changes by itself."""
+    said = orjson.dumps([str(shown[name]) if name == "id" else shown[name] for name in ETAG_OF])
+    return f'"{hashlib.sha256(said).hexdigest()[:32]}"'
 
 
 class Lookup:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cursors: Cursors, *, price: Price) -> None:
+        """`price`: what a number is reckoned at."""
         self._database = database
+        self._cursors = cursors
+        self._price = price
 
-    async def one(self, caller: Principal, which: UUID | E164) -> dict[str, Any]:
-        """A number; of several acquisitions of an E.164 the latest, for only that can be held.
+    async def one(self, caller: Principal, which: Named) -> dict[str, Any]:
+        """All that is known of a number; of several acquisitions of an E.164 the latest, for only that can be held.
 
         Raises: NotFound, also for what the caller may not see.
         """
-        inbound, outbound = aliased(AgentLink), aliased(AgentLink)
         query = (
             select(
-                *Number.__table__.columns,
-                Number.intent_id.label("operation_id"),
-                in_force(inbound).label("inbound_agent_id"),
-                in_force(outbound).label("outbound_agent_id"),
+                Number,
+                in_force(INBOUND).label("inbound_agent_id"),
+                in_force(OUTBOUND).label("outbound_agent_id"),
+                INBOUND,
+                OUTBOUND,
+                Intent,
+                HEARD.label("answered"),
+                *SEEN.c,
             )
-            .outerjoin(inbound, (inbound.number_id == Number.id) & (inbound.direction == "inbound"))
-            .outerjoin(outbound, (outbound.number_id == Number.id) & (outbound.direction == "outbound"))
-            .where(Number.id == which if isinstance(which, UUID) else Number.phone_number == which)
+            .outerjoin(INBOUND, and_(INBOUND.number_id == Number.id, INBOUND.direction == "inbound"))
+            .outerjoin(OUTBOUND, and_(OUTBOUND.number_id == Number.id, OUTBOUND.direction == "outbound"))
+            .outerjoin(Intent, Intent.id == Number.intent_id)
+            .outerjoin(SEEN, Number.id.is_not(None))
+            .where(named(which))
             .order_by(Number.acquired_at.desc())
             .limit(1)
         )
-        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees, bounds=caller.bounds) as session:
-            found = (await session.execute(query)).mappings().one_or_none()
-        if found is None:
-            raise NotFound
-        return dict(found)
+        async with self._acting(caller) as session:
+            found = (await session.execute(query)).one_or_none()
+            if found is None:
+                raise NotFound
+            owed = (
+                await session.scalars(
+                    select(Step)
+                    .where(Step.number_id == found.Number.id, Step.state.in_(OPEN))
+                    .order_by(Step.created_at, Step.id)
+                )
+            ).all()
+        number: Number = found.Number
+        return {
+            **{column.name: getattr(number, column.name) for column in Number.__table__.columns},
+            "operation_id": number.intent_id,
+            "inbound_agent_id": found.inbound_agent_id,
+            "outbound_agent_id": found.outbound_agent_id,
+            "agents": {direction: _link(found[3 + place]) for place, (direction, _) in enumerate(LINKS)},
+            "costs": self._costs(number),
+            "purchase": _purchase(found, keys=number.tenant_id == caller.tenant_id),
+            "upstream": _upstream(found),
+            "calls": {
+                "last_inbound_at": number.last_inbound_call_at,
+                "last_outbound_at": number.last_outbound_call_at,
+                "idle_since": number.idle_since,
+            },
+            "owed": [_owed(step) for step in owed],
+        }
+
+    async def history(self, caller: Principal, which: Named, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """What happened to a number and to its purchase, newest first.
+
+        Raises: NotFound, also for what the caller may not see; InvalidRequest for a cursor of another history.
+        """
+        async with self._acting(caller) as session:
+            number_id, intent_id = await _identity(session, which)
+            query = {"list": "history", "number": str(number_id)}
+            of = [and_(AuditEntry.object_kind == "number", AuditEntry.object_id == str(number_id))]
+            if intent_id is not None:
+                of.append(and_(AuditEntry.object_kind == "intent", AuditEntry.object_id == str(intent_id)))
+            page = select(AuditEntry).where(or_(*of)).order_by(AuditEntry.id.desc()).limit(limit + 1)
+            if cursor is not None:
+                [before] = self._cursors.open(query, cursor)
+                page = page.where(AuditEntry.id < before)
+            found = (await session.scalars(page)).all()
+            matches = select(AuditEntry.id).where(or_(*of)).limit(COUNTED + 1).subquery()
+            counted = (await session.scalars(select(func.count()).select_from(matches))).one()
+        more = len(found) > limit
+        return {
+            "items": [_event(entry, by_name=caller.may("admin:read")) for entry in found[:limit]],
+            "next_cursor": self._cursors.seal(query, [found[limit - 1].id]) if more else None,
+            "total": total(counted),
+        }
+
+    def _acting(self, caller: Principal) -> AbstractAsyncContextManager[AsyncSession]:
+        """What was heard of a purchase is told to its tenant and to operators."""
+        duty = "operator" if caller.may("operator:read") else "service"
+        return self._database.acting(tenant=caller.tenant_id, duty=duty, sees=caller.sees, bounds=caller.bounds)
+
+    def _costs(self, number: Number) -> dict[str, Any]:
+        reckoned = costs(self._price, acquired_at=number.acquired_at, released_at=number.released_at, now=utc_now())
+        return {
+            "to_date": reckoned.to_date,
+            "monthly": reckoned.monthly,
+            "next_charge_at": reckoned.next_charge_at,
+            "currency": reckoned.currency,
+            "source": "default_price",
+        }
+
+
+async def _identity(session: AsyncSession, which: Named) -> tuple[UUID, UUID | None]:
+    query = select(Number.id, Number.intent_id).where(named(which)).order_by(Number.acquired_at.desc()).limit(1)
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found.id, found.intent_id
+
+
+def _link(link: AgentLink | None) -> dict[str, Any] | None:
+    if link is None:
+        return None
+    return {
+        "desired": link.desired, "confirmed": link.confirmed, "state": link.state, "updated_at": link.updated_at,
+    }  # fmt: skip
+
+
+def _purchase(found: Row[Any], *, keys: bool) -> dict[str, Any] | None:
+    """`keys`: whether an idempotency key may be told; it is its tenant's own."""
+    intent: Intent | None = found.Intent
+    if intent is None:
+        return None
+    return {
+        "operation_id": intent.id,
+        "state": intent.state,
+        "decision": intent.decision,
+        "idempotency_key": intent.idempotency_key if keys else None,
+        "request_id": intent.request_id if keys else None,
+        "admitted_at": intent.admitted_at,
+        "ended_at": intent.send_ended_at,
+        "decided_at": intent.decided_at,
+        "answered": found.answered,
+    }
+
+
+def _upstream(found: Row[Any]) -> dict[str, Any]:
+    number: Number = found.Number
+    return {
+        "row_id": number.upstream_row_id,
+        "subscription_id": number.subscription_id,
+        "nickname": number.upstream_nickname,
+        "first_seen_at": found.first_seen_at,
+        "last_seen_at": found.last_seen_at,
+        "gone_at": found.gone_at,
+    }
+
+
+def _owed(step: Step) -> dict[str, Any]:
+    return {
+        "operation_id": step.id,
+        "kind": step.kind,
+        "state": operation_state(step),
+        "created_at": step.created_at,
+        "due_at": step.due_at,
+        "tries": step.tries,
+        "outcome": step.outcome,
+    }
+
+
+def _event(entry: AuditEntry, *, by_name: bool) -> dict[str, Any]:
+    """`by_name`: whether people are told by theirs."""
+    kind, _, _ = entry.actor.partition(":")
+    return {
+        "at": entry.at,
+        "action": entry.action,
+        "actor": kind if kind == "person" and not by_name else entry.actor,
+        "request_id": entry.request_id,
+        "before": entry.before,
+        "after": entry.after,
+    }

@@ -529,6 +529,12 @@ def wanted_of(number: Number, links: Mapping[str, AgentLink]) -> dict[str, str |
     return {"nickname": number.nickname, **agents}
 
 
+def agents_in_force(links: Mapping[str, AgentLink]) -> dict[str, str | None]:
+    """The agents as they are shown: those that are wanted, or, where Teli refused one, the one before it."""
+    shown = {one: link.confirmed if link.state == "refused" else link.desired for one, link in links.items()}
+    return {f"{one}_agent_id": shown.get(one) for one in DIRECTIONS}
+
+
 def _note(
     session: AsyncSession,
     number: Number,

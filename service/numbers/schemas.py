@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
+from service.http.pages import Page
 from service.http.params import MOST_WARNINGS
 from service.kit.phone import AreaCodeRefused, check_area_code
 from service.kit.text import plain, shown
@@ -15,6 +16,7 @@ from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
 from service.numbers.members import MOST_TAGS
 from service.numbers.purchases import Wish
+from service.numbers.repository import Change
 
 
 def _sold_area_code(code: str) -> str:
@@ -198,6 +200,107 @@ class TeliListing(BaseModel):
     warnings: list[str] | None = None
 
 
+class NumberPatch(BaseModel):
+    """What is absent stays as it is; null clears. `tags` is the whole list. Agents need the scope `agents:link` too."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    nickname: Nickname | None = Field(None, examples=["Sales line"])
+    tags: Annotated[list[Label], Field(max_length=MOST_TAGS)] | None = Field(None, examples=[["sales", "detroit"]])
+    cost_center: Label | None = Field(None, examples=["marketing"])
+    holder_user_id: ExternalId | None = Field(
+        None, description="Who uses it: a user of the number's organisation", examples=[None]
+    )
+    inbound_agent_id: AgentId | None = Field(None, examples=["agent_0123456789abcdef0123456789"])
+    outbound_agent_id: AgentId | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"needs at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+    def change(self) -> Change:
+        given = self.model_dump(exclude_unset=True)
+        if "tags" in given:
+            given["tags"] = tuple(dict.fromkeys(given["tags"] or ()))
+        return Change(frozenset(given), **given)
+
+
+class LinkOut(BaseModel):
+    """`desired`: what is wanted; `confirmed`: what Teli has said that it has."""
+
+    desired: str | None
+    confirmed: str | None
+    state: Literal["pending", "confirmed", "refused"]
+    updated_at: datetime
+
+
+class Agents(BaseModel):
+    """Null where none was ever linked."""
+
+    inbound: LinkOut | None
+    outbound: LinkOut | None
+
+
+class CostsOut(BaseModel):
+    """Micro-units of `currency` (ISO 4217): 2990000 is 2.99. `source`: which price it was reckoned with."""
+
+    to_date: int
+    monthly: int
+    next_charge_at: datetime | None
+    currency: str
+    source: str
+
+
+class PurchaseOut(BaseModel):
+    """`ended_at`: of the one request to Teli, `answered` its status; null where none came, or not for you to know.
+
+    `idempotency_key` and `request_id` are told to the tenant that sent them.
+    """
+
+    operation_id: UUID
+    state: str
+    decision: str | None
+    idempotency_key: str | None
+    request_id: str | None
+    admitted_at: datetime
+    ended_at: datetime | None
+    decided_at: datetime | None
+    answered: int | None
+
+
+class UpstreamOut(BaseModel):
+    """The number's row at Teli. `last_seen_at`: in a whole listing; `gone_at`: since when it is listed no more."""
+
+    row_id: str | None
+    subscription_id: str | None
+    nickname: str | None
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    gone_at: datetime | None
+
+
+class CallsOut(BaseModel):
+    """Null is unknown: a number of which no call was looked for is not idle for that."""
+
+    last_inbound_at: datetime | None
+    last_outbound_at: datetime | None
+    idle_since: datetime | None
+
+
+class OwedOut(BaseModel):
+    """What is still to be done at Teli, `due_at` next; `outcome`: what became of the last try."""
+
+    operation_id: UUID
+    kind: str
+    state: Literal["pending", "unresolved"]
+    created_at: datetime
+    due_at: datetime
+    tries: int
+    outcome: str | None
+
+
 class NumberOut(BaseModel):
     """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it.
 
@@ -221,6 +324,27 @@ class NumberOut(BaseModel):
     confirmed_at: datetime | None
     released_at: datetime | None
     operation_id: UUID | None
+    agents: Agents
+    costs: CostsOut
+    purchase: PurchaseOut | None
+    upstream: UpstreamOut
+    calls: CallsOut
+    owed: list[OwedOut]
+
+
+class HistoryItem(BaseModel):
+    """`actor`: a key, a person, or a part of the gateway. `before` and `after` hold what changed."""
+
+    at: datetime
+    action: str = Field(examples=["number.changed"])
+    actor: str
+    request_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class HistoryPage(Page[HistoryItem]):
+    """What happened to a number and to its purchase, newest first."""
 
 
 class OperationOut(BaseModel):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service.numbers.editing import Editing
 from service.numbers.follow_ups import FollowUps
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
@@ -16,6 +17,7 @@ class NumberServices:
     provisioning: Provisioning
     listings: TeliListings
     lookup: Lookup
+    editing: Editing
     owned: Numbers
     follow_ups: FollowUps
     operations: Operations

@@ -43,6 +43,10 @@ def seen(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and (own(role, thing) or role.sees_organization(thing.organization))
 
 
+def own_or_staffs(role: Role, thing: Thing) -> bool:
+    return own(role, thing) or (thing.state != "missing" and role.may("admin:write"))
+
+
 def granted(role: Role, thing: Thing) -> bool:
     return role.tenant is not None and thing.organization == ORGANIZATIONS[role.tenant]
 
@@ -115,6 +119,7 @@ MAY_RELEASE = ("numbers:release", "admin:write")
 MAY_ORDER = (*MAY_RELEASE, "numbers:update", "numbers:create", "agents:link")
 REASON = {"reason": "the matrix"}
 CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
+NOT_CHANGEABLE: dict[str, Refusal] = {"released number": (409, "state_conflict")}
 PUBLIC = {"healthz", "readyz"}
 
 OPERATIONS: dict[str, list[Entry]] = {
@@ -171,6 +176,16 @@ OPERATIONS: dict[str, list[Entry]] = {
     "get_number": [
         Entry(READS, of="number", reach=seen),
         Entry(READS, of="number", reach=seen, path={"number_id": "{phone_number}"}),
+    ],
+    "list_history": [
+        Entry(READS, of="number", reach=seen),
+        Entry(READS, of="number", reach=seen, path={"number_id": "{phone_number}"}),
+    ],
+    "patch_number": [
+        Entry(
+            ("numbers:update", "numbers:create", "admin:write"), of="number", reach=own_or_staffs,
+            unless=NOT_CHANGEABLE, body={"tags": ["matrix"]}, without=("nickname", "cost_center"),
+        ),
     ],
     "get_operation": [Entry(READS, of="operation", reach=seen)],
     "me": [Entry(())],

@@ -1,0 +1,131 @@
+"""Changing one number, for its tenant or by an administrator: all that was asked for in one transaction, or nothing.
+
+What Teli must be told is owed in the same transaction, as a `push`.
+"""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.db import Database
+from service.http.conditions import Tags
+from service.idempotency.once import Once
+from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
+from service.kit.types import TenantId
+from service.numbers.lookup import Named, etag_of, named
+from service.numbers.members import CHANGEABLE, KEPT_HERE
+from service.numbers.models import Number
+from service.numbers.policy import foreign_agents
+from service.numbers.repository import By, Change, agents_in_force, change_number, links_of
+from service.tenants.models import Tenant, User
+from service.tenants.policy import Policy
+from service.tenants.principals import Principal
+
+STAFF = "admin:write"
+AGENTS = frozenset(("inbound_agent_id", "outbound_agent_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """`step_id`: the push that Teli is owed; None where it is told nothing."""
+
+    number_id: UUID
+    tenant: TenantId
+    step_id: UUID | None
+
+
+class Editing:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def edit(
+        self, caller: Principal, which: Named, change: Change, *, if_match: Tags | None, request_id: str, once: Once
+    ) -> Edited:
+        """Commit what differs of `change`. A retry with the same key changes nothing more.
+
+        Raises: ScopeMissing, NotYourTenant, NotYourUser; NotFound, also for what the caller may not see or, seeing it,
+            not change; EtagMismatch; StateConflict for a number that can no longer be changed; InvalidRequest for
+            agents against the policy of its tenant, and a holder whom its organisation does not have.
+        """
+        by_staff = caller.may(STAFF)
+        _check_rights(caller, change)
+        if change.holder_user_id is not None:
+            caller.check_user(change.holder_user_id)
+        tenant = await self._owner(caller, which) if by_staff else caller.tenant
+        duty, sees = ("admin", caller.sees) if by_staff else ("service", ())
+        once = replace(once, owner=tenant) if not by_staff else once.by(caller.actor)
+        async with self._database.acting(tenant=tenant, duty=duty, sees=sees, bounds=caller.bounds) as session:
+            before = await once.before(session)
+            number = await _held(session, tenant, which)
+            if before is not None:
+                return Edited(number.id, tenant, before.step_id)
+            shown = await _shown(session, number)
+            if if_match is not None:
+                if_match.check(etag_of(shown))
+            if number.state not in CHANGEABLE:
+                raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
+            wanted = change.named()
+            given = frozenset(name for name in wanted if _plain(wanted[name]) != shown[name])
+            change = replace(change, given=given)
+            await _check(session, number, change, await _policy(session, caller, tenant))
+            step_id = None
+            if given:
+                step_id = await change_number(session, number, change, By(caller.actor, request_id))
+            await once.keep(session, step_id=step_id, answer={"number_id": str(number.id)})
+        return Edited(number.id, tenant, step_id)
+
+    async def _owner(self, caller: Principal, which: Named) -> TenantId:
+        query = select(Number.tenant_id).where(named(which)).order_by(Number.acquired_at.desc()).limit(1)
+        async with self._database.acting(sees=caller.sees) as session:
+            found = await session.scalar(query)
+        if found is None:
+            raise NotFound
+        return TenantId(found)
+
+
+def _check_rights(caller: Principal, change: Change) -> None:
+    """Whoever may name a number as it is bought may do so later; agents take a scope of their own."""
+    if caller.may(STAFF):
+        return
+    if change.given & AGENTS:
+        caller.need("agents:link")
+    if change.given - AGENTS and not caller.may("numbers:create"):
+        caller.need("numbers:update")
+
+
+async def _held(session: AsyncSession, tenant: TenantId, which: Named) -> Number:
+    """Locked; of several acquisitions of an E.164 the latest."""
+    query = select(Number).where(Number.tenant_id == tenant, named(which)).order_by(Number.acquired_at.desc()).limit(1)
+    found = await session.scalar(query.with_for_update())
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def _shown(session: AsyncSession, number: Number) -> dict[str, object]:
+    """What of a number may be changed, as it is shown."""
+    links = await links_of(session, number.id)
+    kept = {name: getattr(number, name) for name in ("id", "state", "nickname", *KEPT_HERE)}
+    return kept | agents_in_force(links)
+
+
+async def _policy(session: AsyncSession, caller: Principal, tenant: TenantId) -> Policy:
+    if caller.tenant_id == tenant:
+        return caller.policy
+    of = await session.get_one(Tenant, tenant)
+    return Policy.of(of.agents_allowed, of.area_codes_allowed, orphan_reuse=of.orphan_reuse)
+
+
+async def _check(session: AsyncSession, number: Number, change: Change, policy: Policy) -> None:
+    faults = foreign_agents(policy, change.named())
+    holder = change.holder_user_id if "holder_user_id" in change.given else None
+    if holder is not None and await session.get(User, (number.organization_id, holder)) is None:
+        faults.append(Fault("/holder_user_id", "is no user of the number's organisation that is filed here"))
+    if faults:
+        raise InvalidRequest(*faults)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,123 @@
+"""One number on our own paths: all that is known of it, its history, and changing it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BeforeValidator
+
+from service.http.conditions import EtagMismatch, IfMatch, IfNoneMatch
+from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
+from service.http.prefer import Patience
+from service.http.routes import OwnRoute
+from service.idempotency.asking import Keyed
+from service.idempotency.keys import IdempotencyKeyReused
+from service.idempotency.once import Once
+from service.kit.errors import NotFound, StateConflict
+from service.kit.phone import E164, path_number
+from service.numbers.editing import STAFF
+from service.numbers.endpoints import ACCEPTED, NumberServicesDep, RequestId, ended
+from service.numbers.errors import UpstreamRefused
+from service.numbers.lookup import etag_of
+from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch
+from service.numbers.services import NumberServices
+from service.tenants.auth import CREDENTIALS, NumbersRead, holding
+from service.tenants.endpoints import AUTH
+from service.tenants.principals import NotYourUser, Principal
+
+router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
+# Which of them a change takes, the service checks.
+NumbersUpdate = Annotated[Principal, Depends(holding("numbers:update", "numbers:create", "agents:link", STAFF))]
+
+
+def number_named(text: str) -> UUID | E164:
+    """Our id of a number, or its E.164. Raises: NotAPhoneNumber."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return path_number(text)
+
+
+NumberNamed = Annotated[
+    UUID | E164, BeforeValidator(number_named), Path(description="Its id or its E.164", examples=["+13135550142"])
+]
+TAGGED = {"headers": {"ETag": {"description": "For `If-Match`", "schema": {"type": "string"}}}}
+
+
+@router.get(
+    "/{number_id}",
+    response_model=NumberOut,
+    responses=problems(NotFound, *AUTH) | {200: TAGGED, 304: {"description": "It still has that ETag"}},
+)
+async def get_number(
+    number_id: NumberNamed, caller: NumbersRead, services: NumberServicesDep, known: IfNoneMatch
+) -> Response:
+    """All that is known of one number; of several acquisitions of an E.164 the one that is held, else the latest.
+
+    The ETag is that of what may be changed of it, and of its state.
+    """
+    return await _shown(services, caller, number_id, known=known)
+
+
+@router.get("/{number_id}/history", responses=problems(NotFound, *AUTH))
+async def list_history(
+    number_id: NumberNamed,
+    caller: NumbersRead,
+    services: NumberServicesDep,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> HistoryPage:
+    """Every event of a number and of its purchase, newest first, with how it was before and after."""
+    found = await services.lookup.history(caller, number_id, limit=limit, cursor=cursor)
+    return HistoryPage.model_validate(found)
+
+
+@router.patch(
+    "/{number_id}",
+    response_model=NumberOut,
+    responses=problems(
+        NotFound, StateConflict, NotYourUser, EtagMismatch, IdempotencyKeyReused, UpstreamRefused, *AUTH
+    ) | ACCEPTED | {200: TAGGED},
+)  # fmt: skip
+async def patch_number(
+    number_id: NumberNamed,
+    caller: NumbersUpdate,
+    body: NumberPatch,
+    services: NumberServicesDep,
+    patience: Patience,
+    request_id: RequestId,
+    once: Keyed,
+    if_match: IfMatch,
+) -> Response:
+    """Change what a number is called and filed under, who uses it, and its agents: all of it, or nothing.
+
+    With `If-Match` only while nobody has changed it since. Teli is told of nickname and agents, for as long as it
+    takes: 202 where it has not confirmed in time. A retry with the same `Idempotency-Key` changes nothing more, and
+    shows the number as it stands.
+    """
+    edited = await services.editing.edit(
+        caller, number_id, body.change(), if_match=if_match, request_id=request_id, once=once
+    )
+    if edited.step_id is not None:
+        within = services.patience(patience)
+        step = await services.follow_ups.run_now(edited.tenant, edited.step_id, within=within)
+        if step.state != "done":
+            return ended(step, [], once)
+    return await _shown(services, caller, edited.number_id, once=once)
+
+
+async def _shown(
+    services: NumberServices,
+    caller: Principal,
+    which: UUID | E164,
+    *,
+    known: IfNoneMatch = None,
+    once: Once | None = None,
+) -> Response:
+    found = await services.lookup.one(caller, which)
+    headers = {"ETag": etag_of(found)} | dict(once.headers if once else {})
+    if known is not None and known.know(headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    content = NumberOut.model_validate(found).model_dump_json()
+    return Response(content, media_type="application/json", headers=headers)
