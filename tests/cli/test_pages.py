@@ -29,6 +29,7 @@ TASKS = (
     "docs/keys.md",
     "docs/people.md",
     "docs/purchases.md",
+    "docs/numbers.md",
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",

@@ -1,14 +1,14 @@
 """What is known of one number: when Teli listed it, and its history for whoever sees it.
 
-Revision ID: 0040
+Revision ID: 0032
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0032"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
