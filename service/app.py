@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from service import __version__
+from service.calls import endpoints as calls
+from service.campaigns import endpoints as campaigns
 from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
@@ -57,6 +59,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
                 # The server has answered its last request; purchases under way are tasks of their own.
                 await found.numbers.provisioning.drain()
                 await found.numbers.follow_ups.drain()
+                await found.campaigns.creation.drain()
                 for task in beside:
                     task.cancel()
                 await asyncio.wait(beside)
@@ -82,6 +85,9 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         orders.router,
         own_numbers.router,
         numbers.operations_router,
+        campaigns.router,
+        calls.router,
+        calls.idle_router,
         login.me_router,
         tenants.router,
         policies.router,

@@ -250,6 +250,11 @@ class Settings(FromEnvironment):
     resolve_interval: Seconds = Field(15, alias="NUMBERGATE_RESOLVE_INTERVAL")
     sweep_interval: Seconds = Field(3600, alias="NUMBERGATE_SWEEP_INTERVAL")
     mark_keep: Seconds = Field(691_200, alias="NUMBERGATE_MARK_KEEP")
+    campaign_interval: Seconds = Field(60, alias="NUMBERGATE_CAMPAIGN_INTERVAL")
+    calls_interval: Seconds = Field(3600, alias="NUMBERGATE_CALLS_INTERVAL")
+    calls_look_back: Seconds = Field(7_776_000, alias="NUMBERGATE_CALLS_LOOK_BACK")
+    call_reads_per_hour: int = Field(720, ge=0, le=100_000, alias="NUMBERGATE_CALL_READS_PER_HOUR")
+    call_look_ups_per_hour: int = Field(720, ge=0, le=100_000, alias="NUMBERGATE_CALL_LOOK_UPS_PER_HOUR")
     release_grace: Seconds = Field(259_200, alias="NUMBERGATE_RELEASE_GRACE")
 
     default_price_setup: int = Field(0, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_SETUP")

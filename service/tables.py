@@ -2,6 +2,8 @@
 
 from service.agents import models as agents
 from service.audit import models as audit
+from service.calls import models as calls
+from service.campaigns import models as campaigns
 from service.db import Base
 from service.idempotency import models as idempotency
 from service.numbers import models as numbers
@@ -14,6 +16,8 @@ from service.tenants import models as tenants
 __all__ = [
     "agents",
     "audit",
+    "calls",
+    "campaigns",
     "idempotency",
     "metadata",
     "numbers",

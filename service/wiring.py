@@ -10,6 +10,15 @@ from sqlalchemy import text
 from service.audit.chaining import Chaining
 from service.audit.log import AuditLog
 from service.audit.refusals import Refusals
+from service.calls.endpoints import CallServices
+from service.calls.idleness import Idleness
+from service.calls.passing import Calls
+from service.calls.reading import CallReading
+from service.campaigns.campaigns import Campaigns, campaign_operation
+from service.campaigns.creating import Creation
+from service.campaigns.endpoints import CampaignServices
+from service.campaigns.following import Following
+from service.campaigns.settling import Settling
 from service.db import Database, Role, open_database
 from service.inventory.inventory import Inventory
 from service.kit.crypto import Secret
@@ -97,6 +106,8 @@ class Services:
     orders: Orders
     order_work: OrderWork
     numbers: NumberServices
+    campaigns: CampaignServices
+    calls: CallServices
     key_listing: KeyListing
     ledger: Ledger
     existing: ExistingNumbers
@@ -153,11 +164,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     changes = Changes(owned, steps, upstreams, confirmation)
     release = Release(owned, steps, upstreams, confirmation, settling_window=settings.settling_window)
     ledger = Ledger(database)
+    directory = Directory(database, upstreams)
+    settling = Settling(database, looked_at_every=settings.campaign_interval)
     provisioning = Provisioning(
         ledger=ledger,
         gate=gate,
         sending=Sending(ledger, gate, upstreams, drain),
-        directory=Directory(database, upstreams),
+        directory=directory,
         secret=secret,
         drain=drain,
         answer_within=settings.answer_within,
@@ -198,9 +211,29 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             editing=Editing(database),
             owned=owned,
             follow_ups=FollowUps(steps, confirmation, changes, release, drain),
-            operations=Operations(database, drain),
+            operations=Operations(database, drain, campaign_operation),
             gate=gate,
             answer_within=settings.answer_within,
+        ),
+        campaigns=CampaignServices(
+            creation=Creation(database, upstreams, directory, settling, drain, listen=settings.upstream_timeout),
+            campaigns=Campaigns(database, upstreams),
+            following=Following(
+                database, upstreams, settling, window=window, looked_at_every=settings.campaign_interval
+            ),
+            answer_within=settings.answer_within,
+        ),
+        calls=CallServices(
+            calls=Calls(database, upstreams),
+            idleness=Idleness(database, cursors, price=settings.default_price),
+            reading=CallReading(
+                database,
+                upstreams,
+                listings=settings.call_reads_per_hour,
+                look_ups=settings.call_look_ups_per_hour,
+                every=settings.calls_interval,
+                look_back=timedelta(seconds=settings.calls_look_back),
+            ),
         ),
         key_listing=KeyListing(database, cursors),
         ledger=ledger,

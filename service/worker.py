@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.calls.reading import pause_between
 from service.db import CommitUnknown
 from service.kit.errors import ServiceError
 from service.numbers.models import Intent
@@ -75,6 +76,9 @@ async def _work_for_new_accounts(
             ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
             ("orders", found.order_work.run, ORDERS_EVERY),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
+            ("campaigns", found.campaigns.following.run, min(LAPSES_EVERY, settings.campaign_interval)),
+            ("calls", partial(_read_calls, found), pause_between(settings.call_reads_per_hour)),
+            ("calls to look up", partial(_look_up_calls, found), pause_between(settings.call_look_ups_per_hour)),
         ):
             group.create_task(_repeat(f"{name} of {account}", partial(job, account_id), pause, stop))
         log.info("worked for", account=account)
@@ -101,6 +105,14 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
 async def _follow_up(found: Services, account_id: UUID) -> None:
     while await found.numbers.follow_ups.begin_due(account_id):
         continue
+
+
+async def _read_calls(found: Services, account_id: UUID) -> None:
+    await found.calls.reading.read(account_id)
+
+
+async def _look_up_calls(found: Services, account_id: UUID) -> None:
+    await found.calls.reading.look_up(account_id)
 
 
 async def _lapse(found: Services) -> None:

@@ -264,7 +264,92 @@ AUDITED = {
 }
 ONE = {"value": 1, "exact": True}
 
+CAMPAIGN = {"campaign_id": "spring-offer-2026", "powered_by": "Teli", "id": OPERATION_ID}
+CALL = {
+    "call_id": "call_0123456789abcdef0123456789",
+    "voice_agent_id": AGENT,
+    "organization_id": "2f1f5a0e-91f4-4a86-bc7a-7d6e5f4a3b2c",
+    "user_id": "8e6a0a52-3f0d-4f0e-8d6b-1f1c2a3b4c5d",
+    "start_timestamp": 1777890000000,
+    "end_timestamp": 1777890042000,
+    "call_status": "ended",
+    "direction": "outbound",
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "CampaignCreate": {
+        "campaign_id": "spring-offer-2026",
+        "leads": [{"phone_number": "+14155550101", "first_name": "Ada"}],
+        "voice_agent_id": AGENT,
+        "agent_outbound_number": "+13135550142",
+        "user_id": USER,
+        "organization_id": ORGANIZATION,
+    },
+    "CampaignCreated": CAMPAIGN
+    | {
+        "success": True,
+        "contacts_count": 1,
+        "invalid_leads_count": 0,
+        "campaign_begin_time": "2026-12-01T09:00:00.000000",
+        "campaign_end_time": "2026-12-08T09:00:00.000000",
+        "message": "Voice campaign created",
+        "state": "running",
+        "operation_id": OPERATION_ID,
+    },
+    "CampaignList": {
+        "success": True,
+        "count": 1,
+        "campaigns": [CAMPAIGN | {"status": "active", "state": "running"}],
+        "powered_by": "Teli",
+    },
+    "CampaignOut": CAMPAIGN
+    | {
+        "success": True,
+        "status": "active",
+        "progress": {"total": 1, "completed": 0, "pending": 1},
+        "state": "running",
+        "operation_id": OPERATION_ID,
+    },
+    "CampaignMoved": CAMPAIGN | {"success": True, "message": "Campaign ended", "state": "ended"},
+    "CallList": {"success": True, "count": 1, "calls": [CALL], "powered_by": "Teli"},
+    "CallOut": {
+        "success": True,
+        "call": CALL | {"from_number": "+13135550142", "to_number": "+14155550101"},
+        "powered_by": "Teli",
+    },
+    "IdlePage": {
+        "items": [
+            {
+                "id": NUMBER_ID,
+                "phone_number": "+13135550142",
+                "state": "active",
+                "organization_id": ORGANIZATION,
+                "tenant_id": "dialler",
+                "user_id": USER,
+                "area_code": "313",
+                "nickname": "Sales line",
+                "acquired_at": "2026-05-04T10:11:12.345678Z",
+                "last_inbound_call_at": "2026-09-15T08:00:00Z",
+                "last_outbound_call_at": None,
+                "idle_since": "2026-09-15T08:00:00Z",
+                "idle_days": 69,
+                "spent_on_silence": 2_000_000,
+                "monthly": 1_000_000,
+                "currency": "USD",
+                "next_charge_at": "2026-12-04T10:11:12.345678Z",
+            }
+        ],
+        "next_cursor": None,
+        "total": {"value": 1, "exact": True},
+        "judged": {
+            "active": 10,
+            "judged": 8,
+            "unknown": 2,
+            "share": 0.8,
+            "calls_read_until": "2026-11-23T10:00:00Z",
+        },
+        "spent_on_silence": {"micros": 2_000_000, "currency": "USD"},
+        "selection": {"filters": {"idle_days": 30, "state": "active"}, "ids": [NUMBER_ID]},
+    },
     "Alive": {"status": "ok"},
     "Ready": {"status": "ready", "database": "ok", "redis": "ok", "purchases": "open", "accounts": "ok"},
     "MeOut": {
@@ -488,5 +573,7 @@ PARAMETERS: dict[str, str] = {
     "key_id": OPERATION_ID,
     "session_id": OPERATION_ID,
     "item_id": OPERATION_ID,
+    "campaign_id": "spring-offer-2026",
+    "call_id": "call_0123456789abcdef0123456789",
     "name": "numbers_held",
 }

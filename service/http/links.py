@@ -6,6 +6,7 @@ ANSWER = "$response.body#"
 NUMBER = {"number_id": f"{ANSWER}/id"}
 E164 = {"phone_number": f"{ANSWER}/phone_number"}
 OPERATION = {"operation_id": f"{ANSWER}/operation_id"}
+CAMPAIGN = {"campaign_id": f"{ANSWER}/campaign_id"}
 ORGANIZATION = {"organization_id": f"{ANSWER}/id"}
 USER = {"organization_id": f"{ANSWER}/organization_id", "user_id": f"{ANSWER}/id"}
 TENANT = {"tenant_id": f"{ANSWER}/id"}
@@ -20,6 +21,12 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("create_number", "202"): {"get_operation": OPERATION},
     ("update_agent", "202"): {"get_operation": OPERATION},
     ("release_number", "202"): {"get_operation": OPERATION},
+    ("create_campaign", "200"): {
+        "get_operation": OPERATION, "get_campaign": CAMPAIGN, "pause_campaign": CAMPAIGN, "end_campaign": CAMPAIGN,
+    },
+    ("create_campaign", "202"): {"get_operation": OPERATION},
+    ("list_campaigns", "200"): {"get_campaign": {"campaign_id": f"{ANSWER}/campaigns/0/campaign_id"}},
+    ("list_idle_numbers", "200"): {"get_number": {"number_id": f"{ANSWER}/items/0/id"}},
     ("get_operation", "200"): {"get_number": {"number_id": f"{ANSWER}/number_id"}},
     ("bulk_numbers", "202"): {
         "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER, "undo_order": ORDER,

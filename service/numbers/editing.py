@@ -50,7 +50,8 @@ class Editing:
             agents against the policy of its tenant, and a holder whom its organisation does not have.
         """
         by_staff = caller.may(STAFF)
-        _check_rights(caller, change)
+        if change.given & AGENTS and not by_staff:
+            caller.need("agents:link")
         if change.holder_user_id is not None:
             caller.check_user(change.holder_user_id)
         tenant = await self._owner(caller, which) if by_staff else caller.tenant
@@ -83,16 +84,6 @@ class Editing:
         if found is None:
             raise NotFound
         return TenantId(found)
-
-
-def _check_rights(caller: Principal, change: Change) -> None:
-    """Whoever may name a number as it is bought may do so later; agents take a scope of their own."""
-    if caller.may(STAFF):
-        return
-    if change.given & AGENTS:
-        caller.need("agents:link")
-    if change.given - AGENTS and not caller.may("numbers:create"):
-        caller.need("numbers:update")
 
 
 async def _held(session: AsyncSession, tenant: TenantId, which: Named) -> Number:

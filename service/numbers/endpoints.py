@@ -59,7 +59,7 @@ from service.quotas.errors import QuotaExceeded, RateLimited, tightest_headers
 from service.quotas.turns import Entered
 from service.tenants.auth import CREDENTIALS, AgentsLink, NumbersCreate, NumbersRead, NumbersRelease
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization, NotYourTenant, NotYourUser, Principal
+from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
 
 router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute)
 # Creates take their turn by themselves, in the question whether they are replays.
@@ -151,8 +151,7 @@ async def create_number(
     """
     if idempotency_key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
-    if body.tenant_id not in (None, caller.tenant, caller.teli_tenant_id, *caller.teli_tenant_ids):
-        raise NotYourTenant
+    caller.check_tenant_id(body.tenant_id)
     caller.check_user(body.user_id)
     ask = Ask(idempotency_key, fingerprint(_said(caller, body)))
     async with watched(request) as gone:
@@ -218,11 +217,7 @@ async def list_numbers(
     `count` is that of the rows in this very answer, with a `limit` those of the page: a client that checks one against
     the other, as with Teli's own listing, finds them equal.
     """
-    if is_admin:
-        caller.need("inventory:org")
-    may_see = caller.sees_organization(organization_id)
-    if (is_admin and not may_see) or not (may_see or organization_id in caller.organization_ids):
-        raise NotYourOrganization
+    caller.check_organization(organization_id, whole=is_admin)
     caller.check_user(user_id)
     if cursor is not None and limit is None:
         raise InvalidRequest(Fault("limit", "is required with cursor"))
@@ -282,16 +277,17 @@ async def release_number(
     request_id: RequestId,
     unknown: Warnings,
     acquisition: Annotated[UUID | None, Query(alias="id", description="Which, where an E.164 was held twice")] = None,
+    force: Annotated[bool, Query(description="Also where a campaign that is not over calls from it")] = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Release a number now, for good. Asking again is harmless.
 
     With an `Idempotency-Key` a late retry gets the first answer, and releases no later acquisition of that E.164.
     """
-    meant = fingerprint({"id": None if acquisition is None else str(acquisition)})
+    meant = fingerprint({"id": None if acquisition is None else str(acquisition)} | ({"force": True} if force else {}))
     once = Once(caller.tenant, f"DELETE {router.prefix}/{phone_number}", idempotency_key, meant)
     outcome = await services.owned.begin_release(
-        caller, phone_number, acquisition=acquisition, request_id=request_id, once=once
+        caller, phone_number, acquisition=acquisition, request_id=request_id, force=force, once=once
     )
     if isinstance(outcome, AlreadyReleased):
         body = released_body(outcome.number_id, phone_number, outcome.released_at, again=True)

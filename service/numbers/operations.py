@@ -1,11 +1,13 @@
 """What a caller polls when an answer takes longer than it wants to wait."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
 from service.kit.clock import monotonic
@@ -17,12 +19,17 @@ from service.numbers.purchases import OPERATION_STATES
 from service.tenants.principals import Principal
 
 KINDS = {"push": "update", "release": "release"}
+# An operation of another kind than a number's, as `get` tells it; None where there is none of that id.
+Elsewhere = Callable[[AsyncSession, UUID], Awaitable[dict[str, Any] | None]]
 
 
 class Operations:
-    def __init__(self, database: Database, drain: Drain) -> None:
+    """`elsewhere`: where else operations are kept that whoever asks may see."""
+
+    def __init__(self, database: Database, drain: Drain, *elsewhere: Elsewhere) -> None:
         self._database = database
         self._drain = drain
+        self._elsewhere = elsewhere
 
     async def get(self, caller: Principal, operation_id: UUID, *, wait: float) -> dict[str, Any]:
         """An operation as it stands; one still pending is waited for, `wait` seconds at most.
@@ -44,9 +51,12 @@ class Operations:
             if intent is not None:
                 return _purchase(intent)
             step = await session.scalar(select(Step).where(Step.id == operation_id, Step.kind.in_(KINDS)))
-            if step is None:
-                raise NotFound
-            return _change(step)
+            if step is not None:
+                return _change(step)
+            for look in self._elsewhere:
+                if (found := await look(session, operation_id)) is not None:
+                    return found
+            raise NotFound
 
 
 def _purchase(intent: Intent) -> dict[str, Any]:

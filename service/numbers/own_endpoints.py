@@ -27,8 +27,8 @@ from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourUser, Principal
 
 router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
-# Which of them a change takes, the service checks.
-NumbersUpdate = Annotated[Principal, Depends(holding("numbers:update", "numbers:create", "agents:link", STAFF))]
+# Whoever may name a number as it is bought may do so later.
+NumbersUpdate = Annotated[Principal, Depends(holding("numbers:update", "numbers:create", STAFF))]
 
 
 def number_named(text: str) -> UUID | E164:

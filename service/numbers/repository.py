@@ -26,6 +26,7 @@ from service.kit.clock import rfc3339, utc_now
 from service.kit.errors import InvalidRequest, NotFound, StateConflict
 from service.kit.phone import E164
 from service.kit.types import TenantId
+from service.numbers.campaigning import check_no_campaign
 from service.numbers.errors import released_before
 from service.numbers.marks import mark_of
 from service.numbers.members import CHANGEABLE, KEPT_HERE
@@ -285,11 +286,13 @@ class Numbers:
         *,
         acquisition: UUID | None,
         request_id: str,
+        force: bool = False,
         once: Once = UNKEYED,
     ) -> Releasing | AlreadyReleased:
-        """Commit that this number is to be released; asking again changes nothing.
+        """Commit that this number is to be released; asking again changes nothing. `force`: under a campaign too.
 
-        Raises: IdempotencyKeyReused; NotFound; StateConflict where an earlier acquisition may be meant; QuotaExceeded.
+        Raises: IdempotencyKeyReused; NotFound; StateConflict where an earlier acquisition may be meant, and where a
+            campaign calls from it; QuotaExceeded.
         """
         async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None:
@@ -299,7 +302,7 @@ class Numbers:
                 released = AlreadyReleased.of(named.answer)
                 await _check_seen(session, caller, Number, released.number_id)
                 return released
-            outcome = await self._begin_release(session, caller, phone_number, acquisition, request_id)
+            outcome = await self._begin_release(session, caller, phone_number, acquisition, request_id, force=force)
             if isinstance(outcome, Releasing):
                 await once.keep(session, step_id=outcome.step_id)
             else:
@@ -307,7 +310,14 @@ class Numbers:
         return outcome
 
     async def _begin_release(
-        self, session: AsyncSession, caller: Principal, phone_number: E164, acquisition: UUID | None, request_id: str
+        self,
+        session: AsyncSession,
+        caller: Principal,
+        phone_number: E164,
+        acquisition: UUID | None,
+        request_id: str,
+        *,
+        force: bool,
     ) -> Releasing | AlreadyReleased:
         held = (
             await session.scalars(
@@ -329,6 +339,8 @@ class Numbers:
                 .limit(1)
             )
             return Releasing(under_way.one())
+        if not force:
+            await check_no_campaign(session, number.id)
         return Releasing(await release_number(session, number, By(caller.actor, request_id), asked=True))
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:

@@ -351,7 +351,7 @@ class OperationOut(BaseModel):
     """`result` is the answer the request would have got, or `problem` why there is none."""
 
     id: UUID
-    kind: Literal["purchase", "update", "release"]
+    kind: Literal["purchase", "update", "release", "campaign"]
     state: Literal["pending", "succeeded", "failed", "unresolved"]
     intent_state: str | None = None
     created_at: datetime

@@ -34,6 +34,8 @@ JOINED = Counter("numbergate_joined_total", "Undelivered purchases that an equal
 STEPS = Counter("numbergate_steps_total", "Follow-up steps by kind and outcome", ["kind", "outcome"])
 ORDERS = Counter("numbergate_orders_total", "Orders of many numbers, by what became of them", ["kind", "state"])
 ORDER_ITEMS = Counter("numbergate_order_items_total", "Numbers of orders by what became of each", ["kind", "outcome"])
+CAMPAIGNS = Counter("numbergate_campaigns_total", "Campaigns by what became of their creation", ["outcome"])
+CALLS_READ = Counter("numbergate_call_reads_total", "Requests that read calls, by what they brought", ["outcome"])
 ACCOUNTS_OUT_OF_SERVICE = Gauge(
     "numbergate_account_out_of_service", "1 while the key of the account cannot be opened here", ["account"]
 )

@@ -7,11 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
@@ -21,6 +20,7 @@ from service.kit.clock import rfc3339, utc_now
 from service.kit.errors import NotFound, StateConflict
 from service.kit.money import Price, costs
 from service.kit.types import new_id
+from service.numbers.campaigning import in_campaigns
 from service.observability.metrics import ORDERS
 from service.orders.auth import acting_for, check_rights, owner_of, visible_to
 from service.orders.errors import SelectionExpired, SelectionTooLarge, TooManyPreviews
@@ -49,23 +49,11 @@ SAMPLE_OF_SKIPPED = 5
 log = structlog.get_logger()
 
 
-class Busy(Protocol):
-    """Which of these numbers are in a running campaign."""
-
-    async def __call__(self, session: AsyncSession, ids: Collection[UUID]) -> Collection[UUID]: ...
-
-
-async def none_busy(session: AsyncSession, ids: Collection[UUID]) -> Collection[UUID]:
-    """As long as campaigns are not known."""
-    return ()
-
-
 class Bulk:
-    def __init__(self, database: Database, tokens: SelectionTokens, *, price: Price, busy: Busy = none_busy) -> None:
+    def __init__(self, database: Database, tokens: SelectionTokens, *, price: Price) -> None:
         self._database = database
         self._tokens = tokens
         self._price = price
-        self._busy = busy
 
     async def preview(
         self, caller: Principal, selection: Selection, change: BulkChange, said: Mapping[str, Any], once: Once
@@ -197,7 +185,7 @@ class Bulk:
         """File what is shown. `moved`: numbers that do not stand any more as the order to be undone left them."""
         owner = owner_of(caller)
         wanted = {one.id: change.wanted_of(one) for one in numbers}
-        context = await context_of(orders, owner, numbers, wanted.values(), self._busy)
+        context = await context_of(orders, owner, numbers, wanted.values())
         left_out: defaultdict[Reason, list[dict[str, Any]]] = defaultdict(list)
         for name in unfound(selection, numbers):
             left_out["not_found"].append({"asked": name})
@@ -295,7 +283,6 @@ async def context_of(
     owner: str | None,
     numbers: Collection[Facts],
     wanted: Collection[Mapping[str, Any] | None],
-    busy: Busy,
 ) -> Context:
     """What is to be known of others to judge these numbers. `owner`: as `Context.tenant`."""
     holders = {one["holder_user_id"] for one in wanted if one and one.get("holder_user_id")}
@@ -303,7 +290,7 @@ async def context_of(
         owner,
         await orders.policies({one.tenant_id for one in numbers}),
         await orders.users(holders),
-        frozenset(await busy(orders.session, [one.id for one in numbers])),
+        frozenset(await in_campaigns(orders.session, [one.id for one in numbers])),
     )
 
 

@@ -20,7 +20,7 @@ from service.kit.errors import StorageUnavailable
 from service.numbers.models import Number
 from service.numbers.repository import By, Change, change_number, release_number
 from service.observability.metrics import ALARMS, ORDER_ITEMS, ORDERS
-from service.orders.bulk import Busy, context_of, none_busy
+from service.orders.bulk import context_of
 from service.orders.judgement import WORDS, Reason, changed_words, differences, final_state, objection
 from service.orders.models import Order, OrderItem
 from service.orders.repository import UNDER_WAY, OrderRepository
@@ -41,11 +41,8 @@ log = structlog.get_logger()
 
 
 class OrderWork:
-    """`busy`: numbers in running campaigns are not given back."""
-
-    def __init__(self, database: Database, *, busy: Busy = none_busy) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._busy = busy
 
     async def run(self, account: UUID) -> None:
         """Settle what is over, and begin what there is room for, each order in turn."""
@@ -103,7 +100,7 @@ class OrderWork:
             return "skipped", "not_found", None
         if changed := differences(item.shown or {}, found):
             return "skipped", "changed_since", changed_words(changed)
-        context = await context_of(orders, order.tenant_id, [found], [item.wanted], self._busy)
+        context = await context_of(orders, order.tenant_id, [found], [item.wanted])
         force = bool(order.change.get("release", {}).get("force"))
         if reason := objection(found, item.wanted, context, force=force):
             return "skipped", reason, None

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from uuid import UUID
 
@@ -28,6 +28,7 @@ BODY_LIMIT = 1 << 20
 LISTING_LIMIT = 64 << 20
 IDLE_LIMIT = 2.0
 PATH = "/v1/voice/phone-numbers"
+CAMPAIGNS, CALLS = "/v1/voice/campaigns", "/v1/voice/calls"
 
 
 class DeadlinePassed(Exception):
@@ -135,6 +136,30 @@ class TeliClient:
     async def release(self, phone_number: str, *, send_by: SendBy) -> Heard:
         path = f"{PATH}/{quote(phone_number, safe='')}"
         return await self._call("DELETE", path, send_by=send_by, listen=60)
+
+    async def create_campaign(self, body: Mapping[str, Any], *, send_by: SendBy) -> Heard:
+        """Create a campaign, which dials. As `create`, but no redirect is followed: its id is looked up instead."""
+        return await self._call("POST", CAMPAIGNS, json=body, send_by=send_by)
+
+    async def campaigns(self, organization: str, tenant: str) -> Heard:
+        """All campaigns of an organisation."""
+        params = {"organization_id": organization, "tenant_id": tenant, "is_admin": "true"}
+        return await self._call("GET", CAMPAIGNS, params=params, limit=LISTING_LIMIT, listen=30)
+
+    async def campaign(self, campaign_id: str) -> Heard:
+        return await self._call("GET", f"{CAMPAIGNS}/{quote(campaign_id, safe='')}", listen=30)
+
+    async def move_campaign(self, campaign_id: str, verb: Literal["pause", "end"], *, send_by: SendBy) -> Heard:
+        """Harmless to repeat."""
+        path = f"{CAMPAIGNS}/{quote(campaign_id, safe='')}/{verb}"
+        return await self._call("POST", path, send_by=send_by, listen=30)
+
+    async def list_calls(self, organization: str, query: Mapping[str, str]) -> Heard:
+        """Calls of an organisation, newest first; `query` as Teli names its parameters."""
+        return await self._call("GET", CALLS, params={"organization_id": organization, **query}, listen=30)
+
+    async def call(self, call_id: str) -> Heard:
+        return await self._call("GET", f"{CALLS}/{quote(call_id, safe='')}", listen=30)
 
     async def organizations(self) -> Heard:
         return await self._call("GET", "/v1/organizations", limit=LISTING_LIMIT, listen=30)

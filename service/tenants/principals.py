@@ -157,6 +157,25 @@ class Principal:
     def sees_organization(self, organization: str) -> bool:
         return "*" in self.sees or organization in self.sees
 
+    def check_organization(self, organization: str, *, whole: bool) -> None:
+        """Of a listing of one organisation; with `whole` of all tenants.
+
+        Raises: ScopeMissing; NotYourOrganization.
+        """
+        if whole:
+            self.need("inventory:org")
+        may_see = self.sees_organization(organization)
+        if (whole and not may_see) or not (may_see or organization in self.organization_ids):
+            raise NotYourOrganization
+
+    def check_tenant_id(self, said: str | None) -> None:
+        """Of what a body or query names as `tenant_id`, as existing clients do.
+
+        Raises: NotYourTenant, also where the key belongs to no tenant.
+        """
+        if said not in (None, self.tenant, self.teli_tenant_id, *self.teli_tenant_ids):
+            raise NotYourTenant
+
     def check_user(self, user: str) -> None:
         """Raises: NotYourUser."""
         if self.bounds.users is not None and user not in self.bounds.users:

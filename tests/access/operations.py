@@ -120,6 +120,7 @@ MAY_ORDER = (*MAY_RELEASE, "numbers:update", "numbers:create", "agents:link")
 REASON = {"reason": "the matrix"}
 CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
 NOT_CHANGEABLE: dict[str, Refusal] = {"released number": (409, "state_conflict")}
+IN_DOUBT: dict[str, Refusal] = {"in doubt": (409, "state_conflict")}
 PUBLIC = {"healthz", "readyz"}
 
 OPERATIONS: dict[str, list[Entry]] = {
@@ -185,6 +186,46 @@ OPERATIONS: dict[str, list[Entry]] = {
         Entry(
             ("numbers:update", "numbers:create", "admin:write"), of="number", reach=own_or_staffs,
             unless=NOT_CHANGEABLE, body={"tags": ["matrix"]}, without=("nickname", "cost_center"),
+        ),
+    ],
+    # From a number that nobody holds, so that nobody is called: whose numbers may call, tests/campaigns asks.
+    "create_campaign": [
+        Entry(
+            ("campaigns:write",), of="organization", reach=granted, acts=True, refuses=NOT_YOURS,
+            suspended=(503, "purchases_stopped"), unless={"there": INVALID},
+            body={"organization_id": "{organization_id}", "user_id": "{user_id}"},
+        ),
+    ],
+    "list_campaigns": [
+        Entry(("campaigns:read",), of="organization", reach=granted_or_seen, refuses=NOT_YOURS),
+        Entry(
+            ("campaigns:read",), of="organization", reach=seen_whole, refuses=NOT_YOURS, also=("inventory:org",),
+            query={"is_admin": "true"},
+        ),
+    ],
+    "get_campaign": [Entry(("campaigns:read",), of="campaign", reach=seen, free=True)],
+    "pause_campaign": [
+        Entry(("campaigns:write",), of="campaign", reach=own, acts=True, free=True, unless=IN_DOUBT),
+    ],
+    "end_campaign": [
+        Entry(("campaigns:write",), of="campaign", reach=own, acts=True, free=True, unless=IN_DOUBT),
+    ],
+    "list_calls": [
+        Entry(
+            ("calls:read",), of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            query={"user_id": "{user_id}"},
+        ),
+        Entry(
+            ("calls:read",), of="organization", reach=seen_whole, refuses=NOT_YOURS, also=("inventory:org",),
+            query={"is_admin": "true"},
+        ),
+    ],
+    "get_call": [Entry(("calls:read",), of="call", reach=seen, free=True)],
+    "list_idle_numbers": [
+        Entry(READS),
+        Entry(
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            query={"organization_id": "{organization_id}"},
         ),
     ],
     "get_operation": [Entry(READS, of="operation", reach=seen)],

@@ -45,7 +45,7 @@ async def test_everybody_may_do_what_is_theirs_and_nothing_else(
     wrong: list[str] = []
     counted: Counter[str] = Counter()
     changing: list[Cell] = []
-    before, sent = await copy.digests(), len(await world.gateway.teli.requests())
+    before, sent = await copy.digests(), await sent_upstream(world)
     for role in ROLES.values():
         for group in cells(role, operations(document), world):
             counted[role.name] += len(group)
@@ -61,7 +61,7 @@ async def test_everybody_may_do_what_is_theirs_and_nothing_else(
                 moved = [name for name in before if before[name] != after[name]]
                 wrong.append(f"{group[0]} and the like: refused or read, and changed {moved}")
                 await copy.go_back(before)
-    assert len(await world.gateway.teli.requests()) == sent, "something was sent upstream for who may not"
+    assert await sent_upstream(world) == sent, "something was sent upstream for who may not"
     for cell in changing:
         wrong += _wrong(cell, await cell.asked(world))
         await world.gateway.services.numbers.follow_ups.drain()
@@ -82,6 +82,11 @@ def test_an_operation_without_an_entry_fails_and_is_told_what_to_add():
     document = {"paths": {"/v1/widgets/{id}": {"get": described}}, "components": {"schemas": {}}}
     with pytest.raises(AssertionError, match=r'"get_widget": .*GET /v1/widgets/\{id\}'):
         operations(document)
+
+
+async def sent_upstream(world: World) -> int:
+    """Requests but for those that only read: whose a call is, Teli alone can say."""
+    return sum(one["method"] != "GET" for one in await world.gateway.teli.requests())
 
 
 def _wrong(cell: Cell, answer: Any) -> list[str]:

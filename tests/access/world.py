@@ -67,6 +67,7 @@ TYPES = {
     "shown": "jsonb", "digest": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
     "user_ids": "text[]",
     "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
+    "leads": "int", "invalid_leads": "int",
 }  # fmt: skip
 
 
@@ -149,6 +150,7 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
     await number("ghost", "active", confirmed=False)
     if tenant == "one":
         await number("other user's number", "active", SECOND_USER)
+    await _campaign_and_call(world, tenant, of, organization)
     number_id = world.things["number"][-1].named["number_id"]
     step_id, doubt_id, orphan_id, key_id = (str(uuid4()) for _ in range(4))
     await world.insert(
@@ -214,6 +216,27 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
     world.add("tenant", Thing(f"tenant {tenant}", {"tenant_id": f"tenant-{tenant}"}, tenant, organization, tenant))
 
 
+async def _campaign_and_call(world: World, tenant: str, of: dict[str, str], organization: str) -> None:
+    """A campaign whose creation is in doubt, so that Teli is not asked; and a call to the first of the numbers."""
+    campaign, mine = str(uuid4()), f"{tenant}'s number"
+    phone = next(one.named["phone_number"] for one in world.things["number"] if one.name == mine)
+    await world.insert(
+        "campaigns", by=of["tenant_id"], **of, id=campaign, campaign_id=f"{tenant}'s campaign", caller_id=phone,
+        voice_agent_id="x", leads="1", invalid_leads="0", fingerprint="x", state="doubtful", actor=f"{tenant}'s actor",
+        request_id=f"{tenant}'s request", lease_until="2026-01-01Z", look_at="2099-01-01Z",
+    )  # fmt: skip
+    named = {"campaign_id": f"{tenant}'s campaign"}
+    world.add("campaign", Thing(named["campaign_id"], named, tenant, organization, "in doubt"))
+    world.add(
+        "operation", Thing(f"creation of {named['campaign_id']}", {"operation_id": campaign}, tenant, organization)
+    )
+    call = await world.gateway.teli.call(
+        organization, "+14155550101", phone, user_id=of["user_id"], direction="inbound", ago_seconds=600
+    )
+    world.add("call", Thing(f"{tenant}'s call", {"call_id": call}, tenant, organization))
+    world.marks[tenant].update((campaign, call))
+
+
 async def _nobodys(world: World) -> None:
     """What there is only once, what there is not, and what cannot be."""
     for organization, user in USERS.items():
@@ -229,6 +252,8 @@ async def _nobodys(world: World) -> None:
         "key": {"key_id": str(uuid4())},
         "account": {"account_id": str(uuid4())},
         "session": {"session_id": str(uuid4())},
+        "campaign": {"campaign_id": "nobody's"},
+        "call": {"call_id": "call_nobodys"},
     }
     for kind, named in nothing.items():
         world.add(kind, Thing(f"no {kind}", named, state="missing"))

@@ -19,6 +19,8 @@ DECIDED = {
     "operator": "an operator",
 }
 BY_NUMBER = "the worker, by a new row of the number that was named"
+# What became of a campaign.
+FOUND_OUT = {"answer": "the answer", "found": "the worker, who looked for it by its id"}
 OUTCOMES = """
     SELECT i.id, i.state, i.decision, i.mark, n.phone_number
     FROM intents i LEFT JOIN numbers n ON n.id = i.number_id ORDER BY i.admitted_at, i.id
@@ -40,6 +42,7 @@ async def ledger(scene: Scene) -> str:
     said = [
         *_counted(f"intent {state}" for _, state in intents),
         *_counted(f"{'release' if kind == 'release' else 'change'} {state}" for _, kind, state in steps),
+        *_counted(f"campaign {state}" for _, state in await _rows(scene, "SELECT id, state FROM campaigns")),
         *_counted(f"number {state}{' (not seen yet)' if unseen else ''}" for state, unseen in numbers),
         *_counted(f"orphan {state}" for (state,) in orphans),
         f"quota {used} + {reserved}",
@@ -81,6 +84,7 @@ async def resolved_by(scene: Scene) -> str:
         scene, "SELECT id, kind, state, tries FROM steps WHERE kind IN ('push', 'release') ORDER BY created_at, id"
     ):
         said.append(_who_ended(kind, state, tries))
+    said += [FOUND_OUT[how] for _, how in await _rows(scene, "SELECT id, decision FROM campaigns")]
     decided = await scene.gateway.sql(
         "SELECT DISTINCT action FROM audit WHERE action LIKE 'ghost.%' OR action LIKE 'orphan.%'"
     )

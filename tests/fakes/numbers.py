@@ -222,6 +222,7 @@ class NumbersInMemory(Numbers):
         *,
         acquisition: UUID | None,
         request_id: str,
+        force: bool = False,
         once: Once = UNKEYED,
     ) -> Releasing | AlreadyReleased:
         if (named := self._world.before(once)) is not None:

@@ -18,9 +18,11 @@ HIDDEN = (
     "Foreign Person 4771",
 )
 ELSEWHERE, SOMEBODY = "4771896364768x811173798861431550", "4771896366429x822248279945132448"
+OF_NUMBERS = ("numbers:create", "numbers:read", "numbers:release", "agents:link")
+OF_CALLS = ("campaigns:read", "campaigns:write", "calls:read")
 SCOPES = {
-    "tenant": ("numbers:create", "numbers:read", "numbers:release", "agents:link"),
-    "viewer": ("numbers:create", "numbers:read", "numbers:release", "agents:link", "inventory:org"),
+    "tenant": (*OF_NUMBERS, *OF_CALLS),
+    "viewer": (*OF_NUMBERS, *OF_CALLS, "inventory:org"),
     "reader": ("numbers:read",),
 }
 STAFF = ("admin", "operator", "finance")

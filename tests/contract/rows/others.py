@@ -1,4 +1,4 @@
-"""Links, paths, and what the gateway does not offer yet: rows 37 and 44 to 47."""
+"""Links, paths, and campaigns, calls, and what the gateway does not offer yet: rows 37 and 44 to 47."""
 
 from typing import Any
 
@@ -60,26 +60,59 @@ async def change_lost(scene: Scene) -> None:
     await scene.caller.looks_after()
 
 
-@story(44, "Campaigns: not offered by the gateway yet")
-async def campaigns(scene: Scene) -> None:
-    [number] = await scene.holds()
-    campaign = {
+async def campaign(scene: Scene, phone_number: str, **fields: Any) -> None:
+    body = {
         "campaign_id": "spring",
         "leads": [{"phone_number": "+13135550199"}],
         "voice_agent_id": "agent_1",
-        "agent_outbound_number": number["phone_number"],
+        "agent_outbound_number": phone_number,
         "organization_id": ORGANIZATION,
         "tenant_id": TELI_TENANT,
         "user_id": USER,
     }
-    await scene.caller.asks("POST", "/v1/voice/campaigns", json=campaign)
-    await scene.caller.asks("GET", "/v1/voice/campaigns", params={"organization_id": ORGANIZATION})
-    assert (await scene.teli.truth())["dialled"] == []
+    await scene.caller.asks("POST", "/v1/voice/campaigns", json=body | fields)
 
 
-@story(45, "Calls: not offered by the gateway yet")
+async def rung_up(scene: Scene) -> int:
+    return sum(row["calls"] for row in (await scene.teli.truth())["dialled"])
+
+
+@story(44, "A campaign dials when it is created; the same again, another with its id, and a release of its number")
+async def campaigns(scene: Scene) -> None:
+    [number] = await scene.holds()
+    await campaign(scene, number["phone_number"])
+    await campaign(scene, number["phone_number"])
+    await campaign(scene, number["phone_number"], leads=[{"phone_number": "+13135550198"}])
+    await scene.caller.asks("DELETE", f"{NUMBERS}/{number['phone_number']}")
+    assert await rung_up(scene) == 1
+
+
+@story(44, "A campaign dialled, and its answer is lost; the same again")
+async def campaign_lost(scene: Scene) -> None:
+    [number] = await scene.holds()
+    await scene.teli.arm("reset", operation="campaign_create", step="dialled")
+    await campaign(scene, number["phone_number"])
+    await scene.passes(MINUTE)
+    [(account,)] = await scene.gateway.sql("SELECT id FROM accounts")
+    await scene.gateway.sql("UPDATE campaigns SET look_at = clock_timestamp()")
+    await scene.gateway.worker.campaigns.following.run(account)
+    await campaign(scene, number["phone_number"])
+    assert await rung_up(scene) == 1
+
+
+@story(44, "A campaign from a number that nobody here holds, which Teli would let call")
+async def campaign_from_afar(scene: Scene) -> None:
+    await campaign(scene, "+13135550000")
+    assert await rung_up(scene) == 0
+
+
+@story(45, "Calls: of a user, of the whole organisation without the scope, and a hundred and one of them")
 async def calls(scene: Scene) -> None:
-    await scene.caller.asks("GET", "/v1/voice/calls", params={"organization_id": ORGANIZATION})
+    await scene.holds()
+    asked = {"organization_id": ORGANIZATION, "user_id": USER}
+    await scene.caller.asks("GET", "/v1/voice/calls", params=asked)
+    await scene.caller.asks("GET", "/v1/voice/calls", params=asked | {"is_admin": "true"})
+    await scene.caller.asks("GET", "/v1/voice/calls", params=asked | {"limit": "101"})
 
 
 @story(46, "SMS numbers: not offered by the gateway yet")

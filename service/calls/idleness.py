@@ -1,0 +1,143 @@
+"""Numbers that nobody calls and that call nobody, as far as that is known."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, tuple_
+
+from service.calls.models import CallRead
+from service.calls.windows import LAG
+from service.db import Database
+from service.kit.clock import rfc3339, utc_now
+from service.kit.money import Price, costs
+from service.kit.pagination import COUNTED, Cursors, total
+from service.numbers.models import Number
+from service.tenants.principals import Principal
+
+# As the inventory orders and filters by it, and as its index has it: what is not known is idle at no time.
+IDLE_SINCE = func.coalesce(Number.idle_since, literal_column("'infinity'::timestamptz"))
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    days: int
+    organization_id: str | None = None
+    user_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the cursor."""
+        told = {"organization_id": self.organization_id, "user_id": self.user_id}
+        return {"list": "idle numbers", "days": self.days, **told}
+
+    def filters(self) -> dict[str, Any]:
+        """As the inventory and its bulk changes take them: the same numbers."""
+        named = {"organization_id": self.organization_id, "user_id": self.user_id}
+        return {"idle_days": self.days, "state": "active"} | {name: one for name, one in named.items() if one}
+
+
+class Idleness:
+    """`price`: what numbers are reckoned at."""
+
+    def __init__(self, database: Database, cursors: Cursors, *, price: Price) -> None:
+        self._database = database
+        self._cursors = cursors
+        self._price = price
+
+    async def page(self, caller: Principal, asked: Asked, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """A page of the numbers that are idle for so many days, the longest first, and what is known of all.
+
+        Raises: InvalidRequest for a cursor of another query; NotYourOrganization; NotYourUser.
+        """
+        if asked.organization_id is not None:
+            caller.check_organization(asked.organization_id, whole=False)
+        if asked.user_id is not None:
+            caller.check_user(asked.user_id)
+        now = utc_now()
+        held = [Number.state == "active", *_visible(caller), *_of(asked)]
+        idle = [*held, now - asked.days * DAY >= IDLE_SINCE]
+        after: list[ColumnElement[bool]] = []
+        if cursor is not None:
+            since, last = self._cursors.open(asked.as_json(), cursor)
+            after = [tuple_(IDLE_SINCE, Number.id) > tuple_(datetime.fromisoformat(since), UUID(last))]
+        rows_of = select(Number).where(*idle, *after).order_by(IDLE_SINCE, Number.id).limit(limit + 1)
+        counted = select(func.count(), func.count(Number.idle_since)).where(*held)
+        spans = select(Number.acquired_at, IDLE_SINCE).where(*idle).limit(COUNTED + 1)
+        until = select(func.min(CallRead.read_until))
+        if asked.organization_id is not None:
+            until = until.where(CallRead.organization_id == asked.organization_id)
+        async with self._database.acting(tenant=caller.tenant_id, sees=caller.sees, bounds=caller.bounds) as session:
+            rows = (await session.scalars(rows_of)).all()
+            active, judged = (await session.execute(counted)).one()
+            found = (await session.execute(spans)).all()
+            read_until = await session.scalar(until)
+        items = [self._item(row, now) for row in rows[:limit]]
+        next_cursor = None
+        if len(rows) > limit:
+            last_row = rows[limit - 1]
+            assert last_row.idle_since is not None
+            position = [rfc3339(last_row.idle_since), str(last_row.id)]
+            next_cursor = self._cursors.seal(asked.as_json(), position)
+        spent = 0
+        for acquired_at, idle_since in found[:COUNTED]:
+            spent += self._spent(acquired_at, idle_since, now)
+        return {
+            "items": items,
+            "next_cursor": next_cursor,
+            "total": total(len(found)),
+            "judged": {
+                "active": active,
+                "judged": judged,
+                "unknown": active - judged,
+                "share": round(judged / active, 4) if active else None,
+                "calls_read_until": None if read_until is None else read_until - LAG,
+            },
+            "spent_on_silence": {"micros": spent, "currency": self._price.currency},
+            "selection": {"filters": asked.filters(), "ids": [one["id"] for one in items]},
+        }
+
+    def _item(self, number: Number, now: datetime) -> dict[str, Any]:
+        assert number.idle_since is not None
+        cost = costs(self._price, acquired_at=number.acquired_at, released_at=None, now=now)
+        return {
+            "id": number.id,
+            "phone_number": number.phone_number,
+            "state": number.state,
+            "organization_id": number.organization_id,
+            "tenant_id": number.tenant_id,
+            "user_id": number.user_id,
+            "area_code": number.area_code,
+            "nickname": number.nickname,
+            "acquired_at": number.acquired_at,
+            "last_inbound_call_at": number.last_inbound_call_at,
+            "last_outbound_call_at": number.last_outbound_call_at,
+            "idle_since": number.idle_since,
+            "idle_days": (now - number.idle_since) // DAY,
+            "spent_on_silence": self._spent(number.acquired_at, number.idle_since, now),
+            "monthly": cost.monthly,
+            "currency": cost.currency,
+            "next_charge_at": cost.next_charge_at,
+        }
+
+    def _spent(self, acquired_at: datetime, idle_since: datetime, now: datetime) -> int:
+        """Micro-units of the months that began since it is idle; that in which it fell silent is not among them."""
+        if idle_since <= acquired_at:
+            return costs(self._price, acquired_at=acquired_at, released_at=None, now=now).to_date
+        at, then = (costs(self._price, acquired_at=acquired_at, released_at=None, now=one) for one in (now, idle_since))
+        return at.to_date - then.to_date
+
+
+def _visible(caller: Principal) -> list[ColumnElement[bool]]:
+    """The tenant's own, and all of the organisations that it sees whole. Row-level security says the same."""
+    sees = caller.sees if caller.may("inventory:org") else ()
+    if "*" in sees:
+        return []
+    own = Number.tenant_id == caller.tenant_id
+    return [or_(own, Number.organization_id.in_(sees))] if sees else [own]
+
+
+def _of(asked: Asked) -> list[ColumnElement[bool]]:
+    found = [Number.organization_id == asked.organization_id] if asked.organization_id is not None else []
+    return [*found, Number.user_id == asked.user_id] if asked.user_id is not None else found
