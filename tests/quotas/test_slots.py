@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ async def test_no_script_touches_two_slots_or_another_tenants_and_no_key_is_for_
                 assert released.status_code == 200, released.text
                 assert (await tenant.buy(prefer="respond-async")).status_code == 202
                 assert (await tenant.bought())["joined"]
+            await gateway.services.strangers.check(ip_address("203.0.113.9"))
         async with gateway.redis() as redis:
             lives = {key: await redis.pttl(key) async for key in redis.scan_iter("*")}
 
