@@ -16,7 +16,7 @@ from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.types import TenantId
 from service.numbers.lookup import Named, etag_of, named
 from service.numbers.members import CHANGEABLE, KEPT_HERE
-from service.numbers.models import Number
+from service.numbers.models import Number, Step
 from service.numbers.policy import foreign_agents
 from service.numbers.repository import By, Change, agents_in_force, change_number, links_of
 from service.tenants.models import Tenant, User
@@ -59,9 +59,12 @@ class Editing:
         once = replace(once, owner=tenant) if not by_staff else once.by(caller.actor)
         async with self._database.acting(tenant=tenant, duty=duty, sees=sees, bounds=caller.bounds) as session:
             before = await once.before(session)
-            number = await _held(session, tenant, which)
+            if before is not None and before.step_id is not None:
+                step = await session.get_one(Step, before.step_id)
+                return Edited(step.number_id, tenant, step.id)
             if before is not None:
-                return Edited(number.id, tenant, before.step_id)
+                return Edited(UUID(before.answer["number_id"]), tenant, None)
+            number = await _held(session, tenant, which)
             shown = await _shown(session, number)
             if if_match is not None:
                 if_match.check(etag_of(shown))
@@ -74,7 +77,10 @@ class Editing:
             step_id = None
             if given:
                 step_id = await change_number(session, number, change, By(caller.actor, request_id))
-            await once.keep(session, step_id=step_id, answer={"number_id": str(number.id)})
+            if step_id is not None:
+                await once.keep(session, step_id=step_id)
+            else:
+                await once.keep(session, answer={"number_id": str(number.id)})
         return Edited(number.id, tenant, step_id)
 
     async def _owner(self, caller: Principal, which: Named) -> TenantId:

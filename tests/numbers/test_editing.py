@@ -114,6 +114,18 @@ async def test_a_retry_with_the_same_key_undoes_nothing_that_came_after(tenant: 
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
+async def test_a_retry_of_what_teli_was_told_is_told_once(gateway: Gateway, tenant: Tenant):
+    number = await tenant.bought()
+    await gateway.follow_up()
+
+    answers = [await patch(tenant, number["id"], {"nickname": "Front"}, Idempotency_Key="k") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    assert answers[1].headers["Idempotent-Replayed"] == "true"
+    assert answers[0].json() == answers[1].json()
+    assert len(await gateway.teli.requests("update_agent")) == 1
+
+
 async def test_a_teli_that_does_not_answer_in_time_is_a_202_that_succeeds(gateway: Gateway, tenant: Tenant):
     number = await tenant.bought()
     await gateway.follow_up()
