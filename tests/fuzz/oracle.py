@@ -1,5 +1,6 @@
 """What must be true of every answer, whatever was asked."""
 
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -24,10 +25,15 @@ ANY: dict[str, dict[str, Any]] = {"": {"404": {"content": {PROBLEM: {}}}, "405":
 class Oracle:
     def __init__(self, document: Schema, cast: Cast) -> None:
         self._document, self._cast = document, cast
-        # By another method a path of its own may be another operation's, with the last of it for an id that is none.
-        self._answers = {"": ANY[""] | {"400": {"content": {PROBLEM: {}}}}} | {
+        self._answers = ANY | {
             one["operationId"]: one["responses"] for path in document["paths"].values() for one in path.values()
         }
+        # Paths without parameters first, as they are routed.
+        self._routes = [
+            (method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), one["operationId"])
+            for path, item in sorted(document["paths"].items(), key=lambda one: one[0].count("{"))
+            for method, one in item.items()
+        ]
         self._public = {one["operationId"] for path in document["paths"].values() for one in path.values()
                         if not one.get("security")}  # fmt: skip
         self._validators: dict[tuple[str, int, str], Any] = {}
@@ -57,7 +63,7 @@ class Oracle:
                 "x-request-id"
             ):
                 found.append("another request's id")
-        responses = self._answers[ask.operation]
+        responses = self._answers[ask.operation or self._wandered_to(ask)]
         # An id with a slash leads to another path, and an unknown path is told by 404 or 405.
         documented = responses.get(str(answer.status)) or ANY[""].get(str(answer.status))
         if documented is None:
@@ -84,6 +90,11 @@ class Oracle:
             keys = {one for one in KEY.findall(told.decode("utf-8", "replace")) if checksum(one[0]) == one[1]}
             found += ["shows a key" for one in keys if "".join(one).encode() not in said]
         return found
+
+    def _wandered_to(self, ask: Ask) -> str:
+        """By another method a path may be another operation's; "" where it is none's."""
+        fitting = (name for method, path, name in self._routes if method == ask.method and path.fullmatch(ask.path))
+        return next(fitting, "")
 
     @staticmethod
     def _json(answer: Answer) -> Any:
