@@ -237,7 +237,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(gateway: Gateway, 
         (f"{NUMBERS}/{NUMBER}", "DELETE"),
         (f"{NUMBERS}/{NUMBER}/update-agent", "POST"),
         (f"/v1/operations/{uuid4()}", "GET"),
-        (f"/v1/numbers/{uuid4()}", "GET"),
+        (f"/v1/numbers/{uuid4()}", "GET, PATCH"),
         ("/v1/admin/organizations/o1", "PUT"),
         (f"/v1/admin/tenants/{tenant.id}/quotas", "GET, PUT"),
         (f"/v1/admin/keys/{uuid4()}", "DELETE"),
@@ -310,7 +310,7 @@ async def test_a_key_without_the_scope_is_told_that_before_what_is_wrong_with_th
         assert problem(update, 403, "scope_missing")["scope"] == "agents:link"
         release = await reader.send("DELETE", f"{NUMBERS}/{NUMBER}?id=x")
         assert problem(release, 403, "scope_missing")["scope"] == "numbers:release"
-        for method, path in (("PUT", "/v1/admin/organizations/o1"), ("GET", f"/v1/admin/tenants/{reader.id}/quotas")):
+        for method, path in (("PUT", "/v1/admin/organizations/o1"), ("PUT", f"/v1/admin/tenants/{reader.id}/quotas")):
             answer = await reader.send(method, path, json={"colour": 1})
             assert problem(answer, 403, "scope_missing")["scope"] == "admin:write"
 

@@ -653,9 +653,9 @@ async def test_a_timeout_is_an_unknown_outcome(
 async def test_unknown_parameters_are_named_in_warnings(gateway: Gateway, tenant: Tenant):
     number = await confirmed(gateway, tenant)
 
-    first, again = await delete(tenant, number, force="yes"), await delete(tenant, number, force="yes")
+    first, again = await delete(tenant, number, hurry="yes"), await delete(tenant, number, hurry="yes")
 
-    assert all("force" in answer.json()["warnings"][0] for answer in (first, again))
+    assert all("hurry" in answer.json()["warnings"][0] for answer in (first, again))
 
 
 async def test_a_key_without_the_scope_releases_nothing(gateway: Gateway):
