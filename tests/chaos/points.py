@@ -29,6 +29,7 @@ QUESTIONS = {
     "Ledger.settle:question_sent": b'"verdict"',
     "Database.acting:commit_sent": b"COMMIT",
 }
+OF_CAMPAIGNS = "only for campaigns, of which the workload has none: tests/campaigns breaks their creation off"
 # What the workload does not pass, by method, and why. Whatever it should pass and does not is a fault of the tests.
 NOT_PASSED = {
     "Gate.count": "only of a tenant that has a rate; nothing of a purchase comes after it",
@@ -38,7 +39,12 @@ NOT_PASSED = {
     "Numbers.earlier_rows": "only where another row of the number's E.164 is listed",
     "Numbers.release_unresolved": "only for what a person must decide: a release that Teli answers by 404",
     "Sightings.explained": "only for an exclusive user of an account whose nicknames are dropped",
+    "TeliClient.call": "only for a call that was listed without its numbers, or that somebody asks for",
+    "TeliClient.campaign": OF_CAMPAIGNS,
+    "TeliClient.campaigns": OF_CAMPAIGNS,
+    "TeliClient.create_campaign": OF_CAMPAIGNS,
     "TeliClient.close": "only after all work, at an orderly end",
+    "TeliClient.move_campaign": OF_CAMPAIGNS,
     "TeliClient.organizations": "only before a first purchase and once a sweep; killed there by a test of its own",
 }
 

@@ -89,7 +89,9 @@ class NumbersInMemory(Numbers):
         return user.upstream_uuid if user else None
 
     async def learn_user(self, number: Number, uuid: str, tenant: TenantId | None) -> None:
-        if (user := self._user_of(number, tenant)) is not None:
+        user = self._user_of(number, tenant)
+        # One that an operator declared exclusive is no tenant's to change.
+        if user is not None and (tenant is None or not user.exclusive):
             alter(user, upstream_uuid=uuid)
 
     def _user_of(self, number: Number, tenant: TenantId | None) -> User | None:

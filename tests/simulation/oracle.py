@@ -169,6 +169,10 @@ def _held_up(truths: Truths, purchase: Purchase, intent: Intent) -> bool:
     return not purchase.ever_listed or any(one.state != "released" and one.intent_id != intent.id for one in rivals)
 
 
+def _held_at(number: Number, moment: datetime) -> bool:
+    return number.acquired_at <= moment and (number.released_at is None or moment < number.released_at)
+
+
 def _in_a_persons_hands(intent: Intent) -> bool:
     """What Teli never lists nobody can see: who has the doubt on a list may be right or wrong about it."""
     return intent.state == "unresolved" or intent.decision == "operator"
@@ -189,6 +193,8 @@ def _proof_is_kept(truths: Truths, _: bool) -> Iterator[str]:
             continue  # It names a number that is held already, and whoever decides has it before them.
         if intent.state == "refused" and intent.decided_at is not None and heard.heard_at <= intent.decided_at:
             continue  # It named a number that was held already, and was decided knowing that.
+        if any(one.phone_number == named and _held_at(one, heard.heard_at) for one in world.numbers.values()):
+            continue  # So it did, and the row that its key had been sold before was seen then.
         yield f"lost: the proof that {named} was sold to intent {intent.id}, which is {intent.state}"
 
 
