@@ -78,6 +78,10 @@ class Cast:
             await administration.put_tenant(AUTHOR, tenant_id, "Scratch", [ORGANIZATION])
         keys = [await administration.issue_key(AUTHOR, scratch[0], name=f"k{n}", scopes=SCOPES["reader"]) for n in "12"]
 
+        further = await gateway.services.accounts.create(
+            AUTHOR, name="further", base_url="https://teli.example", teli_tenant_id="further", key="a-key-of-teli"
+        )
+
         of_neighbour = await _identifiers(gateway, neighbour)
         of_foreigner = await _identifiers(gateway, foreigner)
         of_both = [*of_foreigner["all"], ELSEWHERE, SOMEBODY, *HIDDEN]
@@ -87,7 +91,9 @@ class Cast:
         doubts, orphans = await _listed(gateway, "doubts"), await _listed(gateway, "orphans")
         of_staff: dict[str, list[Any]] = {
             "tenant_id": scratch, "key_id": [str(key.id) for key in keys], "organization_id": ["scratch-organization"],
-            "user_id": ["scratch-user"], "organization_ids": [[]], "get_doubt.item_id": doubts,
+            "user_id": ["scratch-user"], "organization_ids": [[]], "create_key.organization_ids": [None],
+            "account_id": [str(further["id"])],
+            "get_doubt.item_id": doubts,
             "resolve_doubt.item_id": doubts, "resolve_doubt.decision": ["refused"], "resolve_orphan.item_id": orphans,
             "resolve_orphan.decision": ["ignore"], "stop_purchases.id": scratch, "resume_purchases.id": scratch,
         }  # fmt: skip

@@ -34,7 +34,7 @@ async def test_no_request_breaks_anything_or_learns_of_others(
         f"{report.asked} fuzzed requests: {dict(sorted(report.statuses.items()))}; "
         f"never answered with success: {sorted(operations - report.succeeded) or 'none'}",
     )
-    assert len(report.succeeded) >= 0.75 * len(operations), "what is always refused is hardly tried"
+    assert len(report.succeeded) >= 0.8 * len(operations), "what is always refused is hardly tried"
 
 
 @pytest.mark.full
