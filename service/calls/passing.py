@@ -82,7 +82,7 @@ class Calls:
 
         Raises: NotFound, also for one of another organisation, user or tenant; UpstreamUnavailable.
         """
-        seen = [one for one in caller.sees if one != "*"] if caller.may("inventory:org") else []
+        seen = [one for one in caller.lists_whole if one != "*"]
         organizations = [*dict.fromkeys([*caller.organization_ids, *seen])]
         async with self._acting(caller) as session:
             accounts = await _accounts(session, caller, organizations)

@@ -12,6 +12,7 @@ from service.campaigns.models import Campaign
 from service.campaigns.repository import FOLLOWED, CampaignRepository
 from service.db import Database
 from service.kit.errors import NotFound, StateConflict
+from service.numbers.changes import took_effect
 from service.numbers.errors import UpstreamRefused
 from service.outbox.events import record
 from service.teli.campaigns import Absent, Standing, read_campaigns, read_standing, words
@@ -109,11 +110,10 @@ class Campaigns:
 
     @staticmethod
     def _check_moved(heard: Heard) -> None:
-        body = heard.object()
+        if took_effect(heard):
+            return
         if heard.kind == "answer" and heard.status is not None:
-            if 200 <= heard.status < 300 and body and body.get("success") is not False:
-                return
-            if heard.status == 404 and body.get("error"):
+            if heard.status == 404 and heard.object().get("error"):
                 raise NotFound("Teli has no such campaign any more.")
             if heard.status in (400, 409, 422):
                 raise UpstreamRefused(words(heard), nothing="nothing was changed")

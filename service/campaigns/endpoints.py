@@ -18,13 +18,13 @@ from service.campaigns.schemas import (
     CampaignOut,
 )
 from service.http.openapi import problems
-from service.http.params import Warnings
+from service.http.params import RequestId, Warnings
 from service.http.prefer import Patience
 from service.http.problems import MEDIA_TYPE
 from service.http.routes import TeliRoute
 from service.kit.errors import NotFound, StateConflict
 from service.kit.text import plain
-from service.numbers.endpoints import ACCEPTED, ORGANIZATION, RequestId, accepted, organization_of, warned
+from service.numbers.endpoints import ACCEPTED, ORGANIZATION, accepted, organization_of, warned
 from service.numbers.errors import (
     Draining,
     PurchasesStopped,

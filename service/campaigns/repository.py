@@ -155,7 +155,7 @@ class CampaignRepository:
 
 def _visible(caller: Principal) -> ColumnElement[bool]:
     """The tenant's own, and all of the organisations that it sees whole. Row-level security says the same."""
-    sees = caller.sees if caller.may("inventory:org") else ()
+    sees = caller.lists_whole
     own = Campaign.tenant_id == caller.tenant_id
     if "*" in sees:
         return or_(own, Campaign.tenant_id.is_not(None))

@@ -1,9 +1,10 @@
-"""What an endpoint on one of Teli's paths says of query parameters that it does not know."""
+"""What endpoints ask of a request beside their parameters: its id, and which parameters nobody knows."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.http.context import request_id_of
 from service.kit.text import shown
 
 MOST_WARNINGS = 20
@@ -16,3 +17,10 @@ def unknown_query(request: Request) -> list[str]:
 
 
 Warnings = Annotated[list[str], Depends(unknown_query)]
+
+
+def request_id(request: Request) -> str:
+    return request_id_of(request.scope)
+
+
+RequestId = Annotated[str, Depends(request_id)]

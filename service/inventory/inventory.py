@@ -23,7 +23,7 @@ class Inventory:
         Raises: NotYourOrganization, NotYourTenant, NotYourUser, whether there is such an organisation or tenant or not;
             InvalidRequest for a cursor of other filters.
         """
-        visible = Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
+        visible = Visible(caller.tenant_id, caller.lists_whole)
         check_asked(caller, filters, visible)
         after = None
         if cursor is not None:

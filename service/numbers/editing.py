@@ -14,7 +14,8 @@ from service.http.conditions import Tags
 from service.idempotency.once import Once
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.types import TenantId
-from service.numbers.lookup import Named, etag_of, named
+from service.numbers.auth import STAFF, check_may_set
+from service.numbers.lookup import Named, etag_of, meant
 from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Number, Step
 from service.numbers.policy import foreign_agents
@@ -22,9 +23,6 @@ from service.numbers.repository import By, Change, agents_in_force, change_numbe
 from service.tenants.models import Tenant, User
 from service.tenants.policy import Policy
 from service.tenants.principals import Principal
-
-STAFF = "admin:write"
-AGENTS = frozenset(("inbound_agent_id", "outbound_agent_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,7 @@ class Editing:
             agents against the policy of its tenant, and a holder whom its organisation does not have.
         """
         by_staff = caller.may(STAFF)
-        if change.given & AGENTS and not by_staff:
-            caller.need("agents:link")
+        check_may_set(caller, change.given)
         if change.holder_user_id is not None:
             caller.check_user(change.holder_user_id)
         tenant = await self._owner(caller, which) if by_staff else caller.tenant
@@ -71,7 +68,7 @@ class Editing:
             if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
             wanted = change.named()
-            given = frozenset(name for name in wanted if _plain(wanted[name]) != shown[name])
+            given = frozenset(name for name in wanted if wanted[name] != shown[name])
             change = replace(change, given=given)
             await _check(session, number, change, await _policy(session, caller, tenant))
             step_id = None
@@ -84,17 +81,16 @@ class Editing:
         return Edited(number.id, tenant, step_id)
 
     async def _owner(self, caller: Principal, which: Named) -> TenantId:
-        query = select(Number.tenant_id).where(named(which)).order_by(Number.acquired_at.desc()).limit(1)
         async with self._database.acting(sees=caller.sees) as session:
-            found = await session.scalar(query)
+            found = await session.scalar(meant(select(Number.tenant_id), which))
         if found is None:
             raise NotFound
         return TenantId(found)
 
 
 async def _held(session: AsyncSession, tenant: TenantId, which: Named) -> Number:
-    """Locked; of several acquisitions of an E.164 the latest."""
-    query = select(Number).where(Number.tenant_id == tenant, named(which)).order_by(Number.acquired_at.desc()).limit(1)
+    """Locked."""
+    query = meant(select(Number).where(Number.tenant_id == tenant), which)
     found = await session.scalar(query.with_for_update())
     if found is None:
         raise NotFound
@@ -111,8 +107,7 @@ async def _shown(session: AsyncSession, number: Number) -> dict[str, object]:
 async def _policy(session: AsyncSession, caller: Principal, tenant: TenantId) -> Policy:
     if caller.tenant_id == tenant:
         return caller.policy
-    of = await session.get_one(Tenant, tenant)
-    return Policy.of(of.agents_allowed, of.area_codes_allowed, orphan_reuse=of.orphan_reuse)
+    return (await session.get_one(Tenant, tenant)).policy
 
 
 async def _check(session: AsyncSession, number: Number, change: Change, policy: Policy) -> None:
@@ -122,7 +117,3 @@ async def _check(session: AsyncSession, number: Number, change: Change, policy: 
         faults.append(Fault("/holder_user_id", "is no user of the number's organisation that is filed here"))
     if faults:
         raise InvalidRequest(*faults)
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -9,9 +9,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
 from service.http.connection import watched
-from service.http.context import request_id_of
 from service.http.openapi import problems
-from service.http.params import Warnings
+from service.http.params import RequestId, Warnings
 from service.http.prefer import Patience
 from service.http.problems import MEDIA_TYPE
 from service.http.routes import OwnRoute, TeliRoute
@@ -76,14 +75,9 @@ def number_services(request: Request) -> NumberServices:
     return found
 
 
-def request_id(request: Request) -> str:
-    return request_id_of(request.scope)
-
-
 NumberServicesDep = Annotated[NumberServices, Depends(number_services)]
 # The vendor page's own examples.
 ORGANIZATION, USER = "1762896364768x389173798861431550", "1762896366429x599348279945132448"
-RequestId = Annotated[str, Depends(request_id)]
 PathNumber = Annotated[
     E164, AfterValidator(path_number), Path(description="E.164; `+` raw or as %2B", examples=["+13135550142"])
 ]

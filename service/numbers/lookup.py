@@ -2,11 +2,11 @@
 
 import hashlib
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -19,13 +19,13 @@ from service.kit.money import Price, costs
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.phone import E164
 from service.numbers.follow_ups import operation_state
-from service.numbers.listing import in_force
 from service.numbers.models import Evidence, Intent, Number, Step
+from service.numbers.repository import agents_in_force
 from service.tenants.principals import Principal
 
 Named = UUID | E164
+Columns = TypeVarTuple("Columns")
 INBOUND, OUTBOUND = aliased(AgentLink), aliased(AgentLink)
-LINKS = (("inbound", INBOUND), ("outbound", OUTBOUND))
 SEEN = func.number_seen(Number.id).table_valued("first_seen_at", "last_seen_at", "gone_at").render_derived()
 # What was heard first is how the purchase was answered; what came later changed nothing, or is in the history.
 HEARD = select(Evidence.status).where(Evidence.intent_id == Intent.id).order_by(Evidence.id).limit(1).scalar_subquery()
@@ -35,8 +35,12 @@ ETAG_OF = (
 OPEN = ("waiting", "running", "unresolved")
 
 
-def named(which: Named) -> ColumnElement[bool]:
-    return Number.id == which if isinstance(which, UUID) else Number.phone_number == which
+def meant(query: Select[*Columns], which: Named) -> Select[*Columns]:
+    """Of a query of numbers the one that is named; of several acquisitions of an E.164 the latest, for only that can
+    be held.
+    """
+    named = Number.id == which if isinstance(which, UUID) else Number.phone_number == which
+    return query.where(named).order_by(Number.acquired_at.desc()).limit(1)
 
 
 def etag_of(shown: dict[str, Any]) -> str:
@@ -60,8 +64,6 @@ class Lookup:
         query = (
             select(
                 Number,
-                in_force(INBOUND).label("inbound_agent_id"),
-                in_force(OUTBOUND).label("outbound_agent_id"),
                 INBOUND,
                 OUTBOUND,
                 Intent,
@@ -71,13 +73,10 @@ class Lookup:
             .outerjoin(INBOUND, and_(INBOUND.number_id == Number.id, INBOUND.direction == "inbound"))
             .outerjoin(OUTBOUND, and_(OUTBOUND.number_id == Number.id, OUTBOUND.direction == "outbound"))
             .outerjoin(Intent, Intent.id == Number.intent_id)
-            .outerjoin(SEEN, Number.id.is_not(None))
-            .where(named(which))
-            .order_by(Number.acquired_at.desc())
-            .limit(1)
+            .outerjoin(SEEN, true())
         )
         async with self._acting(caller) as session:
-            found = (await session.execute(query)).one_or_none()
+            found = (await session.execute(meant(query, which))).one_or_none()
             if found is None:
                 raise NotFound
             owed = (
@@ -88,12 +87,12 @@ class Lookup:
                 )
             ).all()
         number: Number = found.Number
+        links = {"inbound": found[1], "outbound": found[2]}
         return {
             **{column.name: getattr(number, column.name) for column in Number.__table__.columns},
             "operation_id": number.intent_id,
-            "inbound_agent_id": found.inbound_agent_id,
-            "outbound_agent_id": found.outbound_agent_id,
-            "agents": {direction: _link(found[3 + place]) for place, (direction, _) in enumerate(LINKS)},
+            **agents_in_force({direction: link for direction, link in links.items() if link is not None}),
+            "agents": {direction: _link(link) for direction, link in links.items()},
             "costs": self._costs(number),
             "purchase": _purchase(found, keys=number.tenant_id == caller.tenant_id),
             "upstream": _upstream(found),
@@ -147,8 +146,7 @@ class Lookup:
 
 
 async def _identity(session: AsyncSession, which: Named) -> tuple[UUID, UUID | None]:
-    query = select(Number.id, Number.intent_id).where(named(which)).order_by(Number.acquired_at.desc()).limit(1)
-    found = (await session.execute(query)).one_or_none()
+    found = (await session.execute(meant(select(Number.id, Number.intent_id), which))).one_or_none()
     if found is None:
         raise NotFound
     return found.id, found.intent_id

@@ -2,5 +2,6 @@
 
 MOST_TAGS = 20
 CHANGEABLE = ("active", "release_scheduled")
+AGENTS = ("inbound_agent_id", "outbound_agent_id")
 # What Teli knows nothing of.
 KEPT_HERE = ("cost_center", "tags", "holder_user_id")

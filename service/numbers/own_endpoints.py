@@ -9,15 +9,16 @@ from pydantic import BeforeValidator
 from service.http.conditions import EtagMismatch, IfMatch, IfNoneMatch
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
+from service.http.params import RequestId
 from service.http.prefer import Patience
 from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
-from service.idempotency.once import Once
+from service.idempotency.once import UNKEYED, Once
 from service.kit.errors import NotFound, StateConflict
 from service.kit.phone import E164, path_number
-from service.numbers.editing import STAFF
-from service.numbers.endpoints import ACCEPTED, NumberServicesDep, RequestId, ended
+from service.numbers.auth import STAFF
+from service.numbers.endpoints import ACCEPTED, NumberServicesDep, ended
 from service.numbers.errors import UpstreamRefused
 from service.numbers.lookup import etag_of
 from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch
@@ -113,10 +114,10 @@ async def _shown(
     which: UUID | E164,
     *,
     known: IfNoneMatch = None,
-    once: Once | None = None,
+    once: Once = UNKEYED,
 ) -> Response:
     found = await services.lookup.one(caller, which)
-    headers = {"ETag": etag_of(found)} | dict(once.headers if once else {})
+    headers = {"ETag": etag_of(found)} | dict(once.headers)
     if known is not None and known.know(headers["ETag"]):
         return Response(status_code=304, headers=headers)
     content = NumberOut.model_validate(found).model_dump_json()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.phone import neighbours
 from service.numbers.errors import InvalidAreaCode
+from service.numbers.members import AGENTS
 from service.tenants.policy import Policy
 
 MOST_SUGGESTIONS = 8
@@ -30,7 +31,7 @@ def foreign_agents(policy: Policy, given: Mapping[str, object]) -> list[Fault]:
     """A fault for each agent of a body that the policy does not allow. To link none is always allowed."""
     return [
         Fault(f"/{name}", "is not among the agents that your tenant's policy allows; an administrator can add it")
-        for name in ("inbound_agent_id", "outbound_agent_id")
+        for name in AGENTS
         if isinstance(agent := given.get(name), str) and not policy.allows_agent(agent)
     ]
 

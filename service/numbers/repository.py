@@ -64,7 +64,8 @@ class Change:
     holder_user_id: str | None = None
 
     def named(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in sorted(self.given)}
+        """As it is kept and told: `tags` a list."""
+        return {name: list(self.tags) if name == "tags" else getattr(self, name) for name in sorted(self.given)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,8 +408,8 @@ async def change_number(session: AsyncSession, number: Number, change: Change, b
     told nothing.
     """
     links = await links_of(session, number.id)
-    kept = {name: _plain(getattr(number, name)) for name in KEPT_HERE}
-    after = {name: _plain(value) for name, value in change.named().items()}
+    kept = {name: getattr(number, name) for name in KEPT_HERE}
+    after = change.named()
     before = {name: value for name, value in (wanted_of(number, links) | kept).items() if name in after}
     for name in change.given.intersection(("nickname", *KEPT_HERE)):
         setattr(number, name, after[name])
@@ -431,10 +432,6 @@ async def change_number(session: AsyncSession, number: Number, change: Change, b
     _note(session, number, "changed", actor=by.actor, before=before, after=after, request_id=by.request_id)
     await record(session, number.tenant_id, "number.changed", number_id=number.id, **after)
     return step_id
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 async def _want_agent(session: AsyncSession, number: Number, direction: str, agent: str | None) -> None:

@@ -17,6 +17,7 @@ from service.numbers.marks import mark_of
 from service.numbers.members import MOST_TAGS
 from service.numbers.purchases import Wish
 from service.numbers.repository import Change
+from service.tenants.schemas import Strict
 
 
 def _sold_area_code(code: str) -> str:
@@ -200,10 +201,8 @@ class TeliListing(BaseModel):
     warnings: list[str] | None = None
 
 
-class NumberPatch(BaseModel):
+class NumberPatch(Strict):
     """What is absent stays as it is; null clears. `tags` is the whole list. Agents need the scope `agents:link` too."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     nickname: Nickname | None = Field(None, examples=["Sales line"])
     tags: Annotated[list[Label], Field(max_length=MOST_TAGS)] | None = Field(None, examples=[["sales", "detroit"]])

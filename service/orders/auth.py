@@ -10,12 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
 from service.inventory.repository import Visible
-from service.orders.judgement import AGENTS
+from service.numbers.auth import STAFF, check_may_set
 from service.orders.models import Order
 from service.tenants.auth import holding
 from service.tenants.principals import Principal
 
-STAFF = "admin:write"
 CHANGES = ("numbers:release", "numbers:update", "numbers:create", "agents:link")
 # Which of them a change takes, the service checks.
 MayOrder = Annotated[Principal, Depends(holding(*CHANGES, STAFF))]
@@ -27,10 +26,7 @@ def check_rights(caller: Principal, kind: str, members: Collection[str]) -> None
         return
     if kind == "release":
         caller.need("numbers:release")
-    if any(name in AGENTS for name in members):
-        caller.need("agents:link")
-    if any(name not in AGENTS for name in members) and not caller.may("numbers:create"):
-        caller.need("numbers:update")
+    check_may_set(caller, members)
     caller.tenant  # noqa: B018  Raises.
 
 
@@ -43,7 +39,7 @@ def visible_to(caller: Principal) -> Visible:
     """The numbers that it may mean: what it sees and may not change is told apart from what there is not."""
     if caller.may(STAFF):
         return Visible(None, caller.sees)
-    return Visible(caller.tenant_id, caller.sees if caller.may("inventory:org") else ())
+    return Visible(caller.tenant_id, caller.lists_whole)
 
 
 def acting_for(database: Database, caller: Principal) -> AbstractAsyncContextManager[AsyncSession]:

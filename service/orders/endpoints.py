@@ -6,9 +6,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from service.http.context import request_id_of
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
+from service.http.params import RequestId
 from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
@@ -58,14 +58,9 @@ def once_of(caller: MayOrder, keyed: Keyed) -> Once:
     return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
 
 
-def request_id(request: Request) -> str:
-    return request_id_of(request.scope)
-
-
 BulkDep = Annotated[Bulk, Depends(bulk)]
 OrdersDep = Annotated[Orders, Depends(orders)]
 OnceDep = Annotated[Once, Depends(once_of)]
-RequestId = Annotated[str, Depends(request_id)]
 ORDERED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": OrderOut,

@@ -11,10 +11,9 @@ from uuid import UUID
 
 import orjson
 
-from service.numbers.members import CHANGEABLE, KEPT_HERE, MOST_TAGS
+from service.numbers.members import AGENTS, CHANGEABLE, KEPT_HERE, MOST_TAGS
 from service.tenants.policy import ANYTHING, Policy
 
-AGENTS = ("inbound_agent_id", "outbound_agent_id")
 # What a change may set, and what stands of a number when it is shown.
 SETTABLE = ("nickname", *AGENTS, *KEPT_HERE)
 SHOWN = ("state", "tenant_id", "organization_id", "user_id", *SETTABLE)

@@ -89,10 +89,8 @@ class OrderRepository:
         return [_facts(*row) for row in found]
 
     async def policies(self, tenants: Collection[str]) -> dict[str, Policy]:
-        found = await self.session.execute(
-            select(Tenant.id, Tenant.agents_allowed).where(_among(Tenant.id, tenants, Text))
-        )
-        return {tenant: Policy.of(agents, None, orphan_reuse=None) for tenant, agents in found}
+        found = await self.session.scalars(select(Tenant).where(_among(Tenant.id, tenants, Text)))
+        return {tenant.id: tenant.policy for tenant in found}
 
     async def users(self, ids: Collection[str]) -> frozenset[tuple[str, str]]:
         """Organisations and users with these ids."""

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from service.http.context import request_id_of
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
+from service.http.params import RequestId
 from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
@@ -41,13 +41,8 @@ def decisions_of(request: Request) -> Decisions:
     return found
 
 
-def request_id(request: Request) -> str:
-    return request_id_of(request.scope)
-
-
 ListsDep = Annotated[Lists, Depends(lists_of)]
 DecisionsDep = Annotated[Decisions, Depends(decisions_of)]
-RequestId = Annotated[str, Depends(request_id)]
 DECIDED = problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, FetchedValu
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
+from service.tenants.policy import Policy
 
 Moment = DateTime(timezone=True)
 
@@ -94,6 +95,10 @@ class Tenant(Base):
     orphan_reuse: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
     write_off: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.of(self.agents_allowed, self.area_codes_allowed, orphan_reuse=self.orphan_reuse)
 
 
 class Grant(Base):

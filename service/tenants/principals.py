@@ -154,6 +154,11 @@ class Principal:
         if not self.may(scope):
             raise ScopeMissing(scope)
 
+    @property
+    def lists_whole(self) -> tuple[str, ...]:
+        """The organisations whose rows it may list across tenants; ("*",) is all."""
+        return self.sees if self.may("inventory:org") else ()
+
     def sees_organization(self, organization: str) -> bool:
         return "*" in self.sees or organization in self.sees
 
