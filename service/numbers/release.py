@@ -3,9 +3,9 @@
 Teli's DELETE names only the E.164. A late or repeated one could hit a number that was given out anew, so a DELETE is
 never repeated before the row id that was meant has been seen again, alone under its E.164, and after an unknown
 outcome not before a settling window has passed. Nor is one sent without that look where the number is in question: it
-was given up as missing, its row is listed no more, or its E.164 stands for something else too. Where it cannot be seen
-the release is unresolved: a person decides.
-So it is of a number that was bought and never listed: nothing is sent for it.
+was given up as missing, its row is listed no more, or its E.164 stands for something else too.
+Where it is seen no more after a DELETE of ours, that DELETE took effect. Where none was sent, or the E.164 stands for
+another row, the release is unresolved: a person decides. So it is of a number that was bought and never listed.
 """
 
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from service.teli.heard import Heard
 from service.teli.listing import Row
 
 LOOKS = 3
+GONE = "its row is listed no more"
 LONGEST_BETWEEN_LOOKS = 60.0
 # As long as a request may wait for its turn.
 AT_ONCE_WITHIN = timedelta(seconds=60)
@@ -87,7 +88,7 @@ class Release:
                 case "not to be told":
                     return Later("no listing to be had", found=step.answer)
                 case "gone":
-                    return await self._not_listed(step, number, "its row is listed no more", tenant)
+                    return await self._gone(step, number)
                 case "given out anew":
                     return await self._unresolved(step, number, "its E.164 is listed under another row id", None)
         teli = await self._upstreams.of(number.account_id)
@@ -101,13 +102,21 @@ class Release:
         found = await own_row(number, self._numbers, self._confirmation)
         return "there" if isinstance(found, Row) else found
 
+    async def _gone(self, step: Step, number: Number) -> Done | Later:
+        """A DELETE of ours left for that row, all has settled since, and whole listings show neither the row nor
+        another under its E.164: it took effect, though its answer was lost. Without a DELETE somebody else did it, and
+        a person says what became of the number.
+        """
+        if step.sent_at is None or _looks(step) < LOOKS:
+            return await self._not_listed(step, number, GONE, None)
+        return await self._released(step, number, None, how=GONE)
+
     async def _not_listed(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> Done | Later:
         """One listing may leave a row out; after several the row id cannot be checked, and nothing is sent any more."""
-        looks = 1 + int((step.answer or {}).get("looks", 0))
-        if looks >= LOOKS:
+        if _looks(step) >= LOOKS:
             return await self._unresolved(step, number, why, tenant)
         between = min(LONGEST_BETWEEN_LOOKS, self._settling_window / LOOKS)
-        return Later("its row is not listed", after=between, found={"looks": looks})
+        return Later("its row is not listed", after=between, found={"looks": _looks(step)})
 
     async def _read(self, step: Step, number: Number, heard: Heard, tenant: TenantId | None) -> Done | Later:
         if heard.kind == "never_sent":
@@ -117,8 +126,7 @@ class Release:
         body = heard.object()
         again = body.get("already_released") is True
         if heard.status == 200 and (again or body.get("success") is True):
-            released_at = await self._numbers.released(step, tenant)
-            return Done("released", answer=answer_of(step, number, released_at, again=again))
+            return await self._released(step, number, tenant, again=again)
         if heard.status == 502 and body.get("failed") in ("voice_provider", "voice_carrier"):
             return await self._not_released(step, f"failed at {body['failed']}", tenant)
         if heard.status in (401, 403, 429):
@@ -127,6 +135,12 @@ class Release:
             # 404: gone, somebody else's, or the wrong key. No proof of a release.
             return await self._unresolved(step, number, f"answered {heard.status}", tenant)
         return Later("unknown")
+
+    async def _released(
+        self, step: Step, number: Number, tenant: TenantId | None, *, how: str = "released", again: bool = False
+    ) -> Done:
+        released_at = await self._numbers.released(step, tenant)
+        return Done(how, answer=answer_of(step, number, released_at, again=again))
 
     async def _not_released(self, step: Step, why: str, tenant: TenantId | None) -> Later:
         """Teli said, or the line proves, that the number is not released: there is nothing to settle."""
@@ -139,6 +153,11 @@ class Release:
         log.error("a release is unresolved", number=str(number.id), why=why)
         await self._numbers.release_unresolved(step, number, why, tenant)
         return Done(why, state="unresolved")
+
+
+def _looks(step: Step) -> int:
+    """How many listings in a row left the number out, with the one that was read just now."""
+    return 1 + int((step.answer or {}).get("looks", 0))
 
 
 def _just_called_for(step: Step) -> bool:

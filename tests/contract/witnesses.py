@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from service.numbers.release import GONE
 from tests.contract.scene import Scene
 
 # Why an intent is what it is, as the ledger notes it.
@@ -80,10 +81,11 @@ async def resolved_by(scene: Scene) -> str:
             said.append(DECIDED.get(decision, f"`{decision}`") if decision != "seen" or marked else BY_NUMBER)
         else:
             said.append("nobody yet: the worker goes on looking")
-    for _, kind, state, tries in await _rows(
-        scene, "SELECT id, kind, state, tries FROM steps WHERE kind IN ('push', 'release') ORDER BY created_at, id"
+    for _, kind, state, tries, outcome in await _rows(
+        scene,
+        "SELECT id, kind, state, tries, outcome FROM steps WHERE kind IN ('push', 'release') ORDER BY created_at, id",
     ):
-        said.append(_who_ended(kind, state, tries))
+        said.append(_who_ended(kind, state, tries, outcome))
     said += [FOUND_OUT[how] for _, how in await _rows(scene, "SELECT id, decision FROM campaigns")]
     decided = await scene.gateway.sql(
         "SELECT DISTINCT action FROM audit WHERE action LIKE 'ghost.%' OR action LIKE 'orphan.%'"
@@ -92,13 +94,15 @@ async def resolved_by(scene: Scene) -> str:
     return "; then ".join(dict.fromkeys(said)) or "the gateway, which sent nothing"
 
 
-def _who_ended(kind: str, state: str, tries: int) -> str:
+def _who_ended(kind: str, state: str, tries: int, outcome: str) -> str:
     if state == "unresolved":
         return "nobody yet: a person must look"
     if state in ("waiting", "running"):
         return "nobody yet: the worker tries again"
     if tries == 1:
         return "the answer"
+    if outcome == GONE:
+        return "the worker, for its row is in no listing any more"
     return "the worker, who saw the row and asked again" if kind == "release" else "the worker, who asked again"
 
 

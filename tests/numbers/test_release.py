@@ -211,7 +211,7 @@ async def test_after_an_unknown_outcome_it_is_sent_again_when_it_has_settled_and
 
 
 @pytest.mark.parametrize(("fault", "step"), [("reset", "removed"), ("cut_json", "answering")])
-async def test_when_its_row_is_listed_no_more_nothing_is_sent_and_a_person_decides(
+async def test_when_its_row_is_listed_no_more_after_the_delete_it_took_effect_and_none_is_sent_again(
     open_gateway: OpenGateway, fault: str, step: str
 ):
     async with open_gateway(**SETTLING) as gateway:
@@ -232,12 +232,30 @@ async def test_when_its_row_is_listed_no_more_nothing_is_sent_and_a_person_decid
         await gateway.hurry()
 
         operation = await tenant.operation(answer.json()["operation_id"])
-        assert (operation["state"], operation["result"], operation["problem"]) == ("unresolved", None, None)
+        assert (operation["state"], operation["result"]["state"]) == ("succeeded", "released")
         assert await sent(gateway) == 1
-        assert (await state(gateway, number), await quota(gateway, tenant)) == ("releasing", (1, 0))
-        assert (await gateway.audited(number["id"]))[-1] == ("number.release_unresolved", "worker", "release-1")
-        again = await delete(tenant, number)
-        assert (again.status_code, again.json()["state"]) == (202, "unresolved")
+        assert (await state(gateway, number), await quota(gateway, tenant)) == ("released", (0, 0))
+        action, _, request = (await gateway.audited(number["id"]))[-1]
+        assert (action, request) == ("number.released", "release-1")
+        assert (await delete(tenant, number)).json()["already_released"] is True
+
+
+async def test_a_row_that_one_listing_left_out_after_a_delete_is_released_by_another(open_gateway: OpenGateway):
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        number = await confirmed(gateway, tenant)
+        await gateway.teli.arm("reset", operation="release", step="received")
+        answer = await delete(tenant, number)
+        assert answer.status_code == 202, answer.text
+        await settle(gateway)
+        await gateway.teli.arm("list_omits", operation="list")
+
+        await gateway.hurry()
+        assert (await state(gateway, number), await sent(gateway)) == ("releasing", 1)
+        await gateway.hurry()
+
+        assert (await state(gateway, number), await sent(gateway)) == ("released", 2)
+        assert (await gateway.teli.counts())["held"] == 0
 
 
 async def test_a_404_or_400_is_no_release_and_stays_with_a_person(gateway: Gateway, tenant: Tenant):
@@ -646,7 +664,7 @@ async def test_a_timeout_is_an_unknown_outcome(
         for _ in range(3):
             await gateway.hurry()
 
-        assert (await state(gateway, number)) == ("releasing" if took_effect else "released")
+        assert (await state(gateway, number)) == "released"
         assert await sent(gateway) == 1
 
 

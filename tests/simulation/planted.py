@@ -645,6 +645,17 @@ def release_repeated_unsettled():
     return instead(Release, "__init__", make)
 
 
+@fault("A row that is gone though no DELETE left is no release of ours.", shown_by=144)
+def release_believed_without_a_delete():
+    def make(real: Any) -> Any:
+        async def gone(release: Release, step: Any, number: Any) -> Any:
+            return await release._released(step, number, None)
+
+        return gone
+
+    return instead(Release, "_gone", make)
+
+
 @fault("A 404 is no proof of a release.", shown_by=83)
 def not_found_is_released():
     def make(real: Any) -> Any:
