@@ -1,5 +1,10 @@
-"""`If-Match` and `If-None-Match` (RFC 9110, section 13.1): a change of what was seen, and an answer that is known."""
+"""`If-Match` and `If-None-Match` (RFC 9110, section 13.1): a change of what was seen, and an answer that is known.
 
+An entity tag is strong, of the whole answer: `"revision-rest"`. The revision is that of what may be changed, and of it
+alone `If-Match` asks: what changes by itself, as costs do, is nobody's change that another's could undo.
+"""
+
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -18,11 +23,19 @@ class EtagMismatch(ServiceError):
 
     status, code, title = 412, "etag_mismatch", "ETag mismatch"
 
-    def __init__(self, etag: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            "This was changed since it was read; nothing was changed now. Read it again, and send its ETag.",
-            headers={"ETag": etag},
+            "This was changed since it was read; nothing was changed now. Read it again, and send its ETag."
         )
+
+
+def digest(of: bytes) -> str:
+    return hashlib.sha256(of).hexdigest()[:16]
+
+
+def etag_of(revision: str, content: str) -> str:
+    """`content`: the whole answer."""
+    return f'"{revision}-{digest(content.encode())}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,10 @@ class Tags:
         found = [(bool(weak), f'"{opaque}"') for weak, opaque in TAG.findall(text)]
         return cls(frozenset(tag for weak, tag in found if not weak), frozenset(tag for weak, tag in found if weak))
 
-    def check(self, etag: str) -> None:
-        """Of `If-Match`: by strong comparison. Raises: EtagMismatch."""
-        if not (self.anything or etag in self.strong):
-            raise EtagMismatch(etag)
+    def check(self, revision: str) -> None:
+        """Of `If-Match`: whether a strong tag is of this revision. Raises: EtagMismatch."""
+        if not (self.anything or revision in {tag.strip('"').partition("-")[0] for tag in self.strong}):
+            raise EtagMismatch
 
     def know(self, etag: str) -> bool:
         """Of `If-None-Match`: by weak comparison."""

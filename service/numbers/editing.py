@@ -15,7 +15,7 @@ from service.idempotency.once import Once
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.types import TenantId
 from service.numbers.auth import STAFF, check_may_set
-from service.numbers.lookup import Named, etag_of, meant
+from service.numbers.lookup import Named, meant, revision_of
 from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Number, Step
 from service.numbers.policy import foreign_agents
@@ -64,7 +64,7 @@ class Editing:
             number = await _held(session, tenant, which)
             shown = await _shown(session, number)
             if if_match is not None:
-                if_match.check(etag_of(shown))
+                if_match.check(revision_of(shown))
             if number.state not in CHANGEABLE:
                 raise StateConflict(f"This number is {number.state}; it can no longer be changed.")
             wanted = change.named()

@@ -1,18 +1,20 @@
 """One number and its history, by our id or by its E.164, for whoever may see it."""
 
-import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, TypeVarTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, Select, and_, func, or_, select, true
+from sqlalchemy import ARRAY, Row, Select, Uuid, and_, bindparam, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
 from service.audit.models import AuditEntry
 from service.db import Database
+from service.http.conditions import digest
 from service.kit.clock import utc_now
 from service.kit.errors import NotFound
 from service.kit.money import Price, costs
@@ -29,10 +31,29 @@ INBOUND, OUTBOUND = aliased(AgentLink), aliased(AgentLink)
 SEEN = func.number_seen(Number.id).table_valued("first_seen_at", "last_seen_at", "gone_at").render_derived()
 # What was heard first is how the purchase was answered; what came later changed nothing, or is in the history.
 HEARD = select(Evidence.status).where(Evidence.intent_id == Intent.id).order_by(Evidence.id).limit(1).scalar_subquery()
-ETAG_OF = (
+REVISION_OF = (
     "id", "state", "nickname", "tags", "cost_center", "holder_user_id", "inbound_agent_id", "outbound_agent_id",
 )  # fmt: skip
 OPEN = ("waiting", "running", "unresolved")
+STAFF_AMONG = text("SELECT id, kind FROM staff_among(:keys)").bindparams(bindparam("keys", type_=ARRAY(Uuid)))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who did something, to a reader who may not read the audit log.
+
+    `staff`: keys of nobody's tenant, and of what kind each is; `own`: whether the number is of the reader's tenant, as
+    whoever else changed it with a key or a token then is.
+    """
+
+    staff: Mapping[str, str]
+    own: bool
+
+    def actor(self, actor: str) -> str:
+        kind, _, _ = actor.partition(":")
+        if kind == "person" or actor in self.staff:
+            return self.staff.get(actor, kind)
+        return "tenant" if kind in ("key", "token") and not self.own else actor
 
 
 def meant(query: Select[*Columns], which: Named) -> Select[*Columns]:
@@ -43,10 +64,9 @@ def meant(query: Select[*Columns], which: Named) -> Select[*Columns]:
     return query.where(named).order_by(Number.acquired_at.desc()).limit(1)
 
 
-def etag_of(shown: dict[str, Any]) -> str:
+def revision_of(shown: Mapping[str, Any]) -> str:
     """Of what may be changed of a number, and of its state: what else is told of it changes by itself."""
-    said = orjson.dumps([str(shown[name]) if name == "id" else shown[name] for name in ETAG_OF])
-    return f'"{hashlib.sha256(said).hexdigest()[:32]}"'
+    return digest(orjson.dumps([shown[name] for name in REVISION_OF], default=str))
 
 
 class Lookup:
@@ -110,11 +130,11 @@ class Lookup:
         Raises: NotFound, also for what the caller may not see; InvalidRequest for a cursor of another history.
         """
         async with self._acting(caller) as session:
-            number_id, intent_id = await _identity(session, which)
-            query = {"list": "history", "number": str(number_id)}
-            of = [and_(AuditEntry.object_kind == "number", AuditEntry.object_id == str(number_id))]
-            if intent_id is not None:
-                of.append(and_(AuditEntry.object_kind == "intent", AuditEntry.object_id == str(intent_id)))
+            number = await _identity(session, which)
+            query = {"list": "history", "number": str(number.id)}
+            of = [and_(AuditEntry.object_kind == "number", AuditEntry.object_id == str(number.id))]
+            if number.intent_id is not None:
+                of.append(and_(AuditEntry.object_kind == "intent", AuditEntry.object_id == str(number.intent_id)))
             page = select(AuditEntry).where(or_(*of)).order_by(AuditEntry.id.desc()).limit(limit + 1)
             if cursor is not None:
                 [before] = self._cursors.open(query, cursor)
@@ -122,9 +142,10 @@ class Lookup:
             found = (await session.scalars(page)).all()
             matches = select(AuditEntry.id).where(or_(*of)).limit(COUNTED + 1).subquery()
             counted = (await session.scalars(select(func.count()).select_from(matches))).one()
+            told = None if caller.may("admin:read") else await _told_to(session, caller, number.tenant_id, found)
         more = len(found) > limit
         return {
-            "items": [_event(entry, by_name=caller.may("admin:read")) for entry in found[:limit]],
+            "items": [_event(entry, told) for entry in found[:limit]],
             "next_cursor": self._cursors.seal(query, [found[limit - 1].id]) if more else None,
             "total": total(counted),
         }
@@ -145,11 +166,11 @@ class Lookup:
         }
 
 
-async def _identity(session: AsyncSession, which: Named) -> tuple[UUID, UUID | None]:
-    found = (await session.execute(meant(select(Number.id, Number.intent_id), which))).one_or_none()
+async def _identity(session: AsyncSession, which: Named) -> Row[UUID, UUID | None, str]:
+    found = (await session.execute(meant(select(Number.id, Number.intent_id, Number.tenant_id), which))).one_or_none()
     if found is None:
         raise NotFound
-    return found.id, found.intent_id
+    return found
 
 
 def _link(link: AgentLink | None) -> dict[str, Any] | None:
@@ -202,14 +223,20 @@ def _owed(step: Step) -> dict[str, Any]:
     }
 
 
-def _event(entry: AuditEntry, *, by_name: bool) -> dict[str, Any]:
-    """`by_name`: whether people are told by theirs."""
-    kind, _, _ = entry.actor.partition(":")
+async def _told_to(session: AsyncSession, caller: Principal, owner: str, entries: Sequence[AuditEntry]) -> Told:
+    """`owner`: whose the number is."""
+    keys = {UUID(name) for kind, _, name in (entry.actor.partition(":") for entry in entries) if kind == "key"}
+    staff = {f"key:{one.id}": one.kind for one in await session.execute(STAFF_AMONG, {"keys": list(keys)})}
+    return Told(staff, own=caller.tenant_id == owner)
+
+
+def _event(entry: AuditEntry, told: Told | None) -> dict[str, Any]:
+    """`told`: to whom is told who did it; None for whoever reads the audit log, and knows it all."""
     return {
         "at": entry.at,
         "action": entry.action,
-        "actor": kind if kind == "person" and not by_name else entry.actor,
-        "request_id": entry.request_id,
+        "actor": entry.actor if told is None else told.actor(entry.actor),
+        "request_id": entry.request_id if told is None or told.own else None,
         "before": entry.before,
         "after": entry.after,
     }

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BeforeValidator
 
-from service.http.conditions import EtagMismatch, IfMatch, IfNoneMatch
+from service.http.conditions import EtagMismatch, IfMatch, IfNoneMatch, etag_of
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
@@ -20,7 +20,7 @@ from service.kit.phone import E164, path_number
 from service.numbers.auth import STAFF
 from service.numbers.endpoints import ACCEPTED, NumberServicesDep, ended
 from service.numbers.errors import UpstreamRefused
-from service.numbers.lookup import etag_of
+from service.numbers.lookup import revision_of
 from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch
 from service.numbers.services import NumberServices
 from service.tenants.auth import CREDENTIALS, NumbersRead, holding
@@ -56,7 +56,8 @@ async def get_number(
 ) -> Response:
     """All that is known of one number; of several acquisitions of an E.164 the one that is held, else the latest.
 
-    The ETag is that of what may be changed of it, and of its state.
+    The ETag is that of the whole answer; its part before the dash, of what may be changed and of the state, is what
+    `If-Match` asks for.
     """
     return await _shown(services, caller, number_id, known=known)
 
@@ -117,8 +118,8 @@ async def _shown(
     once: Once = UNKEYED,
 ) -> Response:
     found = await services.lookup.one(caller, which)
-    headers = {"ETag": etag_of(found)} | dict(once.headers)
+    content = NumberOut.model_validate(found).model_dump_json()
+    headers = {"ETag": etag_of(revision_of(found), content)} | dict(once.headers)
     if known is not None and known.know(headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    content = NumberOut.model_validate(found).model_dump_json()
     return Response(content, media_type="application/json", headers=headers)

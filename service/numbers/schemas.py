@@ -332,11 +332,14 @@ class NumberOut(BaseModel):
 
 
 class HistoryItem(BaseModel):
-    """`actor`: a key, a person, or a part of the gateway. `before` and `after` hold what changed."""
+    """`before` and `after` hold what changed."""
 
     at: datetime
     action: str = Field(examples=["number.changed"])
-    actor: str
+    actor: str = Field(
+        description="A key or token, or a part of the gateway. To whom the audit log is not told: `person`, `admin` or"
+        " `operator`, and `tenant` for whoever acts for another tenant",
+    )
     request_id: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None

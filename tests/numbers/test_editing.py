@@ -72,7 +72,8 @@ async def test_of_two_who_saw_the_same_one_changes_it_and_the_other_is_told(gate
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
     [won] = [answer for answer in answers if answer.status_code == 200]
     lost = next(answer for answer in answers if answer.status_code == 412)
-    assert (lost.json()["code"], lost.headers["ETag"]) == ("etag_mismatch", won.headers["ETag"])
+    assert lost.json()["code"] == "etag_mismatch"
+    assert (await tenant.get(f"{PATH}/{number['id']}")).headers["ETag"] == won.headers["ETag"]
     now = (await tenant.get(f"{PATH}/{number['id']}")).json()["cost_center"]
     assert now == won.json()["cost_center"]
     history = (await tenant.get(f"{PATH}/{number['id']}/history")).json()["items"]
@@ -189,8 +190,54 @@ async def test_an_administrator_changes_anybodys_number_and_the_history_says_who
     ]
     assert changed["before"] == {"nickname": None, "cost_center": None}
     assert changed["after"] == {"nickname": "Ours", "cost_center": "c"}
-    assert changed["actor"].startswith("key:")
+    assert changed["actor"] == "admin"
     assert changed["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_who_changed_a_number_is_told_by_name_to_its_tenant_and_to_whoever_reads_the_audit_log(
+    gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought()
+    await patch(tenant, number["id"], {"cost_center": "a"})
+    await patch(gateway.admin, number["id"], {"cost_center": "b"})
+    await gateway.sql(
+        "INSERT INTO audit (tenant_id, actor, action, object_kind, object_id, request_id)"
+        " VALUES (:tenant, 'person:https://a.example|ada', 'number.changed', 'number', :id, 'r')",
+        tenant=tenant.id, id=number["id"],
+    )  # fmt: skip
+    neighbour = await gateway.tenant(scopes=["numbers:read", "inventory:org"])
+
+    async def told(who: Tenant) -> list[tuple[str, bool]]:
+        items = (await who.get(f"{PATH}/{number['id']}/history")).json()["items"]
+        changes = [one for one in reversed(items) if one["action"] == "number.changed"]
+        return [(one["actor"], one["request_id"] is not None) for one in changes]
+
+    [(mine, _), *others] = await told(tenant)
+    assert mine.startswith("key:")
+    assert others == [("admin", True), ("person", True)]
+    assert await told(neighbour) == [("tenant", False), ("admin", False), ("person", False)]
+    assert await told(gateway.operator) == await told(neighbour)
+    full = await told(gateway.admin)
+    assert full[0] == (mine, True)
+    assert full[1][0].startswith("key:")
+    assert full[1][0] != mine
+    assert full[2] == ("person:https://a.example|ada", True)
+
+
+async def test_what_changes_by_itself_moves_the_etag_and_hinders_no_change(gateway: Gateway, tenant: Tenant):
+    number = await tenant.bought()
+    await gateway.follow_up()
+    etag = (await tenant.get(f"{PATH}/{number['id']}")).headers["ETag"]
+
+    await gateway.look_everywhere()
+
+    later = await tenant.get(f"{PATH}/{number['id']}", headers={"If-None-Match": etag})
+    assert later.status_code == 200, "it was seen since"
+    assert later.headers["ETag"] != etag
+    answer = await patch(tenant, number["id"], {"cost_center": "c"}, If_Match=etag)
+    assert answer.status_code == 200, answer.text
+    again = await patch(tenant, number["id"], {"cost_center": "d"}, If_Match=later.headers["ETag"])
+    assert (again.status_code, again.json()["code"]) == (412, "etag_mismatch")
 
 
 async def test_what_is_anothers_is_not_changed_though_it_may_be_seen(gateway: Gateway, tenant: Tenant):

@@ -192,7 +192,9 @@ async def test_row_level_security_alone_holds_a_transaction_to_its_bounds(gatewa
     database = gateway.services.database
     counts = text(
         "SELECT (SELECT count(*) FROM numbers), (SELECT count(*) FROM intents),"
-        " (SELECT count(DISTINCT number_id) FROM steps), (SELECT count(*) FROM agent_links)"
+        " (SELECT count(DISTINCT number_id) FROM steps), (SELECT count(*) FROM agent_links),"
+        " (SELECT count(DISTINCT object_id) FROM audit WHERE object_kind = 'number'),"
+        " (SELECT count(DISTINCT object_id) FROM audit WHERE object_kind = 'intent')"
     )
     for bounds, rows in (
         (Bounds(), 3),
@@ -205,12 +207,12 @@ async def test_row_level_security_alone_holds_a_transaction_to_its_bounds(gatewa
     ):
         for sees in ((), ("*",)):
             async with database.acting(tenant=tenant.id, sees=sees, bounds=bounds) as session:
-                assert tuple((await session.execute(counts)).one()) == (rows,) * 4, bounds
+                assert tuple((await session.execute(counts)).one()) == (rows,) * 6, bounds
                 changed = await session.execute(text("UPDATE numbers SET nickname = nickname RETURNING id"))
                 assert len(changed.all()) == rows
                 await session.rollback()
     async with database.acting(tenant=tenant.id) as session:
-        assert tuple((await session.execute(counts)).one()) == (3,) * 4, "nothing is left over for who comes next"
+        assert tuple((await session.execute(counts)).one()) == (3,) * 6, "nothing is left over for who comes next"
 
 
 async def test_a_key_is_used_from_its_networks_alone(gateway: Gateway, tenant: Tenant):
