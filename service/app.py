@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from service import __version__
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
+from service.exports.answers import MEDIA_TYPES
 from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
@@ -35,7 +36,7 @@ from service.tenants.refusals import note_refusal
 from service.wiring import Services
 
 # What answers in another media type than JSON too, where `Accept` asks for it.
-STREAMS = {"/v1/admin/audit": (audit.NDJSON,)}
+STREAMS = {"/v1/admin/audit": (audit.NDJSON,), "/v1/numbers": MEDIA_TYPES}
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
 here by changing the base URL and the key.

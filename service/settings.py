@@ -263,6 +263,9 @@ class Settings(FromEnvironment):
 
     database_pool: int = Field(20, ge=2, le=200, alias="NUMBERGATE_DATABASE_POOL")
     database_pooler: Literal["none", "transaction"] = Field("none", alias="NUMBERGATE_DATABASE_POOLER")
+    replica_url: DatabaseUrl | None = Field(None, alias="NUMBERGATE_REPLICA_URL")
+    export_within: float = Field(600, ge=1, le=86_400, alias="NUMBERGATE_EXPORT_WITHIN")
+    export_mebibytes: int = Field(4096, ge=1, le=1_048_576, alias="NUMBERGATE_EXPORT_MEBIBYTES")
     replicas: int = Field(4, ge=1, le=10_000, alias="NUMBERGATE_REPLICAS")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
     trusted_proxies: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(

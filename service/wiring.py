@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from service.audit.chaining import Chaining
@@ -20,6 +21,8 @@ from service.campaigns.endpoints import CampaignServices
 from service.campaigns.following import Following
 from service.campaigns.settling import Settling
 from service.db import Database, Role, open_database
+from service.exports.exports import MADE_AT_ONCE, ExportLimits, Exports
+from service.exports.replica import Replica
 from service.inventory.inventory import Inventory
 from service.kit.crypto import Secret
 from service.kit.networks import Network
@@ -101,6 +104,7 @@ class Services:
     quotas: QuotaAdministration
     quota_view: QuotaView
     drift: Drift
+    exports: Exports
     inventory: Inventory
     bulk: Bulk
     orders: Orders
@@ -137,17 +141,45 @@ async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
         stack.push_async_callback(database.engine.dispose)
         await check_migrated(database)
         await database.check_role(role)
+        exports = await stack.enter_async_context(exporting(settings, role))
         kv = KeyValue.open(settings.redis_url.get_secret_value())
         stack.push_async_callback(kv.close)
         teli = TeliClient(
             settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=settings.upstream_timeout
         )
-        found = assemble(settings, database, kv, teli)
+        found = assemble(settings, database, kv, teli, exports)
         stack.push_async_callback(found.upstreams.close)
         yield found
 
 
-def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliClient) -> Services:
+@asynccontextmanager
+async def exporting(settings: Settings, role: Role) -> AsyncIterator[Exports]:
+    """Exports on connections of their own, from a replica where there is one.
+
+    Raises: service.db.WrongRole.
+    """
+
+    async with AsyncExitStack() as stack:
+
+        def opened(url: SecretStr) -> Database:
+            found = open_database(
+                url.get_secret_value(),
+                role,
+                pool=MADE_AT_ONCE,
+                statement_timeout=settings.export_within,
+                pooler=settings.database_pooler,
+            )
+            stack.push_async_callback(found.engine.dispose)
+            return found
+
+        primary = opened(settings.database_url)
+        replica = Replica(opened(settings.replica_url), primary, role) if settings.replica_url else None
+        if replica is not None:
+            await replica.check()
+        yield Exports(primary, ExportLimits(settings.export_within, settings.export_mebibytes << 20), replica)
+
+
+def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliClient, exports: Exports) -> Services:
     """The services over connections that somebody else opened and will close. `teli`: the deployment's own account."""
     secret = Secret(settings.secret.get_secret_value())
     cursors = Cursors(secret)
@@ -200,7 +232,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         quotas=QuotaAdministration(database, gate, price=settings.default_price.first),
         quota_view=QuotaView(database, cursors, price=settings.default_price.first),
         drift=Drift(database),
-        inventory=Inventory(database, cursors),
+        exports=exports,
+        inventory=Inventory(database, cursors, exports),
         bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
         orders=Orders(database, cursors),
         order_work=OrderWork(database),

@@ -23,7 +23,7 @@ from service.observability.logs import configure_logs
 from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.accounts import ensure_account
-from service.wiring import assemble
+from service.wiring import assemble, exporting
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
@@ -217,8 +217,12 @@ def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: S
             for close in (kv.close, client.close):
                 stack.push_async_callback(close)
             await ensure_account(worker, base_url=settings.teli_base_url, teli_tenant_id=TELI_TENANT)
+            exports = await stack.enter_async_context(exporting(settings, "numbergate_api"))
             gateway = Gateway(
-                assemble(settings, api, kv, client), assemble(settings, worker, kv, client), settings, teli
+                assemble(settings, api, kv, client, exports),
+                assemble(settings, worker, kv, client, exports),
+                settings,
+                teli,
             )
             await gateway.prepare()
             watch = asyncio.create_task(gateway.services.version.run())

@@ -73,13 +73,14 @@ def export_entries(
     key: Key = None,
 ) -> None:
     """Everything as NDJSON, with its place in the chain: what `verify --file` reads."""
-    from service.cli.audit_log import run_export
+    from service.cli.exporting import run_export
 
     filters = _filters(
         actor=actor, action=action, object_kind=object_kind, object_id=object_id, tenant_id=tenant,
         request_id=request_id, after=after, before=before,
     )  # fmt: skip
-    raise SystemExit(run_export(filters, output, url=url, key=key))
+    of, accept = "/v1/admin/audit", "application/x-ndjson"
+    raise SystemExit(run_export(of, accept, filters, output, one="entry", url=url, key=key))
 
 
 @audit.command("verify")

@@ -1,6 +1,7 @@
 """The groups `numbers` and `orders` of the command line; what they do is imported when one of them runs."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -28,6 +29,27 @@ def _selection(
     filters = {"organization_id": organization, "tenant_id": tenant, "user_id": user, "state": state}
     named = {name: value for name, value in filters.items() if value is not None}
     return named | ({"phone_numbers": given} if given else {})
+
+
+@numbers.command("export")
+def export_numbers(
+    form: Annotated[
+        Literal["csv", "ndjson", "parquet"], typer.Option("--format", help="How rows are written.")
+    ] = "csv",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to be written; - is stdout.")] = Path("-"),
+    organization: Organization = None,
+    tenant: Tenant = None,
+    user: User = None,
+    state: State = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Every number that is meant, as a file; all but the released ones where nothing is said."""
+    from service.cli.exporting import run_export
+
+    accept = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}[form]
+    filters = _selection(None, organization, tenant, user, state)
+    raise SystemExit(run_export("/v1/numbers", accept, filters, output, one="number", url=url, key=key))
 
 
 @bulk.command("release")

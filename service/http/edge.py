@@ -13,6 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.db import CALLER
+from service.http.accept import JSON, accept_of, preferred
 from service.http.context import header, request_id_of
 from service.http.limits import with_limits
 from service.http.problems import (
@@ -36,7 +37,6 @@ SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-READABLE = ("*/*", "application/*", "application/json", "application/problem+json")
 access = structlog.get_logger("access")
 
 
@@ -80,6 +80,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         request_id = request_id_of(scope)
+        streamed = self.streams.get(scope["path"], ())
         structlog.contextvars.clear_contextvars()
         before = CALLER.set(None)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -94,6 +95,7 @@ class Edge:
                 message["headers"] = [
                     *with_limits(scope, message["headers"]),
                     (b"x-request-id", request_id.encode()),
+                    *([(b"vary", b"Accept")] if streamed else []),
                     *(pair for pair in SECURITY_HEADERS if pair[0] not in present),
                     *([STRICT_TRANSPORT] if _came_by_https(scope) else []),
                 ]
@@ -101,7 +103,7 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            body = await _read(scope, receive, self.limits, self.streams.get(scope["path"], ()))
+            body = await _read(scope, receive, self.limits, streamed)
             await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.
@@ -172,23 +174,9 @@ def _came_by_https(scope: Scope) -> bool:
 
 
 def _check_accept(scope: Scope, streamed: Sequence[str]) -> None:
-    kinds = accepted(scope)
-    if kinds is not None and not any(kind in READABLE or kind in streamed or kind.endswith("+json") for kind in kinds):
-        raise NotAcceptable("This answers application/json; accept that.")
-
-
-def accepted(scope: Scope) -> list[str] | None:
-    """The media types that `Accept` names, in its order; None where it is absent or empty, which means: any."""
-    accepts = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
-    kinds = [kind for part in accepts.lower().split(",") if (kind := _wanted(part))]
-    return kinds if accepts.strip() else None
-
-
-def _wanted(part: str) -> str | None:
-    """The media type of one element of `Accept`; None where its weight is 0, which means: not this."""
-    kind, *parameters = (piece.strip() for piece in part.split(";"))
-    weights = [value for name, _, value in (one.partition("=") for one in parameters) if name.strip() == "q"]
-    return None if weights and not weights[0].strip().strip("0.") else kind
+    if preferred(accept_of(scope), (JSON, *streamed)) is None:
+        named = [kind.partition(";")[0] for kind in (JSON, *streamed)]
+        raise NotAcceptable(f"This answers {', '.join(named)}; accept {'that' if not streamed else 'one of them'}.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -23,7 +23,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class NotAcceptable(ServiceError):
-    """`Accept` asks for something that is not JSON."""
+    """`Accept` asks for something that this path does not answer."""
 
     status, code, title = 406, "not_acceptable", "Not acceptable"
 

@@ -2,9 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator
 
+from service.exports.answers import ExportAnswer, streamed, wanted, while_there
+from service.exports.errors import ExportsBusy, ExportStorageFull
+from service.http.examples import INVENTORIED
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
 from service.http.routes import OwnRoute
@@ -38,21 +41,35 @@ States = Annotated[
 ]
 
 
-@router.get("", responses=problems(NotYourOrganization, NotYourUser, *AUTH))
+@router.get(
+    "",
+    response_model=NumberPage,
+    responses={
+        200: streamed(INVENTORIED),
+        **problems(NotYourOrganization, NotYourUser, ExportsBusy, ExportStorageFull, *AUTH),
+    },
+)
 async def list_inventory(
+    request: Request,
     caller: NumbersRead,
     inventory: InventoryDep,
     organization_id: Named = None,
     tenant_id: Named = None,
     user_id: Named = None,
     state: States = None,
-    limit: Limit = 100,
+    limit: Limit | None = None,
     cursor: Cursor = None,
-) -> NumberPage:
+) -> Response | NumberPage:
     """The numbers that the caller may see, oldest acquisition first, page by page.
 
     A tenant's key sees the tenant's numbers; with the scope `inventory:org` also all others of the organisations it
     was granted. An administrator's or operator's sees all.
+
+    With `Accept: text/csv`, `application/x-ndjson` or `application/vnd.apache.parquet` everything that the filters mean
+    is exported, in the same order and as of one moment. `limit` and `cursor` do not go with that.
     """
     filters = Filters(organization_id, tenant_id, user_id, tuple(set(state.split(","))) if state else None)
-    return NumberPage.model_validate(await inventory.page(caller, filters, limit=limit, cursor=cursor))
+    exported = wanted(request, limit=limit, cursor=cursor)
+    if exported is not None:
+        return ExportAnswer(await while_there(request.receive, inventory.export(caller, filters, exported)))
+    return NumberPage.model_validate(await inventory.page(caller, filters, limit=limit or 100, cursor=cursor))

@@ -5,15 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from service.db import Database
-from service.inventory.repository import Filters, InventoryRepository, Visible
+from service.exports.exports import Export, Exports
+from service.exports.formats import Format
+from service.inventory.repository import Filters, InventoryRepository, Visible, everything
 from service.kit.pagination import Cursors, total
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
 
 class Inventory:
-    def __init__(self, database: Database, cursors: Cursors) -> None:
+    def __init__(self, database: Database, cursors: Cursors, exports: Exports) -> None:
         self._database = database
         self._cursors = cursors
+        self._exports = exports
 
     async def page(self, caller: Principal, filters: Filters, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """One page, oldest acquisition first, and the cursor that continues it.
@@ -40,6 +43,20 @@ class Inventory:
             "next_cursor": next_cursor,
             "total": total(counted),
         }
+
+    async def export(self, caller: Principal, filters: Filters, wanted: Format) -> Export:
+        """All that the pages would show, as of one moment; to be closed by whoever gets it.
+
+        Raises: as `page`, and as `Exports.make`.
+        """
+        visible = Visible(caller.tenant_id, caller.lists_whole)
+        check_asked(caller, filters, visible)
+        return await self._exports.make(
+            everything(filters, visible),
+            wanted,
+            whose=caller.tenant_id or caller.actor,
+            acting=lambda database: database.acting(tenant=visible.tenant_id, sees=visible.sees, bounds=caller.bounds),
+        )
 
 
 def check_asked(caller: Principal, filters: Filters, visible: Visible) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.exports.formats import Column, Kind, Query
 from service.kit.pagination import COUNTED
 from service.numbers.models import Number
 
@@ -27,6 +28,10 @@ ITEM = (
     Number.confirmed_at,
     Number.released_at,
 )
+KINDS: dict[str, Kind] = {
+    "id": "uuid", "phone_number": "word", "state": "word", "area_code": "word", "tags": "texts",
+    "acquired_at": "moment", "confirmed_at": "moment", "released_at": "moment",
+}  # fmt: skip
 Position = tuple[datetime, UUID]
 
 
@@ -96,6 +101,13 @@ def page_of(filters: Filters, visible: Visible, *, after: Position | None, limit
         .select_from(counted.outerjoin(page, true()))
         .order_by(page.c.acquired_at, page.c.id)
     )
+
+
+def everything(filters: Filters, visible: Visible) -> Query:
+    """What the pages show, in their order; ids of people and what they wrote are text that anybody may have chosen."""
+    columns = [Column(one.key, one.expression, KINDS.get(one.key, "text")) for one in ITEM]
+    matching = [*filters.conditions(), *visible.conditions(filters)]
+    return Query("numbers", columns, select(Number).where(*matching).order_by(Number.acquired_at, Number.id))
 
 
 class InventoryRepository:

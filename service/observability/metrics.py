@@ -36,6 +36,16 @@ ORDERS = Counter("numbergate_orders_total", "Orders of many numbers, by what bec
 ORDER_ITEMS = Counter("numbergate_order_items_total", "Numbers of orders by what became of each", ["kind", "outcome"])
 CAMPAIGNS = Counter("numbergate_campaigns_total", "Campaigns by what became of their creation", ["outcome"])
 CALLS_READ = Counter("numbergate_call_reads_total", "Requests that read calls, by what they brought", ["outcome"])
+EXPORTS = Counter("numbergate_exports_total", "Exports by what became of them", ["export", "format", "outcome"])
+EXPORT_SECONDS = Histogram(
+    "numbergate_export_seconds",
+    "Time until an export was written down",
+    ["format"],
+    buckets=(0.01, 0.05, 0.25, 1, 2.5, 5, 10, 30, 60, 180, 600),
+)
+EXPORT_ROWS = Counter("numbergate_export_rows_total", "Rows that were exported", ["export"])
+EXPORTS_HELD = Gauge("numbergate_exports_held", "Exports that are being made or read in this process")
+REPLICA_UNUSED = Counter("numbergate_replica_unused_total", "Exports that the replica was not fit for")
 ACCOUNTS_OUT_OF_SERVICE = Gauge(
     "numbergate_account_out_of_service", "1 while the key of the account cannot be opened here", ["account"]
 )

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, Field
 
 from service.audit.log import AuditLog, Filters
-from service.http.edge import accepted
+from service.http.accept import JSON, accept_of, preferred
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit, Moment, Page
 from service.http.routes import OwnRoute
@@ -85,7 +85,7 @@ async def list_audit(
     With `Accept: application/x-ndjson` everything that the filters mean is exported, in the order of the chain, as
     `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that.
     """
-    if NDJSON not in (accepted(request.scope) or ()):
+    if preferred(accept_of(request.scope), (JSON, NDJSON)) != NDJSON:
         return AuditPage.model_validate(await log.page(filters, limit=limit or 100, cursor=cursor))
     paged = [name for name, value in (("limit", limit), ("cursor", cursor)) if value is not None]
     if paged:

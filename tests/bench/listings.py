@@ -15,6 +15,7 @@ import asyncpg
 from sqlalchemy import event, make_url
 
 from service.db import Database, Role, open_database
+from service.exports.exports import ExportLimits, Exports
 from service.inventory.inventory import Inventory
 from service.inventory.repository import Filters
 from service.kit.crypto import Secret
@@ -51,8 +52,9 @@ TENANT, ADMIN = principal("service", "tenant-3"), principal("admin", None, "*")
 
 
 def listings(database: Database) -> dict[str, Listing]:
+    exports = Exports(database, ExportLimits(60, 1 << 30))
     cursors = Cursors(Secret("of the bench, and long enough to be one"))
-    numbers, inventory = TeliListings(database, cursors), Inventory(database, cursors)
+    numbers, inventory = TeliListings(database, cursors), Inventory(database, cursors, exports)
     own, whole = Query("org-3", "user-3", whole=False), Query("org-3", "", whole=True)
     return {
         "a tenant's numbers, as Teli lists them": lambda: numbers.page(TENANT, own, limit=PAGE, cursor=None),

@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 
 from service.db import open_database
+from service.exports.exports import ExportLimits, Exports
 from service.kv import KeyValue
 from service.quotas.administration import of_tenant
 from service.settings import Settings
@@ -135,7 +136,7 @@ async def stage(
         await teli.tenant(teli_tenant, key)
         await ensure_account(database, base_url=simulator.url, teli_tenant_id=teli_tenant)
         api, worker = Child("api", environment, url), Child("worker", environment, url)
-        services = assemble(settings, database, kv, client)
+        services = assemble(settings, database, kv, client, Exports(database, ExportLimits(60, 1 << 20)))
         others = [Child("api", environment, url) for _ in range(apis - 1)]
         opened = Stage(services, ledger, teli, api, worker, teli_tenant, f"organization-{uuid4().hex[:12]}", others)
         await opened.people()

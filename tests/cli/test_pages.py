@@ -30,6 +30,7 @@ TASKS = (
     "docs/people.md",
     "docs/purchases.md",
     "docs/numbers.md",
+    "docs/exports.md",
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",

@@ -10,7 +10,10 @@ from service.http.openapi import PROBLEM_SCHEMA
 from tests.support.gateway import Gateway
 
 # Answered whole, where it is asked for.
-STREAMED = {"list_audit": {"application/x-ndjson"}}
+STREAMED = {
+    "list_audit": {"application/x-ndjson"},
+    "list_inventory": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
+}
 PUBLIC = {"healthz", "readyz"}
 Operation = tuple[str, str, dict[str, Any]]
 

@@ -63,7 +63,8 @@ async def echoing(gateway: Gateway, echo: Echo) -> AsyncIterator[Gateway]:
     """The gateway in front of the echo."""
     async with RawTeli(echo) as teli:
         client = TeliClient(teli.url, TELI_KEY, listen=5)
-        services = assemble(gateway.settings, gateway.services.database, gateway.services.kv, client)
+        ours = gateway.services
+        services = assemble(gateway.settings, ours.database, ours.kv, client, ours.exports)
         other = Gateway(services, gateway.worker, gateway.settings, gateway.teli)
         await services.version.look()
         yield other

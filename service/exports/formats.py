@@ -1,0 +1,91 @@
+"""How rows are written: which media types there are, and what Postgres is told to COPY for each. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column, select
+
+# A `word` is text of a fixed form that the gateway itself writes; `text` may hold whatever somebody sent.
+Kind = Literal["word", "text", "texts", "uuid", "moment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`media_type`: as it is answered, parameters and all."""
+
+    name: Literal["csv", "ndjson", "parquet"]
+    media_type: str
+
+    @property
+    def accepted_as(self) -> str:
+        return self.media_type.partition(";")[0]
+
+
+CSV = Format("csv", "text/csv; charset=utf-8; header=present")
+NDJSON = Format("ndjson", "application/x-ndjson")
+PARQUET = Format("parquet", "application/vnd.apache.parquet")
+FORMATS = {one.media_type: one for one in (CSV, NDJSON, PARQUET)}
+
+# What a spreadsheet takes for the beginning of a formula, or passes over to find one: OWASP, "CSV Injection". The
+# apostrophe itself is among them, so that one at the beginning is always ours and can be taken off again.
+FORMULA = tuple(ord(character) for character in "=+-@\t\r\n '＝＋－＠")
+MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    value: ColumnElement[Any]
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows, and in what order; `name` is what a file of them is called."""
+
+    name: str
+    columns: Sequence[Column]
+    rows: Select[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is to be copied, and the options of COPY. One that is not read as it stands is of raw values, as CSV."""
+
+    statement: Select[Any]
+    options: dict[str, Any]
+
+
+# A CSV of one column whose marks JSON never has: what comes out is the JSON, a line each.
+LINES: dict[str, Any] = {"format": "csv", "delimiter": "\x02", "quote": "\x01"}
+
+
+def copy_of(query: Query, wanted: Format) -> Copy:
+    """For Parquet as CSV too, of values as Postgres writes them, for `service.exports.parquet` to read."""
+    written = {"csv": _for_people, "ndjson": _as_json, "parquet": _raw}[wanted.name]
+    rows = query.rows.with_only_columns(*(written(one).label(one.name) for one in query.columns))
+    if wanted is NDJSON:
+        inner = rows.subquery("line")
+        return Copy(select(func.row_to_json(literal_column("line"))).select_from(inner), LINES)
+    return Copy(rows, {"format": "csv", "header": wanted is CSV})
+
+
+def _for_people(column: Column) -> ColumnElement[Any]:
+    """A cell that no spreadsheet runs."""
+    if column.kind == "text":
+        begins = func.ascii(column.value).in_(FORMULA)
+        return case((begins, func.concat("'", column.value)), else_=column.value)
+    return _as_json(column) if column.kind == "moment" else _raw(column)
+
+
+def _as_json(column: Column) -> ColumnElement[Any]:
+    """As a JSON listing writes it: a fraction has six digits, or is left out."""
+    if column.kind != "moment":
+        return column.value
+    return func.replace(func.to_char(func.timezone("UTC", column.value), MOMENT), ".000000Z", "Z")
+
+
+def _raw(column: Column) -> ColumnElement[Any]:
+    """A list is a JSON array: no other spelling keeps every text."""
+    return cast(func.to_json(column.value), Text) if column.kind == "texts" else column.value
