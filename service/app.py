@@ -14,6 +14,7 @@ from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
+from service.http.pages import NDJSON
 from service.inventory import endpoints as inventory
 from service.numbers import endpoints as numbers
 from service.numbers import key_endpoints as keys
@@ -33,10 +34,12 @@ from service.tenants import policy_endpoints as policies
 from service.tenants import session_endpoints as sessions
 from service.tenants import stop_endpoints as stops
 from service.tenants.refusals import note_refusal
+from service.webhooks import feed_endpoints as feed
+from service.webhooks.announcing import announced
 from service.wiring import Services
 
 # What answers in another media type than JSON too, where `Accept` asks for it.
-STREAMS = {"/v1/admin/audit": (audit.NDJSON,), "/v1/numbers": MEDIA_TYPES}
+STREAMS = {"/v1/admin/audit": (NDJSON,), "/v1/numbers": MEDIA_TYPES, "/v1/events": (NDJSON,)}
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
 here by changing the base URL and the key.
@@ -96,6 +99,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         accounts.router,
         sessions.router,
         audit.router,
+        feed.router,
         keys.router,
         quotas.own_router,
         quotas.router,
@@ -105,5 +109,5 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(login.router)
     app.include_router(health.router)
     app.include_router(docs.router)
-    describe(app)
+    describe(app, webhooks=announced())
     return Edge(app, limits, streams=STREAMS)

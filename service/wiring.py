@@ -50,6 +50,8 @@ from service.orders.bulk import Bulk
 from service.orders.orders import Orders
 from service.orders.tokens import SelectionTokens
 from service.orders.work import OrderWork
+from service.outbox.feed import Feed
+from service.outbox.numbering import Numbering
 from service.quotas.administration import QuotaAdministration
 from service.quotas.drift import Drift
 from service.quotas.gate import Gate
@@ -119,6 +121,8 @@ class Services:
     decisions: Decisions
     resolver: Resolver
     pruning: Pruning
+    feed: Feed
+    numbering: Numbering
     audit_log: AuditLog
     refusals: Refusals
     chaining: Chaining
@@ -189,6 +193,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     principals = Principals(database, secret, version)
     sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
     window = timedelta(seconds=settings.settling_window)
+    events_kept = timedelta(seconds=settings.events_kept)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
     owned, steps = Numbers(database), Steps(database)
@@ -284,6 +289,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             all_every=settings.sweep_interval,
         ),
         pruning=Pruning(database),
+        feed=Feed(database, cursors, drain.left, kept=events_kept),
+        numbering=Numbering(database, kept=events_kept),
         audit_log=AuditLog(database, cursors),
         refusals=Refusals(database),
         chaining=Chaining(database),

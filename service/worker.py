@@ -27,6 +27,7 @@ ORDERS_EVERY = 0.25
 LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
+NUMBERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
 PREVIEWS_EVERY = 60.0
 OPEN_DOUBTS = ("doubtful", "unresolved")
@@ -51,7 +52,9 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
             ("quota counters", found.drift.run, settings.sweep_interval),
             ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
+            ("event numbers", lambda: _number(found, stop), NUMBERED_EVERY),
             ("pruning", found.pruning.run, PRUNED_EVERY),
+            ("pruning of events", found.numbering.prune, PRUNED_EVERY),
             ("orders", found.order_work.close, ORDERS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
@@ -126,6 +129,11 @@ async def _chain(found: Services, stop: asyncio.Event) -> None:
         continue
 
 
+async def _number(found: Services, stop: asyncio.Event) -> None:
+    while await found.numbering.number() and not stop.is_set():
+        continue
+
+
 async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
         for scope in ("global", "tenant", "account"):
@@ -143,6 +151,7 @@ async def _measure(found: Services) -> None:
             for state in OPEN_DOUBTS:
                 DOUBTS_OPEN.labels(state, account.name).set(doubts.get((state, account.id), 0))
     await found.chaining.measure()
+    await found.numbering.measure()
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -275,6 +275,16 @@ CALL = {
     "call_status": "ended",
     "direction": "outbound",
 }
+EVENT = {
+    "id": "0198c1de-8c1c-4d0c-9d3e-3f2d8f0f7f11",
+    "type": "number.released",
+    "timestamp": LATER,
+    "tenant_id": "dialler",
+    "sequence": 1207,
+    "data": {
+        "number_id": NUMBER_ID, "phone_number": "+13135550142", "organization_id": ORGANIZATION, "user_id": USER,
+    },
+}  # fmt: skip
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CampaignCreate": {
         "campaign_id": "spring-offer-2026",
@@ -559,6 +569,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "StopOut": STOP,
     "FiledKeyPage": {"items": [FILED_KEY], "next_cursor": None, "total": ONE},
     "AuditPage": {"items": [AUDITED], "next_cursor": None, "total": ONE},
+    "EventPage": {"items": [EVENT], "next_cursor": "c2lnbmVkLWFuZC1vcGFxdWU", "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
 PARAMETERS: dict[str, str] = {

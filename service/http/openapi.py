@@ -76,13 +76,16 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Complete the document that FastAPI makes: one shape of a problem, ours; examples; no answers we never give."""
+def describe(app: FastAPI, *, webhooks: dict[str, Any]) -> None:
+    """Complete the document that FastAPI makes: one shape of a problem, ours; examples; no answers we never give; and
+    what we ask of others.
+    """
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             _complete(made())
+            app.openapi_schema = {**made(), "webhooks": webhooks}
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -33,8 +33,8 @@ from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Intent, Number, Step
 from service.numbers.policy import foreign_agents
 from service.numbers.steps import called_for_at, owe
+from service.numbers.telling import tell
 from service.observability.metrics import LANE_MODE
-from service.outbox.events import record
 from service.quotas.counting import HELD, count_held, count_release
 from service.teli.listing import Row
 from service.tenants.models import Account, User
@@ -174,7 +174,7 @@ class Numbers:
                 _note(
                     session, number, "confirmed", after={"row_id": row.row_id, "marked": marked}, request_id=request_id
                 )
-                await record(session, number.tenant_id, "number.confirmed", number_id=number.id, row_id=row.row_id)
+                await tell(session, number, "number.confirmed", row_id=row.row_id)
                 # One that never had a mark tells nothing by having none.
                 if number.mark:
                     await self._learn_mode(session, number.account_id, "mark" if marked else "lane")
@@ -202,7 +202,7 @@ class Numbers:
             number = await session.get_one(Number, step.number_id)
             number.marked, number.upstream_nickname = False, has
             _note(session, number, "unmarked", before={"marked": True}, after={"marked": False}, of=step)
-            await record(session, number.tenant_id, "number.unmarked", number_id=number.id)
+            await tell(session, number, "number.unmarked")
 
     # -- Changing ------------------------------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Numbers:
             await self._mark_links(session, number, body, state="refused")
             refused: dict[str, Any] = {"refused": sorted(body), "said": said}
             _note(session, number, "change_refused", after=refused, of=step)
-            await record(session, number.tenant_id, "number.change_refused", number_id=number.id, **refused)
+            await tell(session, number, "number.change_refused", **refused)
 
     async def _mark_links(self, session: AsyncSession, number: Number, body: Mapping[str, str], *, state: str) -> None:
         """Only what was sent is confirmed or refused: something else may be wanted by now."""
@@ -371,7 +371,7 @@ class Numbers:
         """The number stays `releasing`, its quota held, until a person decides."""
         async with self._database.acting(tenant=tenant) as session:
             _note(session, number, "release_unresolved", actor=WORKER, after={"why": why}, request_id=step.request_id)
-            await record(session, number.tenant_id, "number.release_unresolved", number_id=number.id, why=why)
+            await tell(session, number, "number.release_unresolved", why=why)
 
 
 async def _check_seen(session: AsyncSession, caller: Principal, kind: type[Number | Step], which: UUID) -> None:
@@ -430,7 +430,7 @@ async def change_number(session: AsyncSession, number: Number, change: Change, b
             order_id=by.order_id,
         )
     _note(session, number, "changed", actor=by.actor, before=before, after=after, request_id=by.request_id)
-    await record(session, number.tenant_id, "number.changed", number_id=number.id, **after)
+    await tell(session, number, "number.changed", **after)
     return step_id
 
 
@@ -473,7 +473,7 @@ async def release_number(session: AsyncSession, number: Number, by: By, *, asked
         after={"state": "releasing"},
         request_id=by.request_id,
     )
-    await record(session, number.tenant_id, "number.releasing", number_id=number.id)
+    await tell(session, number, "number.releasing")
     return step_id
 
 
@@ -496,7 +496,7 @@ async def close_as_released(
         after={"state": "released", "why": why},
         request_id=request_id,
     )
-    await record(session, number.tenant_id, "number.released", number_id=number.id, phone_number=number.phone_number)
+    await tell(session, number, "number.released")
     return number.released_at
 
 

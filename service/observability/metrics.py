@@ -62,6 +62,8 @@ IDENTITY_PROVIDER_LOOKS = Counter(
 AUDIT_WAITING = Gauge("numbergate_audit_waiting_rows", "Audit rows that are not chained yet")
 AUDIT_LAG = Gauge("numbergate_audit_lag_seconds", "Age of the oldest audit row that is not chained yet")
 AUDIT_HEAD = Gauge("numbergate_audit_head_seq", "Place of the last link of the audit chain")
+EVENTS_NUMBERED = Counter("numbergate_events_total", "Events that can be read from the feed from then on")
+EVENTS_LAG = Gauge("numbergate_events_lag_seconds", "Age of the oldest event that is not numbered yet")
 REFUSALS = Counter("numbergate_admin_refusals_total", "Administrative requests refused, by what was noted", ["noted"])
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 

@@ -29,7 +29,7 @@ from service.numbers.models import Intent, Number, Step
 from service.numbers.release import answer_of
 from service.numbers.repository import close_as_released
 from service.numbers.steps import called_for_at, owe
-from service.outbox.events import record
+from service.numbers.telling import tell
 from service.quotas.counting import count_held, count_release, hold_quotas
 from service.reconciliation.adoption import (
     claimed_by_doubts,
@@ -258,7 +258,7 @@ class Decisions:
                     await owe(session, tenant, number.id, "confirm")
                 if number.marked and number.confirmed_at is not None:
                     await owe(session, tenant, number.id, "unmark", after=self._mark_keep, request_id=request_id)
-                await record(session, tenant, "number.adopted", number_id=number.id, phone_number=number.phone_number)
+                await tell(session, number, "number.adopted")
                 decided = {"id": orphan_id, "state": orphan.state, "number_id": number.id}
                 await once.keep(session, answer=decided)
         except IntegrityError as error:
@@ -360,7 +360,7 @@ class Decisions:
             else:
                 number.state = "missing"
                 await count_held(session, tenant, number.organization_id, number.user_id, -1)
-                await record(session, tenant, "number.missing", number_id=number_id)
+                await tell(session, number, "number.missing")
             decided = {"id": number_id, "state": number.state, "number_id": number_id}
             await once.keep(session, answer=decided)
         return decided
@@ -394,7 +394,7 @@ class Decisions:
                 session, caller, "ghost.still_ours", ("number", number_id), tenant, reason, request_id,
                 states=(was, number.state),
             )  # fmt: skip
-            await record(session, tenant, "number.still_ours", number_id=number_id, state=number.state)
+            await tell(session, number, "number.still_ours", state=number.state)
             decided = {"id": number_id, "state": number.state, "number_id": number_id}
             await once.keep(session, answer=decided)
         return decided

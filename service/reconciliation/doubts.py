@@ -184,13 +184,13 @@ class Doubts:
         Returns those that were still `doubtful`; of these the grounds are kept.
         """
         async with self._database.acting() as session:
-            found = await session.scalars(
+            found = await session.execute(
                 update(Intent)
                 .where(Intent.id.in_([one.id for one in doubts]), Intent.state == "doubtful")
                 .values(state="unresolved", decision="absent", holds_lane=False)
-                .returning(Intent.id)
+                .returning(Intent.id, Intent.area_code)
             )
-            moved = set(found.all())
+            moved = {row.id: row.area_code for row in found}
             await _keep(session, [one for one in grounds if one.intent_id in moved])
             for doubt in doubts:
                 if doubt.id not in moved:
@@ -205,8 +205,17 @@ class Doubts:
                     after={"state": "unresolved"},
                     request_id=doubt.request_id,
                 )
-                await record(session, doubt.tenant_id, "number.unresolved", intent_id=doubt.id)
-        return moved
+                await record(
+                    session,
+                    doubt.tenant_id,
+                    "number.unresolved",
+                    intent_id=doubt.id,
+                    organization_id=doubt.organization_id,
+                    user_id=doubt.user_id,
+                    area_code=moved[doubt.id],
+                    reason="absent",
+                )
+        return moved.keys()
 
 
 async def _purchases(

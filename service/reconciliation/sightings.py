@@ -20,8 +20,8 @@ from service.kit.types import new_id
 from service.numbers.marks import mark_of
 from service.numbers.models import Intent, Number
 from service.numbers.repository import close_as_released
+from service.numbers.telling import tell
 from service.observability.metrics import ALARMS
-from service.outbox.events import record
 from service.quotas.counting import count_held, hold_quotas
 from service.reconciliation.doubts import named
 from service.reconciliation.judgement import Judgement, Kept, Observation, Place, Presence, Stranger, Users, judge
@@ -273,25 +273,22 @@ async def _change(session: AsyncSession, place: Place, rows: Sequence[Row]) -> N
 
 async def _heal(session: AsyncSession, numbers: Sequence[UUID]) -> None:
     """Decided to be missing, and listed again: held again, and counted."""
-    healed = await session.execute(
-        update(Number)
-        .where(Number.id.in_(numbers), Number.state == "missing")
-        .values(state="active")
-        .returning(Number.id, Number.tenant_id, Number.organization_id, Number.user_id)
+    healed = await session.scalars(
+        update(Number).where(Number.id.in_(numbers), Number.state == "missing").values(state="active").returning(Number)
     )
     await hold_quotas(session)
-    for number_id, tenant, organization, user in healed:
-        await count_held(session, tenant, organization, user, 1)
+    for number in healed.all():
+        await count_held(session, number.tenant_id, number.organization_id, number.user_id, 1)
         note(
             session,
             actor="worker",
             action="number.seen_again",
-            of=("number", str(number_id)),
-            tenant=tenant,
+            of=("number", str(number.id)),
+            tenant=number.tenant_id,
             before={"state": "missing"},
             after={"state": "active"},
         )
-        await record(session, tenant, "number.seen_again", number_id=number_id)
+        await tell(session, number, "number.seen_again")
 
 
 async def _complete(session: AsyncSession, place: Place, strangers: Sequence[Stranger]) -> None:

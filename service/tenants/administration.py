@@ -34,6 +34,7 @@ TENANT_SCOPES = (
     "campaigns:read",
     "campaigns:write",
     "calls:read",
+    "events:read",
     "inventory:org",
 )
 # Keys that act for no tenant, by kind, and what each may do.

@@ -10,14 +10,13 @@ from pydantic import AfterValidator, BaseModel, Field
 from service.audit.log import AuditLog, Filters
 from service.http.accept import JSON, accept_of, preferred
 from service.http.openapi import problems
-from service.http.pages import Cursor, Limit, Moment, Page
+from service.http.pages import NDJSON, Cursor, Limit, Moment, Page
 from service.http.routes import OwnRoute
 from service.kit.errors import Fault, InvalidRequest, StateConflict
 from service.kit.text import plain
 from service.tenants.auth import CREDENTIALS, AdminReads
 from service.tenants.endpoints import AUTH
 
-NDJSON = "application/x-ndjson"
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 

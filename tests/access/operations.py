@@ -228,6 +228,7 @@ OPERATIONS: dict[str, list[Entry]] = {
             query={"organization_id": "{organization_id}"},
         ),
     ],
+    "list_events": [Entry(("events:read",), acts=True)],
     "get_operation": [Entry(READS, of="operation", reach=seen)],
     "me": [Entry(())],
     "list_organizations": [Entry(ADMIN_READS)],

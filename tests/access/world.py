@@ -105,6 +105,7 @@ async def made(gateway: Gateway) -> World:
     world.add("session", Thing("a person's session", {"session_id": session}))
     for state in ("suspended", "closed"):
         await administration.put_tenant(AUTHOR, f"tenant-{state}", None, None, state)
+    await gateway.worker.numbering.number()
     for role in ROLES.values():
         await _give_key(world, role)
     await gateway.services.version.look()

@@ -34,6 +34,7 @@ TASKS = (
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",
+    "docs/events.md",
     "docs/operate.md",
     "docs/configuration.md",
 )

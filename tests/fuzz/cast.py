@@ -19,7 +19,7 @@ HIDDEN = (
 )
 ELSEWHERE, SOMEBODY = "4771896364768x811173798861431550", "4771896366429x822248279945132448"
 OF_NUMBERS = ("numbers:create", "numbers:read", "numbers:release", "agents:link")
-OF_CALLS = ("campaigns:read", "campaigns:write", "calls:read")
+OF_CALLS = ("campaigns:read", "campaigns:write", "calls:read", "events:read")
 SCOPES = {
     "tenant": (*OF_NUMBERS, *OF_CALLS),
     "viewer": (*OF_NUMBERS, *OF_CALLS, "inventory:org"),

@@ -9,9 +9,10 @@ from service.http.links import LINKS
 from service.http.openapi import PROBLEM_SCHEMA
 from tests.support.gateway import Gateway
 
-# Answered whole, where it is asked for.
+# Answered as lines, or whole, where it is asked for.
 STREAMED = {
     "list_audit": {"application/x-ndjson"},
+    "list_events": {"application/x-ndjson"},
     "list_inventory": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
 }
 PUBLIC = {"healthz", "readyz"}

@@ -78,6 +78,7 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     many = {"action": "preview", "selection": {"user_id": USER}, "change": {"release": {}}}
     shown = await tenant.send("POST", "/v1/numbers/bulk", json=many)
     assert shown.json()["count"] == 1, shown.text
+    await gateway.worker.numbering.number()
     return kept
 
 
@@ -225,7 +226,7 @@ async def test_a_tenant_cannot_give_its_row_away(filled: Filled):
         assert await touched(database, statement, tenant=one, one=one, other=other) == [], table
 
 
-APPENDED_ONLY = ("audit", "audit_chain", "outbox", "evidence")
+APPENDED_ONLY = ("audit", "audit_chain", "evidence")
 
 
 @pytest.mark.parametrize("table", APPENDED_ONLY)
@@ -236,6 +237,19 @@ async def test_what_is_appended_cannot_be_changed_or_taken_back(filled: Filled, 
         )
         for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table}"):
             assert await refused(database, statement, tenant=filled.one.id), statement
+
+
+async def test_an_event_stays_as_it_was_written_until_it_was_kept_long_enough(filled: Filled):
+    """The worker numbers it, and forgets what was numbered; it changes nothing else, and the API nothing at all."""
+    gateway, tenant = filled.gateway, filled.one.id
+    await gateway.sql("UPDATE outbox SET seq = NULL WHERE id IN (SELECT max(id) FROM outbox GROUP BY tenant_id)")
+    for column in ("at", "tenant_id", "kind", "number_id", "payload"):
+        for database in (gateway.services.database, gateway.worker.database):
+            assert await refused(database, f"UPDATE outbox SET {column} = {column}", tenant=tenant), column
+    for statement in ("UPDATE outbox SET seq = seq", "DELETE FROM outbox"):
+        assert await refused(gateway.services.database, statement, tenant=tenant), statement
+    await as_role(gateway.worker.database, "DELETE FROM outbox RETURNING tenant_id")
+    assert await gateway.sql("SELECT count(*), count(seq) FROM outbox") == [(2, 0)]
 
 
 async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
@@ -254,6 +268,8 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "decided_on",
         "listings",
         "sessions",
+        # As long as they are kept, and only once they are numbered.
+        "outbox",
         # As long as is promised.
         "idempotency_keys",
         # Until their logins would have ended by themselves.
