@@ -4,24 +4,21 @@ the gateway.
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from getpass import getpass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
 from service.cli.faults import failed
+from service.cli.listing import Cells, Item, first, show_items, show_one
 from service.cli.remote import Remote, remote
-from service.cli.terminal import console, is_meant, table
+from service.cli.terminal import is_meant
 from service.cli.words import count_of, fit, known, moment
 
-Item = dict[str, Any]
 Kind = Literal["organizations", "users", "tenants", "keys", "policies", "sessions", "accounts"]
-FIRST = 100
 LONGEST_SECRET = 4096
 NOTHING: Mapping[str, str | None] = {}
 # To be copied.
@@ -43,7 +40,7 @@ def _after(write_off: float | str | None) -> str:
 
 
 # Of each kind what a person sees, by the heads of the columns.
-CELLS: Mapping[Kind, Callable[[Item], dict[str, str]]] = {
+CELLS: Mapping[Kind, Cells] = {
     "organizations": lambda one: {"id": known(one["id"]), "name": known(one["name"])},
     "users": lambda one: {
         "id": known(one["id"]),
@@ -133,41 +130,29 @@ def run_list(
     """Returns the exit code. `asked`: filters, those that are None left out."""
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     with remote(url, key) as gateway:
-        found = gateway.items(of, **filters)
-        items = list(found if everything else islice(found, FIRST))
-        more = next(found, None) is not None
-    if json:
-        print(jsonlib.dumps({"items": items, "complete": not more}))
-        return 0
-    out = console()
-    if items:
-        out.print(table([CELLS[kind](one) for one in items], out.width, WHOLE))
-    else:
-        out.print(f"No {kind}.")
-    if more:
-        Console(stderr=True, highlight=False).print(f"The first {FIRST} {kind}; --all shows every one.")
-    return 0
+        items, complete = first(gateway.items(of, **filters), everything=everything)
+    return show_items(items, kind, CELLS[kind], WHOLE, complete=complete, json=json)
 
 
 def run_show(kind: Kind, of: str, *, url: str | None, key: str | None, json: bool) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:
         told = gateway.get(of)
-    return _tell(kind, told, json=json)
+    return show_one(told, CELLS[kind], json=json)
 
 
 def run_put(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
     """Returns the exit code. What the body leaves out stays as it is."""
     with remote(url, key) as gateway:
         told = gateway.put(of, body, options=OPTIONS)
-    return _tell(kind, told, json=json)
+    return show_one(told, CELLS[kind], json=json)
 
 
 def run_post(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:
         told = gateway.post(of, body, options=OPTIONS)
-    return _tell(kind, told, json=json)
+    return show_one(told, CELLS[kind], json=json)
 
 
 def read_secret(file: Path | None, option: str) -> str:
@@ -210,7 +195,7 @@ def run_close(tenant: str, *, url: str | None, key: str | None, yes: bool, json:
             if not is_meant("Close it?"):
                 return failed("nothing was closed")
         told = gateway.put(path("tenants", tenant), {"state": "closed"}, options=OPTIONS)
-    return _tell("tenants", told, json=json)
+    return show_one(told, CELLS["tenants"], json=json)
 
 
 def _closing(gateway: Remote, tenant: str) -> str:
@@ -254,15 +239,4 @@ def run_end(session_id: str, *, url: str | None, key: str | None, json: bool) ->
     with remote(url, key) as gateway:
         gateway.delete(path("sessions", session_id), options=OPTIONS)
     print(jsonlib.dumps({"id": session_id, "state": "ended"}) if json else f"Session {session_id} is ended.")
-    return 0
-
-
-def _tell(kind: Kind, told: Item, *, json: bool) -> int:
-    if json:
-        print(jsonlib.dumps(told))
-        return 0
-    cells = CELLS[kind](told)
-    width = max(map(len, cells))
-    for name, value in cells.items():
-        print(f"{name:<{width}}  {value}")
     return 0

@@ -1,4 +1,4 @@
-"""The groups `numbers` and `orders` of the command line; what they do is imported when one of them runs."""
+"""The groups `numbers bulk` and `orders` of the command line; what they do is imported when one of them runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,20 +7,15 @@ from uuid import UUID
 import typer
 
 from service.cli.lists import Everything, Json, Key, Url, Yes
+from service.cli.numbering import EMPTY, Organization, State, Tenant, User, numbers
 
-numbers = typer.Typer(no_args_is_help=True, help="Numbers.")
 bulk = typer.Typer(no_args_is_help=True, help="Many numbers at once: shown first, then asked for, then watched.")
 orders = typer.Typer(no_args_is_help=True, help="Orders of many numbers.")
 numbers.add_typer(bulk, name="bulk")
 
 Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NUMBERS]", help="E.164s; or use filters.")]
-Organization = Annotated[str | None, typer.Option(help="Those of this organisation.")]
-Tenant = Annotated[str | None, typer.Option(help="Those of this tenant.")]
-User = Annotated[str | None, typer.Option(help="Those of this user.")]
-State = Annotated[str | None, typer.Option(help="Those in this state, or in one of several, with commas between.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 OrderId = Annotated[UUID, typer.Argument(metavar="ID", help="As `orders list` shows it.")]
-EMPTY = "; empty clears"
 
 
 def _selection(

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.bulk import numbers
 from service.cli.lists import Everything, Json, Url, Yes
+from service.cli.numbering import numbers
 
 Key = Annotated[
     str | None,

@@ -2,18 +2,17 @@
 
 import json as jsonlib
 import sys
-from itertools import islice
 from typing import Any, Literal
 from urllib.parse import quote
 
 from rich.console import Console
 
 from service.cli.faults import failed
+from service.cli.listing import FIRST, first, show_items
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, known, moment
 
-FIRST = 100
 CAMPAIGNS, IDLE = "/v1/voice/campaigns", "/v1/idle-numbers"
 MICROS = 1_000_000
 # To be copied.
@@ -24,25 +23,7 @@ def run_list(organization: str, *, url: str | None, key: str | None, json: bool)
     """Returns the exit code."""
     with remote(url, key) as gateway:
         found = gateway.get(CAMPAIGNS, organization_id=organization)["campaigns"]
-    if json:
-        print(jsonlib.dumps({"items": found, "complete": True}))
-        return 0
-    out = console()
-    if not found:
-        out.print("No campaigns.")
-        return 0
-    rows = [
-        {
-            "campaign": known(one["campaign_id"]),
-            "state": known(one["state"]),
-            "at Teli": known(one.get("status")),
-            "begins": known(one.get("campaign_begin_time")),
-            "contacts": known(str(one.get("contacts_count", ""))),
-        }
-        for one in found
-    ]
-    out.print(table(rows, out.width, WHOLE))
-    return 0
+    return show_items(found, "campaigns", _campaign, WHOLE, complete=True, json=json)
 
 
 def run_show(campaign: str, *, url: str | None, key: str | None, json: bool) -> int:
@@ -83,28 +64,36 @@ def run_idle(
     """Returns the exit code."""
     asked: dict[str, Any] = {"days": days} | ({} if organization is None else {"organization_id": organization})
     with remote(url, key) as gateway:
-        first = gateway.get(IDLE, limit=1, **asked)
-        found = gateway.items(IDLE, **asked)
-        items = list(found if everything else islice(found, FIRST))
-        more = next(found, None) is not None
+        whole = gateway.get(IDLE, limit=1, **asked)
+        items, complete = first(gateway.items(IDLE, **asked), everything=everything)
     if json:
-        told = {name: first[name] for name in ("total", "judged", "spent_on_silence")}
-        print(jsonlib.dumps({"items": items, "complete": not more, **told}))
+        told = {name: whole[name] for name in ("total", "judged", "spent_on_silence")}
+        print(jsonlib.dumps({"items": items, "complete": complete, **told}))
         return 0
     out = console()
     if items:
         out.print(table([_cells(one) for one in items], out.width, WHOLE))
     else:
         out.print(f"No number is known to be idle for {count_of(days, 'day')}.")
-    judged, spent = first["judged"], first["spent_on_silence"]
+    judged, spent = whole["judged"], whole["spent_on_silence"]
     out.print(
         f"Judged: {judged['judged']} of {judged['active']} active numbers; of {judged['unknown']} it is not known. "
         f"Spent on silence: {_money(spent['micros'], spent['currency'])}.",
         markup=False,
     )
-    if more:
+    if not complete:
         Console(stderr=True, highlight=False).print(f"The first {FIRST} numbers; --all shows every one.")
     return 0
+
+
+def _campaign(one: dict[str, Any]) -> dict[str, str]:
+    return {
+        "campaign": known(one["campaign_id"]),
+        "state": known(one["state"]),
+        "at Teli": known(one.get("status")),
+        "begins": known(one.get("campaign_begin_time")),
+        "contacts": known(str(one.get("contacts_count", ""))),
+    }
 
 
 def _cells(one: dict[str, Any]) -> dict[str, str]:

@@ -54,14 +54,14 @@ orphans = _group("orphans", "Numbers at Teli that no purchase explains.")
 ghosts = _group("ghosts", "Numbers held here that Teli does not list, or that could not be released.")
 
 
-def _e164(text: str) -> str:
-    """As people write it, with spaces, dots, dashes and brackets. Raises: BadParameter."""
+def e164(text: str, hint: str) -> str:
+    """As people write it, with spaces, dots, dashes and brackets. `hint`: as what. Raises: BadParameter."""
     from service.kit.phone import NotAPhoneNumber, path_number
 
     try:
         return path_number(text.translate({ord(sign): None for sign in " ().-"}))
     except NotAPhoneNumber as error:
-        raise typer.BadParameter(str(error), param_hint="--phone-number") from None
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
 @doubts.command("resolve")
@@ -79,7 +79,7 @@ def resolve_doubt(
     if (decision == "owned") != (phone_number is not None):
         told = "is required: which number was bought?" if phone_number is None else "goes with `owned` only"
         raise typer.BadParameter(told, param_hint="--phone-number")
-    phone_number = None if phone_number is None else _e164(phone_number)
+    phone_number = None if phone_number is None else e164(phone_number, "--phone-number")
     from service.cli.short_lists import run_resolve
 
     raise SystemExit(

@@ -11,10 +11,11 @@ import typer
 
 from service.cli.accounts import accounts
 from service.cli.audit import audit
-from service.cli.bulk import numbers, orders
+from service.cli.bulk import orders
 from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.calling import campaigns
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
+from service.cli.numbering import numbers
 
 BEGAN = time.perf_counter()
 

@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from service.cli.listing import FIRST, first, show_items
 from service.cli.remote import Remote, remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, fit, known, moment
 
 Json = dict[str, Any]
 BULK = "/v1/numbers/bulk"
-FIRST = 100
 LOOK_EVERY = 0.5
 LEFT = ("waiting", "begun")
 # By what name a person gave a member of the body.
@@ -66,20 +66,8 @@ def run_list(*, state: str | None, everything: bool, url: str | None, key: str |
     """Returns the exit code."""
     with remote(url, key) as gateway:
         asked: dict[str, Any] = {} if state is None else {"state": state}
-        found = gateway.items("/v1/orders", **asked)
-        shown = list(found if everything else islice(found, FIRST))
-        complete = everything or next(found, None) is None
-    if json:
-        print(jsonlib.dumps({"items": shown, "complete": complete}))
-        return 0
-    if not shown:
-        print("No orders.")
-        return 0
-    out = console()
-    out.print(table([_row(one) for one in shown], out.width, ("id",)))
-    if not complete:
-        print(f"The newest {FIRST}; --all shows every one.", file=sys.stderr)
-    return 0
+        items, complete = first(gateway.items("/v1/orders", **asked), everything=everything)
+    return show_items(items, "orders", _row, ("id",), complete=complete, json=json)
 
 
 def run_show(order_id: str, *, url: str | None, key: str | None, json: bool) -> int:

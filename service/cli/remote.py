@@ -27,6 +27,7 @@ OPTIONS = {
     "/user_id": "--user",
     "/phone_number": "--phone-number",
 }
+NONE: Mapping[str, str] = {}
 SETTINGS = {"url": "NUMBERGATE_URL", "key": "NUMBERGATE_API_KEY"}
 
 
@@ -89,26 +90,40 @@ class Remote:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **params: Any) -> dict[str, Any]:
-        """Raises: Refused, Away."""
-        return self._ask("GET", path, {}, params=params)
+    def get(self, path: str, *, options: Mapping[str, str] = NONE, **params: Any) -> dict[str, Any]:
+        """`options`: by what name a person gave a parameter. Raises: Refused, Away."""
+        return self._ask("GET", path, options, params=params)[0]
+
+    def get_tagged(self, path: str) -> tuple[dict[str, Any], str]:
+        """With its ETag. Raises: Refused, Away."""
+        body, headers = self._ask("GET", path, NONE)
+        return body, headers.get("ETag", "")
 
     def post(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
         """`options`: by what name a person gave a member of the body. Raises: Refused, Away."""
-        return self._ask("POST", path, options, json=body)
+        return self._ask("POST", path, options, json=body)[0]
 
     def put(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
         """As `post`. Raises: Refused, Away."""
-        return self._ask("PUT", path, options, json=body)
+        return self._ask("PUT", path, options, json=body)[0]
 
-    def delete(self, path: str, *, options: Mapping[str, str] = OPTIONS) -> None:
+    def patch(
+        self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """As `post`; `if_match`: only while it has this ETag. Raises: Refused, Away."""
+        headers = {} if if_match is None else {"If-Match": if_match}
+        return self._ask("PATCH", path, options, json=body, headers=headers)[0]
+
+    def delete(self, path: str, *, options: Mapping[str, str] = OPTIONS, **params: Any) -> dict[str, Any]:
         """As `post`. Raises: Refused, Away."""
-        self._ask("DELETE", path, options)
+        return self._ask("DELETE", path, options, params=params)[0]
 
-    def items(self, path: str, *, paged: bool = True, **params: Any) -> Iterator[dict[str, Any]]:
+    def items(
+        self, path: str, *, paged: bool = True, options: Mapping[str, str] = NONE, **params: Any
+    ) -> Iterator[dict[str, Any]]:
         """A listing's items, page after page as they are wanted. Raises: Refused, Away."""
         while True:
-            page = self.get(path, **({"limit": PAGE} if paged else {}), **params)
+            page = self.get(path, options=options, **({"limit": PAGE} if paged else {}), **params)
             yield from page["items"]
             if page["next_cursor"] is None:
                 return
@@ -128,7 +143,9 @@ class Remote:
         except httpx.HTTPError as error:
             raise Away(f"{self.url} broke off: {fit(str(error)) or type(error).__name__}") from None
 
-    def _ask(self, method: str, path: str, options: Mapping[str, str], **request: Any) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, options: Mapping[str, str], **request: Any
+    ) -> tuple[dict[str, Any], httpx.Headers]:
         try:
             answer = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
@@ -136,9 +153,9 @@ class Remote:
             unknown = "; whether it was done is not known, so look again" if method != "GET" else ""
             raise Away(told + unknown) from None
         if answer.status_code in (200, 201, 202) and (body := _object(answer)) is not None:
-            return body
+            return body, answer.headers
         if answer.status_code == 204:
-            return {}
+            return {}, answer.headers
         raise self._refusal(answer, options)
 
     def _refusal(self, answer: httpx.Response, options: Mapping[str, str]) -> Refused | Away:

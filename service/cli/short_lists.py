@@ -3,18 +3,17 @@
 import json as jsonlib
 import sys
 from collections.abc import Mapping
-from itertools import islice
 from uuid import UUID
 
 from rich.console import Console
 
 from service.cli.evidence import SINCE, Item, List, consequence, headline, story
 from service.cli.faults import failed
+from service.cli.listing import FIRST, first
 from service.cli.remote import OPTIONS, Remote, remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import fit, known, moment
 
-FIRST = 100
 # Columns that it takes to show an id, a number, a time and some words side by side; and whose it is, too.
 TABLE_FROM, WIDE_FROM = 90, 130
 # To be copied.
@@ -31,12 +30,11 @@ def run_list(
             for item in gateway.items(_path(kind))
             if organization is None or item["organization_id"] == organization
         )
-        items = list(wanted if everything else islice(wanted, FIRST))
-        more = next(wanted, None) is not None
+        items, complete = first(wanted, everything=everything)
     if not items and organization is not None:
         print(f"numbergate: no {kind} of organisation {fit(organization)}; check the id", file=sys.stderr)
     if json:
-        print(jsonlib.dumps({"items": items, "complete": not more}))
+        print(jsonlib.dumps({"items": items, "complete": complete}))
         return 0
     if not items and organization is not None:
         return 0
@@ -49,7 +47,7 @@ def run_list(
         for item in items:
             line = f"  {known(item['phone_number'])}  {moment(item[SINCE[kind]])}  {headline(kind, item)}"
             out.print(f"{item['id']}\n{line}", markup=False, no_wrap=True, overflow="ellipsis", crop=True)
-    if more:
+    if not complete:
         Console(stderr=True, highlight=False).print(f"The first {FIRST} {kind}; --all shows every one.")
     return 0
 

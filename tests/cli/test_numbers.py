@@ -1,0 +1,77 @@
+"""`numbergate numbers` of one number and of a list, run as a person runs them, against a gateway that serves."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.serving import served
+from tests.support.gateway import USER, Gateway, Tenant
+
+from .desk import Desk
+
+pytestmark = pytest.mark.ci
+
+
+@pytest.fixture
+async def mine(gateway: Gateway, tenant: Tenant) -> AsyncIterator[Desk]:
+    """The terminal of somebody who has a tenant's key."""
+    async with served(gateway) as port:
+        yield Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": tenant.key})
+
+
+async def test_numbers_are_listed_by_what_is_asked(mine: Desk, tenant: Tenant):
+    assert await mine.done("numbers", "list") == "No numbers.\n"
+    number = await tenant.bought(nickname="Sales", tags=["a", "b"], cost_center="c1")
+
+    shown = await mine.done("numbers", "list", "--user", USER, "--state", "active")
+    assert all(part in shown for part in (number["phone_number"], number["id"], "Sales", "a, b", "c1"))
+    told = json.loads(await mine.done("numbers", "list", "--json"))
+    assert ([one["id"] for one in told["items"]], told["complete"]) == ([number["id"]], True)
+    refused = await mine.run("numbers", "list", "--state", "sold")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "numbergate: --state: names no state" in refused.stderr
+
+
+async def test_a_number_is_shown_by_either_name_and_changed_while_it_is_as_it_was_seen(
+    mine: Desk, gateway: Gateway, tenant: Tenant
+):
+    number = await tenant.bought(nickname="Sales", tags=["a"])
+    await gateway.follow_up()
+    phone = number["phone_number"]
+
+    spaced = f"{phone[:2]} {phone[2:5]}-{phone[5:8]}-{phone[8:]}"
+    shown = await mine.done("numbers", "show", spaced)
+    assert shown == await mine.done("numbers", "show", number["id"])
+    told = dict(line.split(maxsplit=1) for line in shown.splitlines())
+    assert (told["number"], told["tags"], told["tenant"]) == (phone, "a", tenant.id)
+    etag = json.loads(await mine.done("numbers", "show", phone, "--json"))["etag"]
+    assert told["ETag"] == etag
+
+    changed = await mine.done("numbers", "set", phone, "--no-tags", "--cost-center", "c1", "--if-match", etag)
+    assert "cost centre   c1" in changed
+    late = await mine.run("numbers", "set", phone, "--tag", "b", "--if-match", etag)
+    assert (late.returncode, "changed since it was read" in late.stderr) == (1, True)
+    wrong = await mine.run("numbers", "set", phone, "--holder", "nobody")
+    assert (wrong.returncode, "--holder: is no user" in wrong.stderr) == (1, True)
+    nothing = await mine.run("numbers", "set", phone)
+    assert nothing.returncode == 2
+    no_number = await mine.run("numbers", "show", "seven")
+    assert (no_number.returncode, "NUMBER" in no_number.stderr) == (2, True)
+
+    history = await mine.done("numbers", "history", phone)
+    assert "cost_center: – → c1" in history
+    items = json.loads(await mine.done("numbers", "history", phone, "--json"))["items"]
+    assert items[0]["action"] == "number.changed"
+
+
+async def test_a_number_is_released_when_it_is_meant(mine: Desk, gateway: Gateway, tenant: Tenant):
+    number = await tenant.bought(nickname="Sales")
+    await gateway.follow_up()
+
+    kept = await mine.answering("n\n", "numbers", "release", number["id"])
+    assert (kept.returncode, "Release it, for good? [y/N]" in kept.stderr) == (1, True)
+    assert f"{number['phone_number']}, Sales," in kept.stderr
+    assert (await tenant.get(f"/v1/numbers/{number['id']}")).json()["state"] == "active"
+    assert "is released." in await mine.done("numbers", "release", number["phone_number"], "--yes")
+    assert (await tenant.get(f"/v1/numbers/{number['id']}")).json()["state"] == "released"
