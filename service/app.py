@@ -16,6 +16,7 @@ from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
 from service.inventory import endpoints as inventory
+from service.inventory.saved import endpoints as saved_filters
 from service.numbers import endpoints as numbers
 from service.numbers import key_endpoints as keys
 from service.numbers import own_endpoints as own_numbers
@@ -85,6 +86,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     for router in (
         numbers.router,
         inventory.router,
+        saved_filters.router,
         orders.bulk_router,
         orders.router,
         own_numbers.router,

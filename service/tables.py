@@ -6,6 +6,7 @@ from service.calls import models as calls
 from service.campaigns import models as campaigns
 from service.db import Base
 from service.idempotency import models as idempotency
+from service.inventory.saved import models as saved_filters
 from service.numbers import models as numbers
 from service.orders import models as orders
 from service.outbox import models as outbox
@@ -25,6 +26,7 @@ __all__ = [
     "outbox",
     "quotas",
     "reconciliation",
+    "saved_filters",
     "tenants",
 ]
 

@@ -24,6 +24,7 @@ from service.db import Database, Role, open_database
 from service.exports.exports import MADE_AT_ONCE, ExportLimits, Exports
 from service.exports.replica import Replica
 from service.inventory.inventory import Inventory
+from service.inventory.saved.filters import SavedFilters
 from service.kit.crypto import Secret
 from service.kit.networks import Network
 from service.kit.pagination import Cursors
@@ -108,6 +109,7 @@ class Services:
     drift: Drift
     exports: Exports
     inventory: Inventory
+    saved_filters: SavedFilters
     bulk: Bulk
     orders: Orders
     order_work: OrderWork
@@ -239,6 +241,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         drift=Drift(database),
         exports=exports,
         inventory=Inventory(database, cursors, exports),
+        saved_filters=SavedFilters(database, cursors),
         bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
         orders=Orders(database, cursors),
         order_work=OrderWork(database),

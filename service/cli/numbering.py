@@ -35,6 +35,9 @@ def list_numbers(
     tenant: Tenant = None,
     user: User = None,
     state: State = None,
+    saved: Annotated[
+        UUID | None, typer.Option("--filter", help="As this saved filter has it, but for the rest.")
+    ] = None,
     everything: Everything = False,
     json: Json = False,
     url: Url = None,
@@ -48,6 +51,7 @@ def list_numbers(
         "tenant_id": tenant,
         "user_id": user,
         "state": state,
+        "filter": saved,
     }
     named = {name: str(value) for name, value in asked.items() if value is not None}
     raise SystemExit(run_list(named, url=url, key=key, everything=everything, json=json))

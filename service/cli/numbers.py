@@ -20,6 +20,7 @@ OPTIONS = {
     "tenant_id": "--tenant",
     "user_id": "--user",
     "state": "--state",
+    "filter": "--filter",
     "/nickname": "--nickname",
     "/tags": "--tag",
     "/cost_center": "--cost-center",

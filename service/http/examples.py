@@ -110,6 +110,17 @@ ORDER_ITEM = {
     "operation_id": None,
     "ended_at": LATER,
 }
+SAVED_FILTER = {
+    "id": NUMBER_ID,
+    "name": "Sales in Detroit",
+    "organization_id": ORGANIZATION,
+    "filters": {"state": "active"},
+    "sort": "acquired_at",
+    "mine": True,
+    "faults": [],
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+}
 ORPHAN = {
     "id": NUMBER_ID,
     "phone_number": "+13135550142",
@@ -457,6 +468,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "next_cursor": None,
         "total": ONE,
     },
+    "SavedFilterIn": {
+        "name": "Sales in Detroit", "organization_id": ORGANIZATION, "filters": {"state": "active"},
+        "sort": "acquired_at",
+    },
+    "SavedFilterOut": SAVED_FILTER,
+    "SavedFilterPage": {"items": [SAVED_FILTER], "next_cursor": None, "total": ONE},
     "NumberPage": {"items": [INVENTORIED], "next_cursor": None, "total": ONE},
     "OperationOut": {
         "id": OPERATION_ID,
@@ -578,6 +595,7 @@ PARAMETERS: dict[str, str] = {
     "number_id": NUMBER_ID,
     "operation_id": OPERATION_ID,
     "order_id": OPERATION_ID,
+    "filter_id": NUMBER_ID,
     "organization_id": ORGANIZATION,
     "user_id": USER,
     "tenant_id": "dialler",

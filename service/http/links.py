@@ -12,6 +12,7 @@ USER = {"organization_id": f"{ANSWER}/organization_id", "user_id": f"{ANSWER}/id
 TENANT = {"tenant_id": f"{ANSWER}/id"}
 KEY = {"key_id": f"{ANSWER}/id"}
 ORDER = {"order_id": f"{ANSWER}/order_id"}
+FILTER = {"filter_id": f"{ANSWER}/id"}
 FIRST = {"item_id": f"{ANSWER}/items/0/id"}
 # By operation and status: the operations that go on from there, and which of their parameters the answer gives.
 LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
@@ -36,6 +37,8 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     },
     ("get_number", "200"): {"list_history": NUMBER, "patch_number": NUMBER},
     ("patch_number", "200"): {"get_number": NUMBER, "list_history": NUMBER},
+    ("create_filter", "201"): {"get_filter": FILTER, "put_filter": FILTER, "delete_filter": FILTER},
+    ("list_filters", "200"): {"get_filter": {"filter_id": f"{ANSWER}/items/0/id"}},
     ("put_organization", "200"): {
         "list_users": ORGANIZATION, "put_user": ORGANIZATION, "put_organization_quotas": ORGANIZATION,
     },

@@ -5,7 +5,7 @@ asked for or that came twice. Those are added here, on Teli's paths and on our o
 """
 
 import copy
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from service.http.body import StrictRequest
 from service.http.problems import faults_of
@@ -42,7 +43,8 @@ class TeliRoute(APIRoute):
             request.state.unknown_query = unknown
             faults = [*_given_twice(request, known)]
             if self.refuses_unknown:
-                faults += [Fault(shown(name), "is not a parameter of this path; remove it") for name in unknown]
+                there_are = f"there are {', '.join(sorted(known))}" if known else "there are none"
+                faults += [Fault(shown(name), f"is not a parameter of this path, {there_are}") for name in unknown]
             if not faults:
                 return await answer(request)
             try:
@@ -77,8 +79,13 @@ def _without_endpoint(route: APIRoute) -> APIRoute:
 
 
 def _query_of(dependant: Dependant) -> set[str]:
-    names = {field.alias for field in dependant.query_params}
+    names = {name for field in dependant.query_params for name in _names_of(field.alias, field.field_info.annotation)}
     return names.union(*(_query_of(inner) for inner in dependant.dependencies))
+
+
+def _names_of(alias: str, kind: object) -> Iterable[str]:
+    """Of a parameter, or of every one that a model takes together."""
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else (alias,)
 
 
 def _given_twice(request: Request, known: set[str]) -> list[Fault]:

@@ -3,18 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator
 
 from service.exports.answers import ExportAnswer, streamed, wanted, while_there
 from service.exports.errors import ExportsBusy, ExportStorageFull
 from service.http.examples import INVENTORIED
 from service.http.openapi import problems
-from service.http.pages import Cursor, Limit
 from service.http.routes import OwnRoute
 from service.inventory.inventory import Inventory
-from service.inventory.repository import Filters
-from service.inventory.schemas import STATES_PATTERN, NumberPage, known_states
-from service.kit.text import plain
+from service.inventory.saved.endpoints import SavedFiltersDep
+from service.inventory.saved.errors import FilterOutdated
+from service.inventory.schemas import InventoryQuery, NumberPage
+from service.kit.errors import NotFound
 from service.tenants.auth import CREDENTIALS, NumbersRead
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourUser
@@ -28,17 +27,6 @@ def inventory_of(request: Request) -> Inventory:
 
 
 InventoryDep = Annotated[Inventory, Depends(inventory_of)]
-Named = Annotated[str | None, AfterValidator(lambda text: text and plain(text)), Query(min_length=1, max_length=128)]
-States = Annotated[
-    str | None,
-    AfterValidator(lambda text: text if text is None else known_states(text)),
-    Query(
-        description="One or several, separated by commas; without it all but `released`",
-        max_length=200,
-        json_schema_extra={"pattern": STATES_PATTERN},
-        examples=["active,missing"],
-    ),
-]
 
 
 @router.get(
@@ -46,19 +34,15 @@ States = Annotated[
     response_model=NumberPage,
     responses={
         200: streamed(INVENTORIED),
-        **problems(NotYourOrganization, NotYourUser, ExportsBusy, ExportStorageFull, *AUTH),
+        **problems(NotFound, FilterOutdated, NotYourOrganization, NotYourUser, ExportsBusy, ExportStorageFull, *AUTH),
     },
 )
 async def list_inventory(
     request: Request,
     caller: NumbersRead,
     inventory: InventoryDep,
-    organization_id: Named = None,
-    tenant_id: Named = None,
-    user_id: Named = None,
-    state: States = None,
-    limit: Limit | None = None,
-    cursor: Cursor = None,
+    saved: SavedFiltersDep,
+    query: Annotated[InventoryQuery, Query()],
 ) -> Response | NumberPage:
     """The numbers that the caller may see, oldest acquisition first, page by page.
 
@@ -68,8 +52,11 @@ async def list_inventory(
     With `Accept: text/csv`, `application/x-ndjson` or `application/vnd.apache.parquet` everything that the filters mean
     is exported, in the same order and as of one moment. `limit` and `cursor` do not go with that.
     """
-    filters = Filters(organization_id, tenant_id, user_id, tuple(set(state.split(","))) if state else None)
-    exported = wanted(request, limit=limit, cursor=cursor)
+    if query.filter is not None:
+        query = await saved.applied(caller, query.filter, query)
+    exported = wanted(request, limit=query.limit, cursor=query.cursor)
     if exported is not None:
-        return ExportAnswer(await while_there(request.receive, inventory.export(caller, filters, exported)))
-    return NumberPage.model_validate(await inventory.page(caller, filters, limit=limit or 100, cursor=cursor))
+        export = inventory.export(caller, query.filters(), exported)
+        return ExportAnswer(await while_there(request.receive, export))
+    found = await inventory.page(caller, query.filters(), limit=query.limit or 100, cursor=query.cursor)
+    return NumberPage.model_validate(found)

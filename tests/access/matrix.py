@@ -189,6 +189,12 @@ def _foreign(table: str, has_tenant: bool) -> str:
             return "id <> $1"
         case "send_slots" | "send_queue":
             return "false"  # The account's, whoever buys.
+        case "audit":
+            return "coalesce(tenant_id, '') <> $1 AND NOT ($1 = 'tenant-None' AND object_kind = 'filter')"
+        case "saved_filters":
+            # Who acts for no tenant has its own too, and those that are shared are an administrator's to change.
+            nobodys = "organization_id IS NULL AND tenant_id NOT LIKE '@%'"
+            return f"tenant_id <> $1 AND ($1 <> 'tenant-None' OR ({nobodys}))"
         case _:
             return "coalesce(tenant_id, '') <> $1" if has_tenant else "true"
 

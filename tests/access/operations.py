@@ -68,6 +68,15 @@ def anything(role: Role, thing: Thing) -> bool:
     return True
 
 
+def shared(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing" and granted_or_seen(role, thing)
+
+
+def own_or_administered(role: Role, thing: Thing) -> bool:
+    administers = role.may("admin:write") or (role.tenant is None and "*" not in role.sees)
+    return own(role, thing) or (administers and thing.state != "missing" and role.sees_organization(thing.organization))
+
+
 def own_filter(role: Role, thing: Thing) -> bool:
     return (bool(role.sees) and role.may("inventory:org")) or thing.tenant == role.tenant is not None
 
@@ -173,6 +182,25 @@ OPERATIONS: dict[str, list[Entry]] = {
         Entry(
             MAY_ORDER, of="order", reach=ordered, then=MAY_RELEASE, unless={"there": (409, "state_conflict")}
         ),
+    ],
+    "create_filter": [
+        Entry(READS, without=("organization_id",)),
+        Entry(
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            body={"organization_id": "{organization_id}"},
+        ),
+    ],
+    "list_filters": [Entry(READS)],
+    "get_filter": [Entry(READS, of="filter", reach=own), Entry(READS, of="shared filter", reach=shared)],
+    "put_filter": [
+        Entry(READS, of="filter", reach=own, body={"organization_id": None}),
+        Entry(
+            READS, of="shared filter", reach=own_or_administered, body={"organization_id": "{organization_id}"},
+        ),
+    ],
+    "delete_filter": [
+        Entry(READS, of="filter", reach=own),
+        Entry(READS, of="shared filter", reach=own_or_administered),
     ],
     "get_number": [
         Entry(READS, of="number", reach=seen),

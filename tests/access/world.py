@@ -66,7 +66,7 @@ TYPES = {
     "answer": "jsonb", "change": "jsonb", "selection": "jsonb", "preview": "jsonb",
     "shown": "jsonb", "digest": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
     "user_ids": "text[]",
-    "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
+    "filters": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
     "leads": "int", "invalid_leads": "int",
 }  # fmt: skip
 
@@ -211,10 +211,25 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
         "INSERT INTO outbox (tenant_id, kind, number_id, payload) VALUES (:id, 'x', CAST(:number AS uuid), '{}')",
         id=whose["tenant_id"], number=number_id,
     )  # fmt: skip
+    await _filter(world, tenant, organization, f"{tenant}'s filter")
+    # Of one tenant of each organisation, so that there are those who are granted it and are not the author.
+    if tenant in ("closed", "far"):
+        await _filter(world, tenant, organization, f"filter in {organization}", shared=organization)
     if tenant in ("suspended", "closed"):
         await world.insert("stops", scope="tenant", id=f"tenant-{tenant}", reason=f"{tenant}'s reason", actor="x")
     marks.update((step_id, doubt_id, orphan_id, key_id, f"+1734556{place:04}"))
     world.add("tenant", Thing(f"tenant {tenant}", {"tenant_id": f"tenant-{tenant}"}, tenant, organization, tenant))
+
+
+async def _filter(world: World, tenant: str, organization: str, name: str, shared: str | None = None) -> None:
+    filter_id, owner = str(uuid4()), f"tenant-{tenant}"
+    await world.insert(
+        "saved_filters", by=owner, id=filter_id, tenant_id=owner, organization_id=shared, name=name, filters="{}",
+        created_at="2026-01-01Z", updated_at="2026-01-01Z",
+    )  # fmt: skip
+    named = {"filter_id": filter_id} | ({"organization_id": shared} if shared else {})
+    world.add("shared filter" if shared else "filter", Thing(name, named, tenant, organization))
+    world.marks[shared or tenant].add(filter_id)
 
 
 async def _campaign_and_call(world: World, tenant: str, of: dict[str, str], organization: str) -> None:
@@ -253,6 +268,8 @@ async def _nobodys(world: World) -> None:
         "key": {"key_id": str(uuid4())},
         "account": {"account_id": str(uuid4())},
         "session": {"session_id": str(uuid4())},
+        "filter": {"filter_id": str(uuid4())},
+        "shared filter": {"filter_id": str(uuid4()), "organization_id": NEAR},
         "campaign": {"campaign_id": "nobody's"},
         "call": {"call_id": "call_nobodys"},
     }

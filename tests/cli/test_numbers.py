@@ -20,14 +20,16 @@ async def mine(gateway: Gateway, tenant: Tenant) -> AsyncIterator[Desk]:
         yield Desk({"NUMBERGATE_URL": f"http://127.0.0.1:{port}", "NUMBERGATE_API_KEY": tenant.key})
 
 
-async def test_numbers_are_listed_by_what_is_asked(mine: Desk, tenant: Tenant):
+async def test_numbers_are_listed_by_what_is_asked_and_by_a_saved_filter(mine: Desk, tenant: Tenant):
     assert await mine.done("numbers", "list") == "No numbers.\n"
     number = await tenant.bought(nickname="Sales", tags=["a", "b"], cost_center="c1")
+    saved = (await tenant.send("POST", "/v1/filters", json={"name": "n", "filters": {"state": "missing"}})).json()
 
     shown = await mine.done("numbers", "list", "--user", USER, "--state", "active")
     assert all(part in shown for part in (number["phone_number"], number["id"], "Sales", "a, b", "c1"))
     told = json.loads(await mine.done("numbers", "list", "--json"))
     assert ([one["id"] for one in told["items"]], told["complete"]) == ([number["id"]], True)
+    assert await mine.done("numbers", "list", "--filter", saved["id"]) == "No numbers.\n"
     refused = await mine.run("numbers", "list", "--state", "sold")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "numbergate: --state: names no state" in refused.stderr

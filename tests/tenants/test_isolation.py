@@ -75,6 +75,8 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
             filed, {"org": ORGANIZATION, "user": USER, "tenant": tenant.id, "number": UUID(kept["id"])}
         )
     await gateway.sql("UPDATE campaigns SET state = 'ended'")
+    saved = await tenant.send("POST", "/v1/filters", json={"name": "mine", "filters": {}})
+    assert saved.status_code == 201, saved.text
     many = {"action": "preview", "selection": {"user_id": USER}, "change": {"release": {}}}
     shown = await tenant.send("POST", "/v1/numbers/bulk", json=many)
     assert shown.json()["count"] == 1, shown.text
@@ -283,6 +285,8 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "grants",
         # Of a campaign that was refused, and is asked for anew from other numbers.
         "campaign_numbers",
+        # By their owners, and administrators of the organisation in which they are shared.
+        "saved_filters",
         # Of other scopes than the tenants, as an administrator, where no limit is left.
         "quotas",
         "send_queue",
