@@ -35,6 +35,7 @@ from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.editing import Editing
 from service.numbers.follow_ups import FollowUps
+from service.numbers.grace import Grace
 from service.numbers.key_listing import KeyListing
 from service.numbers.ledger import Ledger
 from service.numbers.listing import TeliListings
@@ -250,6 +251,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             listings=TeliListings(database, cursors),
             lookup=Lookup(database, cursors, price=settings.default_price),
             editing=Editing(database),
+            grace=Grace(database, grace=timedelta(seconds=settings.release_grace)),
             owned=owned,
             follow_ups=FollowUps(steps, confirmation, changes, release, drain),
             operations=Operations(database, drain, campaign_operation),

@@ -456,7 +456,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
         "calls": {"last_inbound_at": None, "last_outbound_at": None, "idle_since": None},
         "owed": [],
+        "release": None,
     },
+    "ReleaseAsk": {"reason": "The campaign is over"},
+    "RestoreAsk": {"reason": "It is on the new brochure"},
     "NumberPatch": {"nickname": "Sales line", "tags": ["sales", "detroit"], "cost_center": "marketing"},
     "HistoryPage": {
         "items": [

@@ -52,6 +52,11 @@ def months_begun(began: datetime, until: datetime) -> int:
     return whole + 1 if month_after(began, whole) <= until else whole
 
 
+def months_between(began: datetime, after: datetime, until: datetime) -> int:
+    """How many months, counted from `began`, begin after one moment and until another."""
+    return months_begun(began, until) - months_begun(began, after)
+
+
 def costs(price: Price, *, acquired_at: datetime, released_at: datetime | None, now: datetime) -> Costs:
     """What a number has cost by `now`, and when it is charged next.
 

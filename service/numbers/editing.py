@@ -3,6 +3,8 @@
 What Teli must be told is owed in the same transaction, as a `push`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -47,21 +49,17 @@ class Editing:
             not change; EtagMismatch; StateConflict for a number that can no longer be changed; InvalidRequest for
             agents against the policy of its tenant, and a holder whom its organisation does not have.
         """
-        by_staff = caller.may(STAFF)
         check_may_set(caller, change.given)
         if change.holder_user_id is not None:
             caller.check_user(change.holder_user_id)
-        tenant = await self._owner(caller, which) if by_staff else caller.tenant
-        duty, sees = ("admin", caller.sees) if by_staff else ("service", ())
-        once = replace(once, owner=tenant) if not by_staff else once.by(caller.actor)
-        async with self._database.acting(tenant=tenant, duty=duty, sees=sees, bounds=caller.bounds) as session:
+        async with acting_for_owner(self._database, caller, which, once) as (session, tenant, once):
             before = await once.before(session)
             if before is not None and before.step_id is not None:
                 step = await session.get_one(Step, before.step_id)
                 return Edited(step.number_id, tenant, step.id)
             if before is not None:
                 return Edited(UUID(before.answer["number_id"]), tenant, None)
-            number = await _held(session, tenant, which)
+            number = await held(session, tenant, which)
             shown = await _shown(session, number)
             if if_match is not None:
                 if_match.check(revision_of(shown))
@@ -80,16 +78,36 @@ class Editing:
                 await once.keep(session, answer={"number_id": str(number.id)})
         return Edited(number.id, tenant, step_id)
 
-    async def _owner(self, caller: Principal, which: Named) -> TenantId:
-        async with self._database.acting(sees=caller.sees) as session:
-            found = await session.scalar(meant(select(Number.tenant_id), which))
-        if found is None:
-            raise NotFound
-        return TenantId(found)
+
+@asynccontextmanager
+async def acting_for_owner(
+    database: Database, caller: Principal, which: Named, once: Once
+) -> AsyncIterator[tuple[AsyncSession, TenantId, Once]]:
+    """A transaction in the name of the tenant whose number it is: the caller's own, or for an administrator the one
+    that has it. With it that tenant, and the request's `once` as one of that caller.
+
+    Raises: NotYourTenant; NotFound, for an administrator.
+    """
+    if caller.may(STAFF):
+        tenant = await _owner(database, caller, which)
+        duty, sees, once = "admin", caller.sees, once.by(caller.actor)
+    else:
+        tenant = caller.tenant
+        duty, sees, once = "service", (), replace(once, owner=tenant)
+    async with database.acting(tenant=tenant, duty=duty, sees=sees, bounds=caller.bounds) as session:
+        yield session, tenant, once
 
 
-async def _held(session: AsyncSession, tenant: TenantId, which: Named) -> Number:
-    """Locked."""
+async def _owner(database: Database, caller: Principal, which: Named) -> TenantId:
+    async with database.acting(sees=caller.sees) as session:
+        found = await session.scalar(meant(select(Number.tenant_id), which))
+    if found is None:
+        raise NotFound
+    return TenantId(found)
+
+
+async def held(session: AsyncSession, tenant: TenantId, which: Named) -> Number:
+    """The tenant's number that is meant, locked. Raises: NotFound."""
     query = meant(select(Number).where(Number.tenant_id == tenant), which)
     found = await session.scalar(query.with_for_update())
     if found is None:

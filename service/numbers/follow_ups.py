@@ -24,7 +24,12 @@ AT_ONCE = 32
 # Of these, those that are one of many at the most: who asks for one number need not wait for who asks for thousands.
 OF_ORDERS_AT_ONCE = 16
 # Those that are over, as operations; any other is pending.
-STEP_STATES: dict[str, OperationState] = {"done": "succeeded", "failed": "failed", "unresolved": "unresolved"}
+STEP_STATES: dict[str, OperationState] = {
+    "done": "succeeded",
+    "failed": "failed",
+    "cancelled": "failed",
+    "unresolved": "unresolved",
+}
 log = structlog.get_logger()
 
 

@@ -17,7 +17,7 @@ from service.db import Database
 from service.http.conditions import digest
 from service.kit.clock import utc_now
 from service.kit.errors import NotFound
-from service.kit.money import Price, costs
+from service.kit.money import Price, costs, months_between
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.phone import E164
 from service.numbers.follow_ups import operation_state
@@ -122,6 +122,7 @@ class Lookup:
                 "idle_since": number.idle_since,
             },
             "owed": [_owed(step) for step in owed],
+            "release": self._release(number, owed),
         }
 
     async def history(self, caller: Principal, which: Named, *, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -154,6 +155,18 @@ class Lookup:
         """What was heard of a purchase is told to its tenant and to operators."""
         duty = "operator" if caller.may("operator:read") else "service"
         return self._database.acting(tenant=caller.tenant_id, duty=duty, sees=caller.sees, bounds=caller.bounds)
+
+    def _release(self, number: Number, owed: Sequence[Step]) -> dict[str, Any] | None:
+        if number.state != "release_scheduled":
+            return None
+        step = next(step for step in owed if step.kind == "release")
+        return {
+            "operation_id": step.id,
+            "at": step.due_at,
+            "asked_at": step.created_at,
+            "reason": step.reason,
+            "extra_charge": self._price.monthly * months_between(number.acquired_at, step.created_at, step.due_at),
+        }
 
     def _costs(self, number: Number) -> dict[str, Any]:
         reckoned = costs(self._price, acquired_at=number.acquired_at, released_at=number.released_at, now=utc_now())

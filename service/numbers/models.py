@@ -155,7 +155,7 @@ class Step(Base):
 
     `sent_at`: when a release left whose outcome is not known. `answer`: {status, body} at the end, before it what one
     try tells the next. `actor`, `request_id`: who called for it. `given`: the members a push is about.
-    `order_id`: of the order that it is one of many of.
+    `order_id`: of the order that it is one of many of. `reason`: why it was called for, where that was said.
     """
 
     __tablename__ = "steps"
@@ -175,5 +175,6 @@ class Step(Base):
     request_id: Mapped[str | None] = mapped_column(Text)
     given: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     order_id: Mapped[UUID | None]
+    reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Body, Depends, Path, Response
 from pydantic import BeforeValidator
 
 from service.http.conditions import EtagMismatch, IfMatch, IfNoneMatch, etag_of
@@ -21,8 +21,9 @@ from service.numbers.auth import STAFF
 from service.numbers.endpoints import ACCEPTED, NumberServicesDep, ended
 from service.numbers.errors import UpstreamRefused
 from service.numbers.lookup import revision_of
-from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch
+from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch, ReleaseAsk, RestoreAsk
 from service.numbers.services import NumberServices
+from service.quotas.errors import QuotaExceeded
 from service.tenants.auth import CREDENTIALS, NumbersRead, holding
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourUser, Principal
@@ -40,6 +41,8 @@ def number_named(text: str) -> UUID | E164:
         return path_number(text)
 
 
+# Whoever administers releases any number that is seen.
+NumbersRelease = Annotated[Principal, Depends(holding("numbers:release", STAFF))]
 NumberNamed = Annotated[
     UUID | E164, BeforeValidator(number_named), Path(description="Its id or its E.164", examples=["+13135550142"])
 ]
@@ -107,6 +110,48 @@ async def patch_number(
         if step.state != "done":
             return ended(step, [], once)
     return await _shown(services, caller, edited.number_id, once=once)
+
+
+@router.post(
+    "/{number_id}/release",
+    response_model=NumberOut,
+    responses=problems(NotFound, StateConflict, QuotaExceeded, IdempotencyKeyReused, *AUTH) | {200: TAGGED},
+)
+async def release_with_grace(
+    number_id: NumberNamed,
+    caller: NumbersRelease,
+    services: NumberServicesDep,
+    request_id: RequestId,
+    once: Keyed,
+    body: Annotated[ReleaseAsk, Body(default_factory=ReleaseAsk)],
+) -> Response:
+    """Give a number back at the end of its grace; until then it can be restored, and calls reach it.
+
+    The grace ends an hour before the next month is charged, where that comes first. Where less than an hour is left,
+    it is whole, and `release.extra_charge` tells what that costs. The operation is `release.operation_id`.
+    """
+    number = await services.grace.schedule(
+        caller, number_id, reason=body.reason, force=body.force, request_id=request_id, once=once
+    )
+    return await _shown(services, caller, number, once=once)
+
+
+@router.post(
+    "/{number_id}/restore",
+    response_model=NumberOut,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH) | {200: TAGGED},
+)
+async def restore_number(
+    number_id: NumberNamed,
+    caller: NumbersRelease,
+    services: NumberServicesDep,
+    request_id: RequestId,
+    once: Keyed,
+    body: Annotated[RestoreAsk, Body(default_factory=RestoreAsk)],
+) -> Response:
+    """Keep a number after all whose release is scheduled. Once Teli was asked to release it, it is too late."""
+    number = await services.grace.restore(caller, number_id, reason=body.reason, request_id=request_id, once=once)
+    return await _shown(services, caller, number, once=once)
 
 
 async def _shown(

@@ -61,6 +61,8 @@ class Release:
         at_once = tenant is not None or (step.order_id is not None and step.tries == 1 and _just_called_for(step))
         if number.state == "released":
             return Done("released before", answer=answer_of(step, number, number.released_at or utc_now(), again=False))
+        if number.state != "releasing" and not await self._numbers.grace_is_over(step, tenant):
+            return Done("it is not to be released any more", state="cancelled")
         if step.sent_at is not None:
             left = (step.sent_at - utc_now()).total_seconds() + self._settling_window
             if left > 0:

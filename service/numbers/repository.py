@@ -357,6 +357,16 @@ class Numbers:
             )
             return [row_id for row_id in found if row_id]
 
+    async def grace_is_over(self, step: Step, tenant: TenantId | None) -> bool:
+        """The number of this release cannot be restored any more. False where it was, just before."""
+        async with self._database.acting(tenant=tenant) as session:
+            number = await session.get_one(Number, step.number_id, with_for_update=True)
+            if number.state == "release_scheduled":
+                number.state = "releasing"
+                by = By(step.actor or WORKER, step.request_id)
+                await _tell_releasing(session, number, by, was="release_scheduled")
+            return number.state == "releasing"
+
     async def released(self, step: Step, tenant: TenantId | None) -> datetime:
         """The number is given back; also where that was filed before. Returns when."""
         async with self._database.acting(tenant=tenant) as session:
@@ -449,6 +459,8 @@ async def release_number(session: AsyncSession, number: Number, by: By, *, asked
     `asked`: by its tenant, who is held to its limits. Returns the release that it owes Teli. Raises: QuotaExceeded.
     """
     was = number.state
+    if was == "release_scheduled":
+        return await _bring_forward(session, number, by)
     number.state = "releasing"
     step_id = await owe(
         session,
@@ -464,6 +476,25 @@ async def release_number(session: AsyncSession, number: Number, by: By, *, asked
     if was not in HELD:  # It is held again, if only in order to be given back.
         await count_held(session, *owner, 1)
     await count_release(session, *owner, asked=asked, at=called_for_at(step_id))
+    await _tell_releasing(session, number, by, was=was)
+    return step_id
+
+
+async def _bring_forward(session: AsyncSession, number: Number, by: By) -> UUID:
+    """The release that is owed at the end of the grace is wanted now; it is counted already. Returns its id."""
+    number.state = "releasing"
+    owed = (
+        update(Step)
+        .where(Step.number_id == number.id, Step.kind == "release", Step.state.in_(("waiting", "running")))
+        .values(due_at=func.clock_timestamp(), actor=by.actor, request_id=by.request_id, order_id=by.order_id)
+        .returning(Step.id)
+    )
+    step_id = (await session.scalars(owed)).one()
+    await _tell_releasing(session, number, by, was="release_scheduled")
+    return step_id
+
+
+async def _tell_releasing(session: AsyncSession, number: Number, by: By, *, was: str) -> None:
     _note(
         session,
         number,
@@ -474,7 +505,6 @@ async def release_number(session: AsyncSession, number: Number, by: By, *, asked
         request_id=by.request_id,
     )
     await tell(session, number, "number.releasing")
-    return step_id
 
 
 async def close_as_released(

@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from service.http.pages import Page
@@ -17,7 +26,7 @@ from service.numbers.marks import mark_of
 from service.numbers.members import MOST_TAGS
 from service.numbers.purchases import Wish
 from service.numbers.repository import Change
-from service.tenants.schemas import Strict
+from service.tenants.schemas import Reason, Strict
 
 
 def _sold_area_code(code: str) -> str:
@@ -300,6 +309,19 @@ class OwedOut(BaseModel):
     outcome: str | None
 
 
+class ReleaseOut(BaseModel):
+    """A number that is to be given back at `at`, and may be restored until then.
+
+    `extra_charge`: micro-units of the currency of `costs`, for months that begin until then.
+    """
+
+    operation_id: UUID
+    at: datetime
+    asked_at: datetime
+    reason: str | None
+    extra_charge: int
+
+
 class NumberOut(BaseModel):
     """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it.
 
@@ -329,6 +351,16 @@ class NumberOut(BaseModel):
     upstream: UpstreamOut
     calls: CallsOut
     owed: list[OwedOut]
+    release: ReleaseOut | None
+
+
+class ReleaseAsk(Strict):
+    reason: Reason | None = Field(None, examples=["The campaign is over"])
+    force: StrictBool = Field(False, description="Also out of a running campaign")
+
+
+class RestoreAsk(Strict):
+    reason: Reason | None = Field(None, examples=["It is on the new brochure"])
 
 
 class HistoryItem(BaseModel):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service.numbers.editing import Editing
 from service.numbers.follow_ups import FollowUps
+from service.numbers.grace import Grace
 from service.numbers.listing import TeliListings
 from service.numbers.lookup import Lookup
 from service.numbers.operations import Operations
@@ -18,6 +19,7 @@ class NumberServices:
     listings: TeliListings
     lookup: Lookup
     editing: Editing
+    grace: Grace
     owned: Numbers
     follow_ups: FollowUps
     operations: Operations

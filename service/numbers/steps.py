@@ -30,7 +30,10 @@ LONGEST_PAUSE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is over. `answer` is {status, body} where it is an operation; `state`: done, failed, unresolved."""
+    """The step is over. `answer` is {status, body} where it is an operation.
+
+    `state`: done, failed, cancelled or unresolved.
+    """
 
     outcome: str
     state: str = "done"
@@ -75,11 +78,12 @@ async def owe(
     given: Sequence[str] = (),
     told: dict[str, Any] | None = None,
     order_id: UUID | None = None,
+    reason: str | None = None,
 ) -> UUID:
     """A new step, in the transaction of the change that calls for it. Returns its id.
 
     `actor` and `request_id` are who called for it, for the audit log; `given` the members that a push is about; `told`
-    what the first try must know; `order_id` the order that it is one of many of.
+    what the first try must know; `order_id` the order that it is one of many of; `reason` why it was called for.
     """
     step_id = new_id()
     due_at = func.clock_timestamp() + seconds(after)
@@ -94,6 +98,7 @@ async def owe(
             request_id=request_id,
             given=list(given),
             order_id=order_id,
+            reason=reason,
             **({"answer": told} if told else {}),
         )
     )

@@ -119,6 +119,20 @@ class NumberChangeRefused(HeldNumber):
     said: str
 
 
+class NumberReleaseScheduled(HeldNumber):
+    """It is given back when its grace is over, unless it is restored before."""
+
+    kind = "number.release_scheduled"
+    release_at: datetime
+    reason: str | None = None
+
+
+class NumberRestored(HeldNumber):
+    """Its release was taken back: it is kept."""
+
+    kind = "number.restored"
+
+
 class NumberReleasing(HeldNumber):
     """Its release was asked for and is under way."""
 

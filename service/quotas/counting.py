@@ -45,6 +45,13 @@ async def count_release(
     tell_shadow(shadow)
 
 
+async def take_release_back(
+    session: AsyncSession, tenant: str, organization: str, user: str, *, at: ColumnElement[datetime]
+) -> None:
+    """A number is not to be given back after all, which was counted as of `at`; its step is cancelled by now."""
+    await session.execute(select(func.take_release_back(tenant, organization, user, at)))
+
+
 def tell_shadow(words: list[dict[str, Any]] | None) -> None:
     """Limits in shadow mode that would have refused: counted and reported, and nothing more."""
     for word in words or ():

@@ -3,15 +3,14 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 
 from service.http.pages import Page
 from service.kit.phone import NotAPhoneNumber, parse_e164
 from service.kit.text import plain
+from service.tenants.schemas import Reason
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
-Spoken = StringConstraints(strict=True, strip_whitespace=True, min_length=3, max_length=1000)
-Reason = Annotated[str, Spoken, AfterValidator(plain), Field(examples=["seen in the dashboard"])]
 
 
 def _e164(text: str) -> str:

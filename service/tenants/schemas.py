@@ -4,7 +4,16 @@ from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    StringConstraints,
+)
 
 from service.http.pages import Page
 from service.kit.clock import utc_now
@@ -16,6 +25,8 @@ from service.tenants.listings import KeyKind, KeyState
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
 Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
 ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
+Spoken = StringConstraints(strict=True, strip_whitespace=True, min_length=3, max_length=1000)
+Reason = Annotated[str, Spoken, AfterValidator(plain), Field(examples=["seen in the dashboard"])]
 LONGEST_LIFE = timedelta(days=36_525)
 TENANT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 

@@ -216,6 +216,8 @@ OPERATIONS: dict[str, list[Entry]] = {
             unless=NOT_CHANGEABLE, body={"tags": ["matrix"]}, without=("nickname", "cost_center"),
         ),
     ],
+    "release_with_grace": [Entry(MAY_RELEASE, of="number", reach=own_or_staffs)],
+    "restore_number": [Entry(MAY_RELEASE, of="number", reach=own_or_staffs, unless=NOT_CHANGEABLE)],
     # From a number that nobody holds, so that nobody is called: whose numbers may call, tests/campaigns asks.
     "create_campaign": [
         Entry(

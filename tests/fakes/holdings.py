@@ -211,6 +211,23 @@ class Holdings(Purchases):
             once=self._once(chance, tenant),
         )
 
+    async def second_thoughts(self, chance: Random) -> None:
+        """A release is scheduled, taken back, or found due."""
+        tenant = self._holder(chance)
+        of_tenant = [one.id for one in self.world.numbers.values() if one.tenant_id == tenant]
+        if not of_tenant:
+            return
+        which, once = chance.choice(of_tenant), self._once(chance, tenant)
+        asked = {"reason": chance.choice((None, "why")), "request_id": "r", "once": once}
+        if chance.random() < 0.6:
+            await self.both.ask("grace", "schedule", principal(tenant), which, force=False, **asked)
+        else:
+            await self.both.ask("grace", "restore", principal(tenant), which, **asked)
+        if self.claimed:
+            held, tenant_of, role = self._held(chance)
+            if held[1].kind == "release":
+                await self.both.ask("numbers", "grace_is_over", held, tenant_of, role=role)
+
     async def released(self, chance: Random) -> None:
         if self.claimed:
             held, tenant, role = self._held(chance)

@@ -249,15 +249,29 @@ class NumbersInMemory(Numbers):
             if not under_way:
                 raise NoResultFound
             return Releasing(max(under_way, key=lambda step: step.created_at).id)
+        if number.state == "release_scheduled":
+            owed = world.release_owed(number.id)
+            alter(owed, due_at=utc_now(), actor=caller.actor, request_id=request_id)
+            self._begin_releasing(number)
+            return Releasing(owed.id)
         told = {"was": "missing"} if number.state == "missing" else None
         quotas.count_release(world, number, utc_now())
         if number.state not in HELD:
             world.count_held(number, 1)
-        alter(number, state="releasing")
         step = world.owe(tenant, number.id, "release", actor=caller.actor, request_id=request_id, given=[], answer=told)
-        world.note("number.releasing")
-        world.tell("number.releasing")
+        self._begin_releasing(number)
         return Releasing(step.id)
+
+    def _begin_releasing(self, number: Number) -> None:
+        alter(number, state="releasing")
+        self._world.note("number.releasing")
+        self._world.tell("number.releasing")
+
+    async def grace_is_over(self, step: Step, tenant: TenantId | None) -> bool:
+        number = self._one(step.number_id, tenant)
+        if number.state == "release_scheduled":
+            self._begin_releasing(number)
+        return number.state == "releasing"
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:
         return self._earlier_rows(number)

@@ -125,6 +125,7 @@ OUTCOMES = {"purchase": 8, "doubt": 4, "settle": 4, "give_back": 4, "lapse": 1}
 STEPS = {"claim": 8, "claim_one": 5, "close": 6, "about_to_send": 4, "not_sent": 2, "get_step": 1}
 NUMBERS = {
     "get_number": 1, "users": 2, "confirm": 6, "unmarked": 2, "want": 6, "push": 4, "begin_release": 5, "released": 3,
+    "second_thoughts": 6,
     "earlier_rows": 2, "release_unresolved": 1, "in_question": 2,
 }  # fmt: skip
 SIGHTINGS = {

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from service.kit.clock import utc_now
 from service.numbers.models import Intent, Number
 from service.quotas.counting import HELD
 from service.quotas.errors import refusal_of
@@ -106,6 +107,15 @@ def count_release(world: World, number: Number, at: datetime) -> None:
         alter(quota, **values)
 
 
+def take_release_back(world: World, number: Number, at: datetime) -> None:
+    """The function of that name; the step is cancelled by now."""
+    for quota in world.quotas_of(number.tenant_id, number.organization_id, number.user_id):
+        now = _rolled(world, quota, utc_now())
+        if quota.day is not None:
+            now["releases"] -= now["month"] == _periods(quota, at)[1]
+        alter(quota, **now | {"revision": quota.revision + 1})
+
+
 def _periods(quota: Quota, at: datetime) -> tuple[date, date]:
     day = at.astimezone(ZoneInfo(quota.time_zone)).date()
     return day, day.replace(day=1)
@@ -154,6 +164,7 @@ def _counted(world: World, quota: Quota, day: date, month: date) -> dict[str, in
         "month_reserved": sum(state != "owned" and that == month for state, _, that in intents),
         "releases": sum(
             one.kind == "release"
+            and one.state != "cancelled"
             and covers(quota, world.numbers[one.number_id])
             and _periods(quota, one.created_at)[1] == month
             for one in world.steps.values()

@@ -83,8 +83,7 @@ class StepsInMemory(Steps):
             return
         alter(held, outcome=result.outcome[:500], lease_until=None)
         if isinstance(result, Done):
-            alter(held, state=result.state, ended_at=now, answer=result.answer)
-            del self._world.steps_due[held.id]
+            self._world.end_step(held, state=result.state, ended_at=now, answer=result.answer)
         else:
             pause = result.after if result.after is not None else min(0.5 * 2 ** min(step.tries, 10), LONGEST_PAUSE)
             alter(held, state="waiting", due_at=now + timedelta(seconds=pause), answer=result.found)

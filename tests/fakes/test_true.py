@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from service.db import Database, open_database
 from service.kit import clock
 from service.kit.types import TenantId, new_id
+from service.numbers.grace import Grace
 from service.numbers.ledger import Ledger
 from service.numbers.models import Number
 from service.numbers.repository import Numbers
@@ -21,6 +22,7 @@ from service.reconciliation.doubts import Doubts
 from service.reconciliation.sightings import Sightings
 from tests.fakes.both import BEGINNING, Both, Still, Stores
 from tests.fakes.doubts import DoubtsInMemory
+from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
 from tests.fakes.questions import KINDS, Questions, questions_of
@@ -30,7 +32,7 @@ from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
 from tests.support.simulated_time import SimulatedPostgres
 
-WINDOW = timedelta(seconds=100)
+WINDOW, GRACE = timedelta(seconds=100), timedelta(seconds=30)
 ORDINARILY, IN_CI, IN_FULL = 40, 300, 10_000
 PARTS = 10
 SEEDS = st.integers(0, 2**32 - 1)
@@ -60,6 +62,7 @@ def over(database: Database) -> Mapping[str, Any]:
         "ledger": Ledger(database),
         "steps": Steps(database),
         "numbers": Numbers(database),
+        "grace": Grace(database, grace=GRACE),
         "sightings": Sightings(database, window=WINDOW),
         "doubts": Doubts(database),
     }
@@ -70,6 +73,7 @@ def in_memory(world: World) -> Mapping[str, Any]:
         "ledger": LedgerInMemory(world),
         "steps": StepsInMemory(world),
         "numbers": NumbersInMemory(world),
+        "grace": GraceInMemory(world, grace=GRACE),
         "sightings": SightingsInMemory(world, window=WINDOW),
         "doubts": DoubtsInMemory(world),
     }

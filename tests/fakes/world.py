@@ -392,6 +392,13 @@ class World:
         self.steps_of[number_id].append(step)
         return step
 
+    def end_step(self, step: Step, **values: Any) -> None:
+        alter(step, **values)
+        del self.steps_due[step.id]
+
+    def release_owed(self, number_id: UUID) -> Step:
+        return next(one for one in self.steps_of[number_id] if one.kind == "release" and one.id in self.steps_due)
+
     # -- What listings show --------------------------------------------------------------------------------------------
 
     def add_orphan(self, account_id: UUID, phone_number: str, reason: str, **values: Any) -> Orphan:

@@ -13,6 +13,7 @@ from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import FollowUps
+from service.numbers.grace import Grace
 from service.numbers.ledger import Ledger
 from service.numbers.provisioning import Provisioning
 from service.numbers.release import Release
@@ -34,6 +35,7 @@ SECRET = Secret("a secret of the simulation alone")
 ANSWER_WITHIN = 3.0
 UPSTREAM_TIMEOUT = 10.0
 WINDOW = 60.0
+GRACE = timedelta(seconds=20)
 WRITE_OFF = 400.0
 MARK_KEEP = 45.0
 PRICE = 3
@@ -55,6 +57,7 @@ class Stores:
     ledger: Ledger
     steps: Steps
     numbers: Numbers
+    grace: Grace
     sightings: Sightings
     doubts: Doubts
     gate: Gate
@@ -73,6 +76,7 @@ class Machine:
     gate: Gate
     provisioning: Provisioning
     numbers: Numbers
+    grace: Grace
     follow_ups: FollowUps
     ledger: Ledger
     resolver: Resolver
@@ -80,12 +84,13 @@ class Machine:
 
 def start(process: Process, stores: Stores, network: Network, carrier: Carrier, journal: Journal) -> Machine:
     """A process with services of its own. What it holds in memory is lost with it."""
-    ledger, steps, numbers, sightings = (
+    ledger, steps, numbers, grace, sightings = (
         seam(kind, Store(network, kind.__name__.lower(), store, stores.run))
         for kind, store in (
             (Ledger, stores.ledger),
             (Steps, stores.steps),
             (Numbers, stores.numbers),
+            (Grace, stores.grace),
             (Sightings, stores.sightings),
         )
     )
@@ -111,6 +116,7 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
             price=PRICE,
         ),
         numbers=numbers,
+        grace=grace,
         follow_ups=FollowUps(
             steps,
             confirmation,

@@ -19,6 +19,7 @@ from sqlalchemy import Date, DateTime, LargeBinary, Uuid, event
 
 from service.db import Database, open_database
 from service.kit.clock import utc_now
+from service.numbers.grace import Grace
 from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
@@ -27,7 +28,7 @@ from service.reconciliation.sightings import Sightings
 from tests.fakes.both import as_json
 from tests.fakes.gate import GateInMemory
 from tests.fakes.world import MODELS, World, made
-from tests.simulation.machines import WINDOW, Role, Stores
+from tests.simulation.machines import GRACE, WINDOW, Role, Stores
 from tests.simulation.schedule import time_now
 from tests.support.simulated_time import SimulatedPostgres
 
@@ -65,6 +66,7 @@ class InPostgres:
             ledger=Ledger(database),
             steps=Steps(database),
             numbers=Numbers(database),
+            grace=Grace(database, grace=GRACE),
             sightings=Sightings(database, window=timedelta(seconds=WINDOW)),
             doubts=Doubts(database),
             gate=self._gate,

@@ -17,6 +17,7 @@ import tests.fakes.sightings
 import tests.fakes.steps
 from service.kit import clock
 from service.kit.types import OrganizationId, TenantId, new_id
+from service.numbers.grace import Grace
 from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.sending import lease
@@ -29,6 +30,7 @@ from service.reconciliation.sightings import Sightings
 from service.tenants.principals import Principal
 from tests.fakes.doubts import DoubtsInMemory
 from tests.fakes.gate import GateInMemory
+from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
 from tests.fakes.sightings import SightingsInMemory
@@ -38,6 +40,7 @@ from tests.simulation.callers import Callers
 from tests.simulation.carrier import WAYS, Carrier, uuid_of
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.machines import (
+    GRACE,
     LONGEST_PAUSE,
     LOOK_LEASE,
     MARK_KEEP,
@@ -140,13 +143,23 @@ class InMemory:
         self.ledger: Ledger = LedgerInMemory(world)
         self.steps: Steps = StepsInMemory(world)
         self.numbers: Numbers = NumbersInMemory(world)
+        self.grace: Grace = GraceInMemory(world, grace=GRACE)
         self.sightings: Sightings = SightingsInMemory(world, window=timedelta(seconds=WINDOW))
         self.doubts: Doubts = DoubtsInMemory(world)
         self._gate = GateInMemory()
         self.gate: Gate = self._gate
 
     def of(self, role: Role) -> Stores:
-        return Stores(self.ledger, self.steps, self.numbers, self.sightings, self.doubts, gate=self.gate, run=self.run)
+        return Stores(
+            self.ledger,
+            self.steps,
+            self.numbers,
+            self.grace,
+            self.sightings,
+            self.doubts,
+            gate=self.gate,
+            run=self.run,
+        )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         with time_now().step():
