@@ -592,6 +592,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "EventPage": {"items": [EVENT], "next_cursor": "c2lnbmVkLWFuZC1vcGFxdWU", "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
+# Further bodies of those that are not all alike.
+FURTHER: dict[str, list[dict[str, Any]]] = {
+    "BulkIn": [{"action": "apply", "token": "AZqRb2Jv5gZ2…"}],
+}
 PARAMETERS: dict[str, str] = {
     "account_id": ACCOUNT_ID,
     "phone_number": "+13135550142",

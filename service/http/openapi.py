@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.http.examples import EXAMPLES, PARAMETERS
+from service.http.examples import EXAMPLES, FURTHER, PARAMETERS
 from service.http.limits import DESCRIBED
 from service.http.links import link
 from service.http.problems import (
@@ -98,7 +98,7 @@ def _complete(document: dict[str, Any]) -> None:
         schemas.pop(frameworks, None)
     for name, schema in schemas.items():
         if name in EXAMPLES:
-            schema["examples"] = [EXAMPLES[name]]
+            schema["examples"] = [EXAMPLES[name], *FURTHER.get(name, ())]
     schemas["Problem"] = PROBLEM_SCHEMA
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):

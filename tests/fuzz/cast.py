@@ -1,9 +1,11 @@
 """Who asks, and whose things must never be told to them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.tenants.administration import TENANT_SCOPES
 from tests.support.gateway import AUTHOR, ORGANIZATION, TELI_TENANT, USER, Gateway, Tenant
 from tests.tenants.test_isolation import trade
 
@@ -18,13 +20,8 @@ HIDDEN = (
     "Foreign Person 4771",
 )
 ELSEWHERE, SOMEBODY = "4771896364768x811173798861431550", "4771896366429x822248279945132448"
-OF_NUMBERS = ("numbers:create", "numbers:read", "numbers:release", "agents:link")
-OF_CALLS = ("campaigns:read", "campaigns:write", "calls:read", "events:read")
-SCOPES = {
-    "tenant": (*OF_NUMBERS, *OF_CALLS),
-    "viewer": (*OF_NUMBERS, *OF_CALLS, "inventory:org"),
-    "reader": ("numbers:read",),
-}
+# `viewer` sees its organisation, and so its neighbour there.
+SCOPES = {"tenant": tuple(scope for scope in TENANT_SCOPES if scope != "inventory:org"), "viewer": TENANT_SCOPES}
 STAFF = ("admin", "operator", "finance")
 NOBODY = "stranger"
 ROLES = (*SCOPES, *STAFF, NOBODY)
@@ -34,16 +31,31 @@ NO_LIMITS = dict.fromkeys(
 )  # fmt: skip
 
 
-@dataclass
-class Cast:
-    """`keys` by role; `known`: by role, values that a parameter or field of that name, or `operation.name`, may well
-    have; `victims`: the same of those who must not be seen; `secret`: what a role may never be told.
+@dataclass(frozen=True)
+class Known:
+    """What a fuzzer has from its cast. `keys` by role; `of`: by role, values that a parameter or member of that name,
+    or `operation.name`, may well have; `victims`: the same of those who must not be seen, and by collection; `spared`:
+    what an administrator must not change, for the others live by it.
     """
 
-    gateway: Gateway
     keys: dict[str, str]
-    known: dict[str, dict[str, list[Any]]]
+    of: dict[str, dict[str, list[Any]]]
     victims: dict[str, list[str]]
+    spared: frozenset[str]
+
+    def victims_of(self, pools: Sequence[str]) -> list[str]:
+        """Of a parameter or member that is drawn from these pools."""
+        names = (name for pool in pools for name in (pool, pool.partition("/")[0]))
+        return next((self.victims[name] for name in names if name in self.victims), [])
+
+
+@dataclass
+class Cast:
+    """`secret`: what a role may never be told; `neighbour`: one of those who must not be seen."""
+
+    gateway: Gateway
+    neighbour: Tenant
+    known: Known
     secret: dict[str, re.Pattern[bytes]]
 
     @classmethod
@@ -62,47 +74,51 @@ class Cast:
             (foreigner, HIDDEN, {"organization_id": ELSEWHERE, "user_id": SOMEBODY}),
         ):
             await victim.bought("415", key=key, nickname=nickname, cost_center=cost_center, tags=[tag], **where)
+        await gateway.follow_up()
 
         tenants = {role: await gateway.tenant(scopes=scopes) for role, scopes in SCOPES.items()}
         staff = {kind: (await administration.issue_staff_key(AUTHOR, kind, "fuzzed")).key for kind in STAFF}
         own: dict[str, dict[str, list[Any]]] = {}
         for role, tenant in tenants.items():
-            own[role] = {"user_id": [USER], "organization_id": [ORGANIZATION], "area_code": ["313"]}
-            own[role] |= {"create_number.tenant_id": [TELI_TENANT]}
-            if role != "reader":
-                number = await tenant.bought()
-                for name, of in (("number_id", "id"), ("phone_number",) * 2, ("operation_id",) * 2):
-                    own[role][name] = [number[of]]
-        scratch = [f"scratch-{number}" for number in range(3)]
-        for tenant_id in scratch:
-            await administration.put_tenant(AUTHOR, tenant_id, "Scratch", [ORGANIZATION])
-        keys = [await administration.issue_key(AUTHOR, scratch[0], name=f"k{n}", scopes=SCOPES["reader"]) for n in "12"]
-
-        further = await gateway.services.accounts.create(
-            AUTHOR, name="further", base_url="https://teli.example", teli_tenant_id="further", key="a-key-of-teli"
-        )
-
-        of_neighbour = await _identifiers(gateway, neighbour)
-        of_foreigner = await _identifiers(gateway, foreigner)
-        of_both = [*of_foreigner["all"], ELSEWHERE, SOMEBODY, *HIDDEN]
+            number = await tenant.bought()
+            call = await gateway.teli.call(
+                ORGANIZATION, "+12025550101", number["phone_number"], user_id=USER, direction="inbound", ago_seconds=60
+            )
+            own[role] = {
+                "user_id": [USER], "organization_id": [ORGANIZATION], "area_code": ["313"], "call_id": [call],
+                "create_number.tenant_id": [TELI_TENANT], "create_campaign.tenant_id": [TELI_TENANT],
+                "number_id": [number["id"]],
+            }  # fmt: skip
+        of_staff = await _for_staff(gateway)
+        of_neighbour, of_foreigner = await _identifiers(gateway, neighbour), await _identifiers(gateway, foreigner)
+        victims = {name: of_neighbour[name] + of_foreigner[name] for name in of_neighbour}
+        of_both = [*_all(of_foreigner), ELSEWHERE, SOMEBODY, *HIDDEN]
         texts = {role: list(of_both) for role in (*SCOPES, "finance", NOBODY)}
         for role in texts.keys() - {"viewer"}:
-            texts[role] += [*of_neighbour["all"], *SEEN]
-        doubts, orphans = await _listed(gateway, "doubts"), await _listed(gateway, "orphans")
-        of_staff: dict[str, list[Any]] = {
-            "tenant_id": scratch, "key_id": [str(key.id) for key in keys], "organization_id": ["scratch-organization"],
-            "user_id": ["scratch-user"], "organization_ids": [[]], "create_key.organization_ids": [None],
-            "account_id": [str(further["id"])],
-            "get_doubt.item_id": doubts,
-            "resolve_doubt.item_id": doubts, "resolve_doubt.decision": ["refused"], "resolve_orphan.item_id": orphans,
-            "resolve_orphan.decision": ["ignore"], "stop_purchases.id": scratch, "resume_purchases.id": scratch,
-        }  # fmt: skip
+            texts[role] += [*_all(of_neighbour), *SEEN]
+        lived_by = await gateway.sql(
+            "SELECT id::text FROM api_keys WHERE tenant_id IS NULL OR tenant_id = ANY(:tenants)"
+            " UNION SELECT id::text FROM accounts WHERE name = 'default'",
+            tenants=[tenant.id for tenant in tenants.values()],
+        )
         return cls(
             gateway,
-            {role: tenant.key for role, tenant in tenants.items()} | staff,
-            own | dict.fromkeys(STAFF, of_staff),
-            {name: of_neighbour[name] + of_foreigner[name] for name in of_neighbour.keys() - {"all"}}
-            | {"organization_id": [ELSEWHERE], "user_id": [SOMEBODY]},
+            neighbour,
+            Known(
+                {role: tenant.key for role, tenant in tenants.items()} | staff,
+                own | dict.fromkeys(STAFF, of_staff),
+                victims | {"organization_id": [ELSEWHERE], "user_id": [SOMEBODY]},
+                frozenset(
+                    one
+                    for some in (
+                        *(victims[name] for name in ("number_id", "phone_number", "tenant_id", "key_id")),
+                        [tenant.id for tenant in tenants.values()],
+                        [ORGANIZATION, USER, ELSEWHERE, SOMEBODY],
+                        [one for (one,) in lived_by],
+                    )
+                    for one in some
+                ),
+            ),
             {role: re.compile(b"|".join(re.escape(one.encode()) for one in found)) for role, found in texts.items()},
         )  # fmt: skip
 
@@ -110,7 +126,7 @@ class Cast:
         """What the victims hold, which no role but staff may change."""
         return await self.gateway.sql(
             "SELECT to_jsonb(n) FROM numbers n WHERE tenant_id = ANY(:tenants) ORDER BY id",
-            tenants=self.victims["tenant_id"],
+            tenants=self.known.victims["tenant_id"],
         )
 
     async def mend(self) -> None:
@@ -122,28 +138,75 @@ class Cast:
         await self.gateway.admin.send("PUT", "/v1/admin/deployment/quotas", json=NO_LIMITS)
         await self.gateway.services.version.look()
 
+    async def work(self) -> None:
+        """What the worker would do of orders and what they owe Teli."""
+        for (account,) in await self.gateway.sql("SELECT id FROM accounts WHERE name = 'default'"):
+            await self.gateway.worker.order_work.run(account)
+            await self.gateway.follow_up()
+
+
+async def _for_staff(gateway: Gateway) -> dict[str, list[Any]]:
+    """What administrators and operators may do anything to."""
+    administration = gateway.services.administration
+    scratch = [f"scratch-{number}" for number in range(3)]
+    for tenant_id in scratch:
+        await administration.put_tenant(AUTHOR, tenant_id, "Scratch", [ORGANIZATION])
+    keys = [await administration.issue_key(AUTHOR, scratch[0], name=f"k{n}", scopes=["numbers:read"]) for n in "12"]
+    further = await gateway.services.accounts.create(
+        AUTHOR, name="further", base_url="https://teli.example", teli_tenant_id="further", key="a-key-of-teli"
+    )
+    for person in ("ada", "bob"):
+        await gateway.services.sessions.begin("https://a.example", person, [], actor=f"person:{person}", request_id="r")
+    haunted = await gateway.tenant()
+    for _ in range(3):
+        await haunted.bought()
+    await gateway.follow_up()  # Whatever would confirm them has been.
+    await gateway.sql(
+        "UPDATE numbers SET acquired_at = '2026-01-01Z', confirmed_at = NULL, upstream_row_id = NULL"
+        " WHERE tenant_id = :tenant",
+        tenant=haunted.id,
+    )
+    return {
+        "tenant_id": scratch, "key_id": [str(key.id) for key in keys], "organization_id": ["scratch-organization"],
+        "user_id": ["scratch-user"], "organization_ids": [[]], "create_key.organization_ids": [None],
+        "account_id": [str(further["id"])],
+        "resolve_doubt.decision": ["refused"], "resolve_orphan.decision": ["ignore"],
+        "stop_purchases.id": scratch, "resume_purchases.id": scratch,
+    }  # fmt: skip
+
+
+# By catalogue, not by list: a table that comes later is held to the same.
+TABLES_WITH_IDS = """
+    SELECT c.table_name FROM information_schema.columns c
+    WHERE c.table_schema = 'public' AND c.column_name = 'id' AND c.data_type = 'uuid'
+      AND EXISTS (SELECT FROM information_schema.columns o
+                  WHERE o.table_name = c.table_name AND o.table_schema = 'public' AND o.column_name = 'tenant_id')
+    ORDER BY 1"""
+
 
 async def _identifiers(gateway: Gateway, tenant: Tenant) -> dict[str, list[str]]:
-    """Of everything a tenant has, by the name of a parameter that takes it."""
+    """Of everything a tenant has, by the name of a parameter that takes it, or by the collection in its path."""
 
     async def column(statement: str) -> list[str]:
-        return [str(value) for (value,) in await gateway.sql(statement, tenant=tenant.id) if value is not None]
+        found = await gateway.sql(f"{statement} ORDER BY 1", tenant=tenant.id)
+        return [str(value) for (value,) in found if value is not None]
 
+    tables = {
+        table.replace("_", "-"): await column(f"SELECT id FROM {table} WHERE tenant_id = :tenant")
+        for (table,) in await gateway.sql(TABLES_WITH_IDS)
+    }
     found = {
-        "number_id": await column("SELECT id FROM numbers WHERE tenant_id = :tenant"),
+        "number_id": tables["numbers"],
         # A released one may be sold to anybody.
         "phone_number": await column("SELECT phone_number FROM numbers WHERE tenant_id = :tenant AND state = 'active'"),
-        "operation_id": await column(
-            "SELECT id FROM intents WHERE tenant_id = :tenant UNION SELECT id FROM steps WHERE tenant_id = :tenant"
-        ),
-        "key_id": await column("SELECT id FROM api_keys WHERE tenant_id = :tenant"),
+        "operation_id": sorted([*tables["intents"], *tables["steps"]]),
+        "key_id": tables["api-keys"],
         "item_id": await column("SELECT id FROM intents WHERE tenant_id = :tenant AND state = 'doubtful'"),
         "tenant_id": [tenant.id],
     }
     assert all(found[name] for name in ("number_id", "phone_number", "operation_id", "key_id"))
-    return found | {"all": sorted({value for values in found.values() for value in values})}
+    return tables | found
 
 
-async def _listed(gateway: Gateway, what: str) -> list[str]:
-    """What operators have to decide."""
-    return [item["id"] for item in (await gateway.operator.get(f"/v1/admin/{what}")).json()["items"]]
+def _all(identifiers: dict[str, list[str]]) -> list[str]:
+    return sorted({value for values in identifiers.values() for value in values})

@@ -18,6 +18,7 @@ from tests.fuzz.values import Schema
 CONDITIONS = {"upstream_refused", "upstream_unavailable", "lane_busy", "purchases_stopped"}
 CODES = {error.code for error in errors()}
 SHOWN_ONCE = ("create_key", "rotate_key")
+PLAIN = re.compile(rb"[\t -~]*")
 PROBLEM = "application/problem+json"
 ANY: dict[str, dict[str, Any]] = {"": {"404": {"content": {PROBLEM: {}}}, "405": {"content": {PROBLEM: {}}}}}
 
@@ -43,6 +44,8 @@ class Oracle:
         found = [*self._documented(ask, answer), *self._told_to_nobody_else(ask, answer)]
         have = dict(answer.headers)
         found += [f"without {name.decode()}" for name, value in SECURITY_HEADERS if have.get(name) != value]
+        # What goes on through proxies as it is: no header says what a caller wrote beyond that.
+        found += [f"header {name!r}: {value[:60]!r}" for name, value in answer.headers if not PLAIN.fullmatch(value)]
         if not answer.header("x-request-id"):
             found.append("without x-request-id")
         if ask.role == NOBODY and answer.status < 400 and ask.operation not in self._public:
