@@ -11,6 +11,7 @@ from service.http.openapi import problems
 from service.http.pages import Cursor, Limit, Page
 from service.http.routes import OwnRoute
 from service.kit.errors import NotFound
+from service.kit.text import plain
 from service.quotas.administration import QuotaAdministration, Scope, of_tenant
 from service.quotas.view import QuotaView
 from service.tenants.auth import CREDENTIALS, AdminReads, NumbersRead
@@ -66,7 +67,7 @@ class QuotaPut(BaseModel):
     concurrent_creates: Count | None = None
     doubts_open: Count | None = None
     mode: Mode | None = None
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    time_zone: Annotated[str, AfterValidator(plain), Field(min_length=1, max_length=64)] | None = None
 
 
 class LimitOut(BaseModel):

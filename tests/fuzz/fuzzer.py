@@ -211,18 +211,17 @@ class Fuzzer:
         candidates = [*known.get(f"{operation.name}.{name}", ())]
         if not candidates:
             narrow, *wide = (self._found.get((role, pool), []) for pool in operation.pools(name))
-            candidates = [*known.get(name, ()), *(narrow or next(iter(wide), []))]
+            found = narrow or next(iter(wide), [])
             if operation.changes:
-                candidates = [one for one in candidates if self._is_to_change(role, name, one)]
+                found = [one for one in found if self._is_to_change(role, name, one)]
+            candidates = [*known.get(name, ()), *found]
         if not candidates:
             return otherwise
         drawn = self._chance.choice(candidates)
         draft.drawn.append(drawn)
         return drawn
 
-    def _is_to_change(self, role: str, name: str, value: Any) -> bool:
-        if not isinstance(value, str):
-            return True
+    def _is_to_change(self, role: str, name: str, value: str) -> bool:
         spared = role in STAFF and (name == "token" or value in self._known.spared)
         return not spared and (role, value) not in self._not_to_change
 
