@@ -27,6 +27,7 @@ from service.wiring import assemble, exporting
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
 from tests.support.gateway import TELI_TENANT, Gateway
+from tests.support.identity_provider import Provider
 from tests.support.leaks import keep_secret, keep_secrets_of, pytest_runtest_makereport
 from tests.support.ledgers import KeptDatabases, SharedLedger
 from tests.support.redis_servers import KINDS, Redis7, RedisServers, connected, valkey_cluster
@@ -162,6 +163,14 @@ async def simulated(engines: Engines) -> AsyncIterator[SimulatedPostgres]:
 @pytest.fixture(scope="session")
 def teli_process() -> Iterator[Simulator]:
     running = Simulator()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    """An identity provider, where people log in."""
+    running = Provider()
     yield running
     running.stop()
 

@@ -12,9 +12,9 @@ from tests.access.operations import OPERATIONS, PUBLIC, Entry
 from tests.access.roles import Role
 from tests.access.world import Thing, World
 
-# What a refused request may move: columns (a key's last use), and rows, by a condition on those that it may not move
-# (the audit of refusals).
-COLUMNS_MAY_MOVE = {"api_keys": ("last_used_at", "last_used_from")}
+# What a refused request may move: columns (the last use of a key, or of a session), and rows, by a condition on those
+# that it may not move (the audit of refusals).
+COLUMNS_MAY_MOVE = {"api_keys": ("last_used_at", "last_used_from"), "sessions": ("seen_at",)}
 ROWS_MAY_NOT_MOVE = {"audit": "action <> 'request.refused'"}
 # Of nobody in particular; moved by whoever changes anything, and put back by nobody.
 SHARED = ("alembic_version", "version")

@@ -12,17 +12,25 @@ import pytest
 
 from tests.access.matrix import Cell, LedgerCopy, cells, operations, told
 from tests.access.roles import ROLES
-from tests.access.world import World, made
+from tests.access.world import World, made, trusting
+from tests.conftest import OpenGateway
 from tests.http.refusals import problem
 from tests.support.gateway import Gateway
+from tests.support.identity_provider import Provider
 
-AT_LEAST = 6500
+AT_LEAST = 15_000
 LOOKED_AT = ("/v1/voice/calls", "/v1/voice/campaigns", "/v1/organizations/")
 
 
 @pytest.fixture
-async def world(gateway: Gateway) -> World:
-    return await made(gateway)
+async def gateway(open_gateway: OpenGateway, provider: Provider) -> AsyncIterator[Gateway]:
+    async with open_gateway(**trusting(provider)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def world(gateway: Gateway, provider: Provider) -> World:
+    return await made(gateway, provider)
 
 
 @pytest.fixture

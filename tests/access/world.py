@@ -1,5 +1,6 @@
 """Five tenants of two organisations, with rows of every kind, each of which bears the name of whose it is."""
 
+import json
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -9,10 +10,12 @@ from sqlalchemy import text
 
 from service.kit.crypto import Secret
 from service.reconciliation.grounds import packed
+from service.tenants.administration import TENANT_SCOPES
 from service.tenants.keys import key_hash, make_key
-from tests.access.roles import NEAR, ROLES, Role
+from tests.access.roles import GROUPS, NEAR, ROLES, TOKENS_FOR, Role
 from tests.conftest import SECRET
 from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway
+from tests.support.identity_provider import PUBLIC_URL, Provider
 
 FAR = "1762896364768x000000000000000002"
 ORGANIZATIONS = {"one": NEAR, "peer": NEAR, "suspended": NEAR, "closed": NEAR, "far": FAR}
@@ -40,10 +43,15 @@ class World:
     """`things` by their kind. `marks`: whatever tells of rows, by whose they are: a tenant, or an organisation."""
 
     gateway: Gateway
+    provider: Provider
     keys: dict[str, str] = field(default_factory=dict)
     things: dict[str, list[Thing]] = field(default_factory=dict)
     marks: dict[str, set[str]] = field(default_factory=dict)
     serial: "count[int]" = field(default_factory=lambda: count(100))
+
+    @property
+    def issuer(self) -> str:
+        return self.provider.issuer
 
     async def insert(self, table: str, *, by: str | None = None, **values: Any) -> None:
         """As the worker, or as a request of the tenant `by`, where the worker may not."""
@@ -79,8 +87,23 @@ def type_of(table: str, column: str) -> str:
     return TYPES.get(column, "text")
 
 
-async def made(gateway: Gateway) -> World:
-    world = World(gateway)
+def trusting(provider: Provider) -> dict[str, Any]:
+    """The settings of a gateway where people log in, and services come with tokens."""
+    return {
+        "oidc_issuer": provider.issuer,
+        "oidc_client_id": "numbergate",
+        "oidc_client_secret": "a secret of the tests",
+        "oidc_roles": json.dumps(GROUPS),
+        "public_url": PUBLIC_URL,
+        "key_environment": "test",
+        "token_issuers": provider.issuer,
+        "token_audience": TOKENS_FOR,
+        "token_scopes": " ".join(TENANT_SCOPES),
+    }
+
+
+async def made(gateway: Gateway, provider: Provider) -> World:
+    world = World(gateway, provider)
     await gateway.teli.organization("your_tenant", unique_id=FAR)
     await gateway.teli.user(FAR, unique_id=FAR_USER)
     administration = gateway.services.administration
@@ -108,6 +131,9 @@ async def made(gateway: Gateway) -> World:
     await gateway.worker.numbering.number()
     for role in ROLES.values():
         await _give_key(world, role)
+    for role in ROLES.values():
+        if role.sends is not None and not isinstance(role.sends, dict):
+            await role.sends(world)
     await gateway.services.version.look()
     return world
 

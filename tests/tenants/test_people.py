@@ -2,7 +2,7 @@
 
 import json
 from asyncio import gather
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -30,13 +30,6 @@ ROLES = {
     "revision": "auditor",
 }
 SESSION, LOGIN = "__Host-numbergate_session", "__Host-numbergate_login"
-
-
-@pytest.fixture(scope="session")
-def provider() -> Iterator[Provider]:
-    running = Provider()
-    yield running
-    running.stop()
 
 
 def trusting(provider: Provider) -> dict[str, Any]:
