@@ -51,7 +51,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is to be copied, and the options of COPY. One that is not read as it stands is of raw values, as CSV."""
+    """What is to be copied, and the options of COPY."""
 
     statement: Select[Any]
     options: dict[str, Any]
@@ -62,8 +62,8 @@ LINES: dict[str, Any] = {"format": "csv", "delimiter": "\x02", "quote": "\x01"}
 
 
 def copy_of(query: Query, wanted: Format) -> Copy:
-    """For Parquet as CSV too, of values as Postgres writes them, for `service.exports.parquet` to read."""
-    written = {"csv": _for_people, "ndjson": _as_json, "parquet": _raw}[wanted.name]
+    """For Parquet as CSV too, for `service.exports.parquet` to read."""
+    written = {"csv": _for_people, "ndjson": _as_json, "parquet": _for_parquet}[wanted.name]
     rows = query.rows.with_only_columns(*(written(one).label(one.name) for one in query.columns))
     if wanted is NDJSON:
         inner = rows.subquery("line")
@@ -76,7 +76,8 @@ def _for_people(column: Column) -> ColumnElement[Any]:
     if column.kind == "text":
         begins = func.ascii(column.value).in_(FORMULA)
         return case((begins, func.concat("'", column.value)), else_=column.value)
-    return _as_json(column) if column.kind == "moment" else _raw(column)
+    # A list is a JSON array: no other spelling keeps every text.
+    return _json_text(column) if column.kind == "texts" else _as_json(column)
 
 
 def _as_json(column: Column) -> ColumnElement[Any]:
@@ -86,6 +87,10 @@ def _as_json(column: Column) -> ColumnElement[Any]:
     return func.replace(func.to_char(func.timezone("UTC", column.value), MOMENT), ".000000Z", "Z")
 
 
-def _raw(column: Column) -> ColumnElement[Any]:
-    """A list is a JSON array: no other spelling keeps every text."""
-    return cast(func.to_json(column.value), Text) if column.kind == "texts" else column.value
+def _for_parquet(column: Column) -> ColumnElement[Any]:
+    """A row is a line: what may hold a line break is JSON, which writes it as an escape."""
+    return _json_text(column) if column.kind in ("text", "texts") else column.value
+
+
+def _json_text(column: Column) -> ColumnElement[Any]:
+    return cast(func.to_json(column.value), Text)

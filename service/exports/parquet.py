@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 51_200
 LIMITS: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB", "temp_directory": ""}
+# Buffers of the reader, in bytes; it holds two of them.
+BUFFER = 4 << 20
 TYPES = {"word": "VARCHAR", "text": "VARCHAR", "texts": "VARCHAR", "uuid": "VARCHAR", "moment": "TIMESTAMPTZ"}
+AS_JSON = {"text": '"VARCHAR"', "texts": '["VARCHAR"]'}
 FULL = ("No space left", "Disk quota exceeded")
 
 
@@ -44,21 +47,26 @@ class Conversion:
 
 
 def _statement(columns: Sequence[Column], source: int, target: int) -> str:
-    """Empty is null, and what is empty within quotes is an empty text, as Postgres writes them."""
+    """Empty is null. What may hold anything is JSON, so that no row goes over a line: else the reader, which looks for
+    rows from any line on, keeps the whole file to be sure.
+    """
     types = ", ".join(f"'{one.name}': '{TYPES[one.kind]}'" for one in columns)
     values = ", ".join(
-        f"""from_json("{one.name}", '["VARCHAR"]') AS "{one.name}\"""" if one.kind == "texts" else f'"{one.name}"'
+        f"""from_json("{one.name}", '{AS_JSON[one.kind]}') AS "{one.name}\""""
+        if one.kind in AS_JSON
+        else f'"{one.name}"'
         for one in columns
     )
     read, written = f"/dev/fd/{source}", f"/dev/fd/{target}"
     # Put together of numbers and of our own columns' names.
     return f"""
+        SET enable_progress_bar = false;
         SET allowed_paths = ['{read}', '{written}'];
         SET enable_external_access = false;
         COPY (
           SELECT {values} FROM read_csv(
             '{read}', columns = {{{types}}}, auto_detect = false, header = false, delim = ',', quote = '"',
-            escape = '"', nullstr = '', allow_quoted_nulls = false, parallel = false
+            escape = '"', nullstr = '', parallel = true, buffer_size = {BUFFER}
           )
         ) TO '{written}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, USE_TMP_FILE false)
     """  # noqa: S608  # nosec B608

@@ -161,6 +161,17 @@ async def test_an_export_obeys_filters_and_shows_nobody_elses(gateway: Gateway, 
         problem(answer, 403, "not_your_tenant")
 
 
+async def test_many_rows_are_in_the_order_of_the_pages_in_every_format(gateway: Gateway, tenant: Tenant, tmp_path: Any):
+    """More than a group of Parquet's, and than its reader looks at at once."""
+    await fill(gateway, tenant.id, 60_000)
+    await gateway.sql("UPDATE numbers SET nickname = repeat('a,\"b\" ' || chr(10), 20) || phone_number")
+
+    orders = [[row["id"] for row in read(await export(tenant, kind), tmp_path)] for kind in (CSV, NDJSON, PARQUET)]
+
+    assert len(set(orders[0])) == 60_000
+    assert orders[0] == orders[1] == orders[2]
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
