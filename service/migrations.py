@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 SCRIPTS = Path(__file__).parent.parent / "alembic"
 ROLES = ("numbergate_owner", "numbergate_api", "numbergate_worker", "numbergate_finance")
 
+# For searching; whoever may create in the database may create these, for they are trusted.
+EXTENSIONS = ("btree_gin", "pg_trgm")
+OF_EXTENSIONS = ("CREATE SCHEMA IF NOT EXISTS extensions", "GRANT USAGE ON SCHEMA extensions TO numbergate_owner")
+
 # A migration that has to wait for a lock must not make everybody else wait behind it.
-PREPARED_BY = ("SET ROLE numbergate_owner", "SET lock_timeout = '4s'")
+PATIENCE, AS_OWNER = "SET lock_timeout = '4s'", "SET ROLE numbergate_owner"
 
 
 class NotMigrated(Exception):
@@ -62,8 +66,8 @@ async def ensure_login(superuser_url: str, name: str, password: str) -> None:
 async def migrate(url: str, revision: str = "head") -> None:
     """Bring the database of `url` to `revision`, creating the four roles where they are missing.
 
-    The login must be able to become `numbergate_owner`; on the first run also to create roles.
-    Two runs at once wait for one another.
+    The login must be able to become `numbergate_owner`; on the first run also to create roles, and extensions unless
+    they are there. Two runs at once wait for one another.
     """
     engine = create_async_engine(async_url(url), poolclass=NullPool)
     try:
@@ -75,8 +79,9 @@ async def migrate(url: str, revision: str = "head") -> None:
                 await asyncio.sleep(0.2)
             await connection.commit()
             await connection.run_sync(_ensure_roles)
+            await connection.run_sync(_ensure_extensions)
             await connection.commit()
-            for statement in PREPARED_BY:
+            for statement in (PATIENCE, AS_OWNER):
                 await connection.execute(text(statement))
             await connection.commit()
             await connection.run_sync(_run, revision)
@@ -96,6 +101,16 @@ def _ensure_roles(connection: Connection) -> None:
     for role in ROLES:
         if not connection.execute(text(f"SELECT has_schema_privilege('{role}', 'public', 'USAGE')")).scalar():
             connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {role}"))
+
+
+def _ensure_extensions(connection: Connection) -> None:
+    present = set(connection.execute(text("SELECT extname FROM pg_extension")).scalars())
+    if missing := [name for name in EXTENSIONS if name not in present]:
+        may = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        if not connection.execute(text(may)).scalar():
+            connection.execute(text("SET ROLE numbergate_owner"))
+        for statement in (*OF_EXTENSIONS, *(f"CREATE EXTENSION {name} SCHEMA extensions" for name in missing)):
+            connection.execute(text(statement))
 
 
 def _run(connection: Connection, revision: str) -> None:
@@ -118,7 +133,9 @@ def as_sql(revision: str = "head") -> str:
     config = _config()
     config.output_buffer = StringIO()
     command.upgrade(config, revision, sql=True)
-    return "".join(f"{statement};\n" for statement in PREPARED_BY) + config.output_buffer.getvalue()
+    extensions = (f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA extensions" for name in EXTENSIONS)
+    prepared = (PATIENCE, *OF_EXTENSIONS, *extensions, AS_OWNER)
+    return "".join(f"{statement};\n" for statement in prepared) + config.output_buffer.getvalue()
 
 
 def _config() -> "Config":

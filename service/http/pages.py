@@ -24,7 +24,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def _no_number(value: object) -> object:
-    if isinstance(value, str) and value[4:5] != "-":
+    if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
         raise ValueError("must be a time by RFC 3339, as 2026-01-31T12:00:00Z")
     return value
 
@@ -36,5 +36,5 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999 in UTC") from None
 
 
-# Of a query: a number is no time, and what is one is so in UTC too.
+# Of a query or a body: a number is no time, and what is one is so in UTC too.
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]

@@ -13,6 +13,7 @@ from service.inventory.inventory import Inventory
 from service.inventory.saved.endpoints import SavedFiltersDep
 from service.inventory.saved.errors import FilterOutdated
 from service.inventory.schemas import InventoryQuery, NumberPage
+from service.inventory.sorting import Sort
 from service.kit.errors import NotFound
 from service.tenants.auth import CREDENTIALS, NumbersRead
 from service.tenants.endpoints import AUTH
@@ -44,7 +45,7 @@ async def list_inventory(
     saved: SavedFiltersDep,
     query: Annotated[InventoryQuery, Query()],
 ) -> Response | NumberPage:
-    """The numbers that the caller may see, oldest acquisition first, page by page.
+    """The numbers that the caller may see and the filters mean, in the order asked for, page by page.
 
     A tenant's key sees the tenant's numbers; with the scope `inventory:org` also all others of the organisations it
     was granted. An administrator's or operator's sees all.
@@ -54,9 +55,9 @@ async def list_inventory(
     """
     if query.filter is not None:
         query = await saved.applied(caller, query.filter, query)
+    filters, sort = query.filters(), Sort.of(query.sort)
     exported = wanted(request, limit=query.limit, cursor=query.cursor)
     if exported is not None:
-        export = inventory.export(caller, query.filters(), exported)
-        return ExportAnswer(await while_there(request.receive, export))
-    found = await inventory.page(caller, query.filters(), limit=query.limit or 100, cursor=query.cursor)
+        return ExportAnswer(await while_there(request.receive, inventory.export(caller, filters, sort, exported)))
+    found = await inventory.page(caller, filters, sort, limit=query.limit or 100, cursor=query.cursor)
     return NumberPage.model_validate(found)

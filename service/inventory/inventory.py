@@ -1,13 +1,14 @@
 """Many numbers at once, for whoever may see them."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from service.db import Database
 from service.exports.exports import Export, Exports
 from service.exports.formats import Format
-from service.inventory.repository import Filters, InventoryRepository, Visible, everything
+from service.inventory.filters import Filters
+from service.inventory.repository import ITEM, InventoryRepository, Position, Visible, everything
+from service.inventory.sorting import Sort
 from service.kit.pagination import Cursors, total
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
@@ -18,33 +19,39 @@ class Inventory:
         self._cursors = cursors
         self._exports = exports
 
-    async def page(self, caller: Principal, filters: Filters, *, limit: int, cursor: str | None) -> dict[str, Any]:
-        """One page, oldest acquisition first, and the cursor that continues it.
+    async def page(
+        self, caller: Principal, filters: Filters, sort: Sort | None = None, *, limit: int, cursor: str | None
+    ) -> dict[str, Any]:
+        """One page in the order asked for, by acquisition without one, and the cursor that continues it.
 
-        A number that is there all the while is on exactly one page, whatever is bought or released meanwhile.
+        A number that is there all the while and stands where it stood is on exactly one page, whatever is bought,
+        changed or released meanwhile.
 
         Raises: NotYourOrganization, NotYourTenant, NotYourUser, whether there is such an organisation or tenant or not;
-            InvalidRequest for a cursor of other filters.
+            InvalidRequest for a cursor of other filters or another order.
         """
+        sort = sort or Sort()
         visible = Visible(caller.tenant_id, caller.lists_whole)
         check_asked(caller, filters, visible)
+        query = {"list": "inventory", "filters": filters.as_json(), "sort": str(sort)}
         after = None
         if cursor is not None:
-            moment, number_id = self._cursors.open(filters.as_json(), cursor)
-            after = datetime.fromisoformat(moment), UUID(number_id)
+            key, number_id = self._cursors.open(query, cursor)
+            after = Position(key, UUID(number_id))
         async with self._database.acting(tenant=visible.tenant_id, sees=visible.sees, bounds=caller.bounds) as session:
-            rows, counted = await InventoryRepository(session).page(filters, visible, after=after, limit=limit + 1)
+            repository = InventoryRepository(session)
+            rows, counted = await repository.page(filters, visible, sort, after=after, limit=limit + 1)
         next_cursor = None
         if len(rows) > limit:
             last = rows[limit - 1]
-            next_cursor = self._cursors.seal(filters.as_json(), [last.acquired_at.isoformat(), str(last.id)])
+            next_cursor = self._cursors.seal(query, [last.position, str(last.id)])
         return {
-            "items": [dict(row._mapping) for row in rows[:limit]],
+            "items": [{column.name: getattr(row, column.name) for column in ITEM} for row in rows[:limit]],
             "next_cursor": next_cursor,
             "total": total(counted),
         }
 
-    async def export(self, caller: Principal, filters: Filters, wanted: Format) -> Export:
+    async def export(self, caller: Principal, filters: Filters, sort: Sort, wanted: Format) -> Export:
         """All that the pages would show, as of one moment; to be closed by whoever gets it.
 
         Raises: as `page`, and as `Exports.make`.
@@ -52,7 +59,7 @@ class Inventory:
         visible = Visible(caller.tenant_id, caller.lists_whole)
         check_asked(caller, filters, visible)
         return await self._exports.make(
-            everything(filters, visible),
+            everything(filters, visible, sort),
             wanted,
             whose=caller.tenant_id or caller.actor,
             acting=lambda database: database.acting(tenant=visible.tenant_id, sees=visible.sees, bounds=caller.bounds),

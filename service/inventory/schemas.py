@@ -1,31 +1,94 @@
-"""The inventory as it is answered."""
+"""What is asked of the inventory, and what it answers."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from service.http.pages import Page
-from service.inventory.repository import Filters
-from service.numbers.schemas import ExternalId
+from service.http.pages import Moment, Page
+from service.inventory.filters import Filters
+from service.inventory.sorting import SORTS
+from service.kit.phone import path_number
+from service.numbers.members import MOST_TAGS
+from service.numbers.schemas import AgentId, ExternalId, Label, PlainText
 from service.tenants.schemas import Strict
 
 State = Literal["active", "release_scheduled", "releasing", "released", "missing"]
 STATES: tuple[str, ...] = get_args(State)
 # One parameter, comma-separated: a parameter that comes twice is refused on every path.
 STATES_PATTERN = rf"^({'|'.join(STATES)})(,({'|'.join(STATES)}))*$"
+AREA_CODES_PATTERN = r"^[2-9][0-9]{2}(,[2-9][0-9]{2})*$"
+MOST_AREA_CODES = 50
+MOST_DAYS = 3650
+MOST_OF_A_TAG = 64
+MOST_WORDS = 8
+SHORTEST_WORD = 3
 
 
 def known_states(text: str) -> str:
-    """The text itself, where it names states. Raises: ValueError, naming the first that there is not."""
+    """The text itself, where it names states. Raises: ValueError, naming those that there are."""
     for name in text.split(","):
         if name not in STATES:
             raise ValueError(f"names no state; known, separated by commas: {', '.join(STATES)}")
     return text
 
 
-SORTS = ("acquired_at",)
+def _area_codes(text: str) -> str:
+    if re.fullmatch(AREA_CODES_PATTERN, text) is None:
+        raise ValueError("must be area codes of three digits, the first from 2 to 9, separated by commas, as 415,628")
+    if text.count(",") >= MOST_AREA_CODES:
+        raise ValueError(f"names more than {MOST_AREA_CODES} area codes; ask for them in parts")
+    return text
+
+
+def tags_of(text: str) -> list[str]:
+    r"""Tags separated by commas; `\,` is a comma of the tag itself, and `\\` a backslash."""
+    tags = [""]
+    for part in re.findall(r"\\[,\\]|.", text, re.DOTALL):
+        if part == ",":
+            tags.append("")
+        else:
+            tags[-1] += part[-1]
+    return tags
+
+
+def _tags(text: str) -> str:
+    tags = tags_of(text)
+    if len(tags) > MOST_TAGS:
+        raise ValueError(f"names {len(tags)} tags, and a number has {MOST_TAGS} at most")
+    if not all(tags):
+        raise ValueError("names a tag without a character; remove the comma too many")
+    if longest := next((tag for tag in tags if len(tag) > MOST_OF_A_TAG), None):
+        raise ValueError(f"names a tag of {len(longest)} characters, and none has more than {MOST_OF_A_TAG}")
+    return text
+
+
+def _words(text: str) -> str:
+    words = text.split()
+    if not words or min(map(len, words)) < SHORTEST_WORD:
+        raise ValueError(f"needs words of {SHORTEST_WORD} characters at least: shorter ones are in nearly everything")
+    if len(words) > MOST_WORDS:
+        raise ValueError(f"has {len(words)} words; {MOST_WORDS} at most")
+    return text
+
+
+def _whole(value: object) -> object:
+    """A query has nothing but text; a body says a number where it means one."""
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("int_type", "must be a whole number")
+    return value
 
 
 def _known_sort(text: str) -> str:
@@ -40,16 +103,70 @@ class FiltersIn(Strict):
     organization_id: ExternalId | None = None
     tenant_id: ExternalId | None = None
     user_id: ExternalId | None = Field(None, description="Who owns it at Teli")
+    holder_user_id: ExternalId | None = Field(None, description="Who uses it")
     state: Annotated[StrictStr, AfterValidator(known_states), Field(max_length=200)] | None = Field(
         None,
         description="One or several, separated by commas; without it all but `released`",
         json_schema_extra={"pattern": STATES_PATTERN},
         examples=["active,missing"],
     )
+    phone_number: Annotated[StrictStr, AfterValidator(path_number), Field(max_length=20)] | None = Field(
+        None, description="This E.164 alone; for a part of one, `q`", examples=["+13135550142"]
+    )
+    area_code: Annotated[StrictStr, AfterValidator(_area_codes), Field(max_length=200)] | None = Field(
+        None,
+        description="One or several, separated by commas",
+        json_schema_extra={"pattern": AREA_CODES_PATTERN},
+        examples=["415,628"],
+    )
+    nickname: Annotated[PlainText, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="How it begins, in capitals or not", examples=["sales"]
+    )
+    tag: Annotated[PlainText, AfterValidator(_tags), Field(min_length=1, max_length=2000)] | None = Field(
+        None,
+        description="One or several, separated by commas: it has them all. A comma in a tag is written `\\,`",
+        examples=["sales,west"],
+    )
+    agent_id: AgentId | None = Field(None, description="Wanted to answer it, or to call from it")
+    cost_center: Label | None = Field(None, examples=["marketing"])
+    created_after: Moment | None = Field(
+        None, description="Acquired then or later; RFC 3339 with its zone", examples=["2026-01-01T00:00:00Z"]
+    )
+    created_before: Moment | None = Field(
+        None, description="Acquired earlier than then; RFC 3339 with its zone", examples=["2026-02-01T00:00:00Z"]
+    )
+    idle_days: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MOST_DAYS)] | None = Field(
+        None, description="No call for so many days; unknown is not idle", examples=[30]
+    )
+    q: Annotated[PlainText, AfterValidator(_words), Field(max_length=200)] | None = Field(
+        None,
+        description="Words of three characters or more, each somewhere in number, nickname, tags, user or holder",
+        examples=["sales 0142"],
+    )
+
+    @field_validator("created_before")
+    @classmethod
+    def _later(cls, before: datetime | None, info: ValidationInfo) -> datetime | None:
+        after = info.data.get("created_after")
+        if before is not None and after is not None and before <= after:
+            raise ValueError("must be later than created_after; swap the two")
+        return before
 
     def filters(self) -> Filters:
-        states = tuple(set(self.state.split(","))) if self.state else None
-        return Filters(self.organization_id, self.tenant_id, self.user_id, states)
+        return Filters(
+            **{name: getattr(self, name) for name in SAME},
+            states=_each(self.state and self.state.split(",")),
+            area_codes=_each(self.area_code and self.area_code.split(",")),
+            tags=_each(self.tag and tags_of(self.tag)),
+            words=_each(self.q and self.q.split()),
+        )
+
+
+SAME = set(FiltersIn.model_fields) - {"state", "area_code", "tag", "q"}
+
+
+def _each(values: list[str] | str | None) -> tuple[str, ...] | None:
+    return tuple(sorted(set(values))) if values else None
 
 
 SortName = Annotated[StrictStr, AfterValidator(_known_sort), Field(json_schema_extra={"enum": list(SORTS)})]
@@ -92,4 +209,4 @@ class NumberItem(BaseModel):
 
 
 class NumberPage(Page[NumberItem]):
-    """Numbers, oldest acquisition first. Where `total` is not exact, there are at least so many."""
+    """Numbers in the order asked for. Where `total` is not exact, there are at least so many."""

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
-from service.inventory.repository import Filters, Visible
+from service.inventory.filters import SEEN, Filters
+from service.inventory.repository import Visible, all_of
+from service.inventory.sorting import Sort
 from service.kit.pagination import COUNTED
 from service.numbers.models import Number, Step
 from service.orders.judgement import Facts, Reason
@@ -54,8 +56,9 @@ class OrderRepository:
         Of an E.164 those that are held, else the latest.
         """
         if selection.filters is not None:
-            return await self._facts(*selection.filters.conditions(), *visible.conditions(selection.filters))
-        seen = visible.conditions(Filters())
+            found = all_of(selection.filters, visible, Sort(), SEEN.c.id).limit(MOST + 1)
+            return await self._facts(Number.id.in_(found))
+        seen = visible.conditions(Filters(), Number.__table__)
         if selection.ids is not None:
             return await self._facts(_among(Number.id, selection.ids, Uuid), *seen)
         asked = _among(Number.phone_number, selection.phone_numbers or (), Text)

@@ -7,10 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictStr, model_validator
 
 from service.http.pages import Page
-from service.inventory.repository import Filters
-from service.inventory.schemas import STATES_PATTERN, known_states
+from service.inventory.schemas import FiltersIn
 from service.kit.phone import path_number
-from service.kit.text import plain
 from service.numbers.members import MOST_TAGS
 from service.numbers.schemas import AgentId, ExternalId, Label, Nickname
 from service.orders.judgement import BulkChange
@@ -22,18 +20,11 @@ State = Literal["previewed", "pending", "running", "completed", "partial", "canc
 Outcome = Literal["waiting", "begun", "done", "skipped", "failed", "unresolved", "cancelled"]
 ORDER_STATES: tuple[str, ...] = get_args(State)
 ORDER_STATES_PATTERN = rf"^({'|'.join(ORDER_STATES)})(,({'|'.join(ORDER_STATES)}))*$"
-Named = Annotated[StrictStr, AfterValidator(plain), Field(min_length=1, max_length=128)]
 
 
-class SelectionIn(Strict):
+class SelectionIn(FiltersIn):
     """The filters of the inventory, or `ids`, or `phone_numbers`; 10,000 numbers at most."""
 
-    organization_id: Named | None = None
-    tenant_id: Named | None = None
-    user_id: Named | None = None
-    state: Annotated[StrictStr, AfterValidator(known_states), Field(pattern=STATES_PATTERN, max_length=200)] | None = (
-        Field(None, description="One or several, separated by commas; without it all but `released`")
-    )
     ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST)] | None = None
     phone_numbers: (
         Annotated[list[Annotated[StrictStr, AfterValidator(path_number)]], Field(min_length=1, max_length=MOST)] | None
@@ -50,15 +41,13 @@ class SelectionIn(Strict):
         return self
 
     def selection(self) -> Selection:
-        said = self.model_dump(mode="json", exclude_none=True)
         if self.ids is not None:
             # The items name them.
             return Selection({"ids": len(self.ids)}, ids=tuple(dict.fromkeys(self.ids)))
         if self.phone_numbers is not None:
             numbers = tuple(dict.fromkeys(map(str, self.phone_numbers)))
             return Selection({"phone_numbers": len(numbers)}, phone_numbers=numbers)
-        states = tuple(set(self.state.split(","))) if self.state else None
-        return Selection(said, Filters(self.organization_id, self.tenant_id, self.user_id, states))
+        return Selection(self.model_dump(mode="json", exclude_none=True), self.filters())
 
 
 class ReleaseIn(Strict):

@@ -16,8 +16,8 @@ from sqlalchemy import event, make_url
 
 from service.db import Database, Role, open_database
 from service.exports.exports import ExportLimits, Exports
+from service.inventory.filters import Filters
 from service.inventory.inventory import Inventory
-from service.inventory.repository import Filters
 from service.kit.crypto import Secret
 from service.kit.pagination import Cursors
 from service.kit.types import OrganizationId, TenantId

@@ -2,7 +2,9 @@
 
 import pytest
 
-from service.inventory.repository import Filters, InventoryRepository, Visible
+from service.inventory.filters import Filters
+from service.inventory.repository import InventoryRepository, Visible
+from service.inventory.sorting import Sort
 from service.tenants.administration import TENANT_SCOPES
 from tests.http.refusals import nothing_happens, problem
 from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
@@ -104,7 +106,7 @@ async def test_row_level_security_holds_where_the_service_forgets(gateway: Gatew
     async def held(tenant: str | None, sees: tuple[str, ...] = ()) -> set[str]:
         async with gateway.services.database.acting(tenant=tenant, sees=sees) as session:
             rows, counted = await InventoryRepository(session).page(
-                Filters(), Visible(None, ("*",)), after=None, limit=100
+                Filters(), Visible(None, ("*",)), Sort(), after=None, limit=100
             )
         assert counted == len(rows)
         return {f"{row.tenant_id} {row.organization_id}" for row in rows}

@@ -1,0 +1,109 @@
+"""What is asked of the inventory, and the conditions that say so.
+
+The conditions are on `numbers_seen`, the numbers that the transaction's principal may see. It is a view, and no table
+under row-level security, for that keeps every index from `LIKE`, `@>` and `lower()`: whatever might tell of a row is
+run after the policy, row by row. The view holds the same conditions as the policies do.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    cast,
+    collate,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+)
+
+from service.agents.models import AgentLink
+from service.numbers.models import Number
+
+SEEN = table("numbers_seen", *(column(one.name, one.type) for one in Number.__table__.columns))
+# As the indexes have them; what has no nickname comes first, and what is not known comes last.
+NICKNAME = collate(func.coalesce(func.lower(SEEN.c.nickname), literal_column("''")), "C")
+IDLE_SINCE = func.coalesce(SEEN.c.idle_since, literal_column("'infinity'::timestamptz"))
+WORDS = func.number_words(
+    SEEN.c.phone_number, SEEN.c.pretty, SEEN.c.nickname, SEEN.c.tags, SEEN.c.user_id, SEEN.c.holder_user_id
+)
+# In the order of bytes nothing that begins with a text comes after it and this, which is no character.
+LAST = "\U0010ffff"
+DAY = timedelta(days=1)
+EQUAL = ("organization_id", "tenant_id", "user_id", "holder_user_id", "phone_number", "cost_center")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for; None is no condition, and for `states` all but released.
+
+    `nickname`: how it begins, in whatever case. `tags`: it has all of them. `agent_id`: is wanted for either
+    direction. `created_after` is part of the time asked for, `created_before` is not. `idle_days`: no call of it is
+    known for so long, as far as calls were looked for. `words`: each is somewhere in its number, nickname, tags, user
+    or holder.
+    """
+
+    organization_id: str | None = None
+    tenant_id: str | None = None
+    user_id: str | None = None
+    holder_user_id: str | None = None
+    states: tuple[str, ...] | None = None
+    phone_number: str | None = None
+    area_codes: tuple[str, ...] | None = None
+    nickname: str | None = None
+    tags: tuple[str, ...] | None = None
+    agent_id: str | None = None
+    cost_center: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    idle_days: int | None = None
+    words: tuple[str, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the cursor: it continues these filters and no others."""
+        return {name: _sorted(value) for name, value in asdict(self).items() if value is not None}
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        named = ((SEEN.c[name], getattr(self, name)) for name in EQUAL)
+        found = [self._state(), *(of == value for of, value in named if value is not None)]
+        if self.area_codes is not None:
+            found.append(SEEN.c.area_code.in_(self.area_codes))
+        if self.nickname is not None:
+            # The database makes both small, so that they are made so alike.
+            first = func.lower(literal(self.nickname, Text))
+            found += [first <= NICKNAME, first.concat(LAST) > NICKNAME]
+        if self.tags is not None:
+            found.append(SEEN.c.tags.bool_op("@>")(cast(list(self.tags), ARRAY(Text))))
+        if self.agent_id is not None:
+            found.append(SEEN.c.id.in_(select(AgentLink.number_id).where(AgentLink.desired == self.agent_id)))
+        if self.created_after is not None:
+            found.append(SEEN.c.acquired_at >= self.created_after)
+        if self.created_before is not None:
+            found.append(SEEN.c.acquired_at < self.created_before)
+        if self.idle_days is not None:
+            found.append(func.statement_timestamp() - self.idle_days * DAY >= IDLE_SINCE)
+        return found + [WORDS.like(func.lower(literal(f"%{_escaped(word)}%", Text))) for word in self.words or ()]
+
+    @property
+    def held_only(self) -> bool:
+        return self.states is None or "released" not in self.states
+
+    def _state(self) -> ColumnElement[bool]:
+        # Written out, and no parameters: there are indexes of what is held and of what is not.
+        if self.states is None:
+            return SEEN.c.state != literal_column("'released'")
+        return SEEN.c.state.in_([literal_column(f"'{state}'") for state in sorted(self.states)])
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _sorted(value: Any) -> Any:
+    return sorted(value) if isinstance(value, tuple) else value
