@@ -15,6 +15,7 @@ from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
+from service.imports import endpoints as imports
 from service.inventory import endpoints as inventory
 from service.inventory.saved import endpoints as saved_filters
 from service.numbers import endpoints as numbers
@@ -89,6 +90,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         saved_filters.router,
         orders.bulk_router,
         orders.router,
+        imports.router,
         own_numbers.router,
         numbers.operations_router,
         campaigns.router,

@@ -23,6 +23,7 @@ from service.campaigns.settling import Settling
 from service.db import Database, Role, open_database
 from service.exports.exports import MADE_AT_ONCE, ExportLimits, Exports
 from service.exports.replica import Replica
+from service.imports.imports import Imports
 from service.inventory.inventory import Inventory
 from service.inventory.saved.filters import SavedFilters
 from service.kit.crypto import Secret
@@ -113,6 +114,7 @@ class Services:
     saved_filters: SavedFilters
     bulk: Bulk
     orders: Orders
+    imports: Imports
     order_work: OrderWork
     numbers: NumberServices
     campaigns: CampaignServices
@@ -245,7 +247,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         saved_filters=SavedFilters(database, cursors),
         bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
         orders=Orders(database, cursors),
-        order_work=OrderWork(database),
+        imports=Imports(database, directory, price=settings.default_price),
+        order_work=OrderWork(database, mark_keep=settings.mark_keep),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),

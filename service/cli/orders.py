@@ -54,7 +54,8 @@ def run_bulk(
             print("Nothing was changed.", file=sys.stderr)
             return 1
         gateway.post(BULK, {"action": "apply", "token": shown["token"]}, options=OPTIONS)
-        told = _watch(gateway, shown)
+        doing = "Released" if shown["kind"] == "release" else "Changed"
+        told = watch(gateway, f"/v1/orders/{shown['order_id']}", doing)
     if json:
         print(jsonlib.dumps(told))
     else:
@@ -156,14 +157,15 @@ def _show_order(out: Console, told: Json) -> None:
         out.print(f"{count} for {fit(reason)}")
 
 
-def _watch(gateway: Remote, shown: Json) -> Json:
-    """A bar on stderr, where that is a terminal, until the order is over."""
+def watch(gateway: Remote, path: str, doing: str) -> Json:
+    """A bar on stderr, where that is a terminal, until the order is over. Returns how it stands then."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("Released" if shown["kind"] == "release" else "Changed", total=shown["count"])
+        task = bar.add_task(doing, total=None)
         while True:
-            told = gateway.get(f"/v1/orders/{shown['order_id']}")
-            bar.update(task, completed=shown["count"] - sum(told["counts"].get(one, 0) for one in LEFT))
+            told = gateway.get(path)
+            done = told["count"] - sum(told["counts"].get(one, 0) for one in LEFT)
+            bar.update(task, total=told["count"], completed=done)
             if told["ended_at"] is not None:
                 return told
             time.sleep(LOOK_EVERY)

@@ -103,6 +103,13 @@ class Remote:
         """`options`: by what name a person gave a member of the body. Raises: Refused, Away."""
         return self._ask("POST", path, options, json=body)[0]
 
+    def upload(
+        self, path: str, content: bytes, content_type: str, *, options: Mapping[str, str] = OPTIONS, **params: Any
+    ) -> dict[str, Any]:
+        """As `post`, of a file. Raises: Refused, Away."""
+        headers = {"Content-Type": content_type}
+        return self._ask("POST", path, options, content=content, params=params, headers=headers)[0]
+
     def put(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
         """As `post`. Raises: Refused, Away."""
         return self._ask("PUT", path, options, json=body)[0]

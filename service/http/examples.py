@@ -296,6 +296,37 @@ EVENT = {
         "number_id": NUMBER_ID, "phone_number": "+13135550142", "organization_id": ORGANIZATION, "user_id": USER,
     },
 }  # fmt: skip
+LISTED: dict[str, Any] = {
+    "row_id": "0d9c8b7a-6f5e-4d3c-8b2a-190817263544", "organization_id": ORGANIZATION, "user_id": USER,
+    "nickname": "Sales line", "listed_as": "existing",
+}  # fmt: skip
+ADOPTED: dict[str, Any] = {
+    "tenant_id": "dialler", "organization_id": ORGANIZATION, "user_id": USER, "nickname": None,
+    "cost_center": "marketing", "tags": ["before"], "acquired_at": "2025-03-01T00:00:00Z", "acquired_by": "person",
+    "price": {"setup": 1_000_000, "monthly": 2_990_000, "currency": "USD"},
+}  # fmt: skip
+IMPORT: dict[str, Any] = {
+    "import_id": OPERATION_ID, "state": "previewed", "source": "csv", "asked": {"tenant_id": "dialler"},
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "same_as": None, "count": 1,
+    "counts": {"waiting": 1, "skipped": 1}, "reasons": {"not_listed": 1},
+    "preview": {
+        "count": 1, "selected": 2, "beyond": False,
+        "sample": [{"line": 2, "phone_number": "+13135550142", "listed": LISTED, "becomes": ADOPTED}],
+        "costs": [{"currency": "USD", "numbers": 1, "monthly": 2_990_000, "to_date": 45_850_000}],
+        "limits_passed": [],
+        "skipped": {
+            "count": 1,
+            "reasons": [
+                {
+                    "reason": "not_listed", "detail": "No complete listing shows it.", "count": 1,
+                    "sample": [{"line": "3", "phone_number": "+13135550143"}],
+                }
+            ],
+        },
+    },
+    "actor": f"key:{OPERATION_ID}", "created_at": "2026-05-04T10:31:12Z", "expires_at": "2026-05-11T10:31:12Z",
+    "applied_at": None, "cancelled_at": None, "ended_at": None,
+}  # fmt: skip
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CampaignCreate": {
         "campaign_id": "spring-offer-2026",
@@ -585,6 +616,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "GhostDecision": {"decision": "missing", "reason": "released in the dashboard"},
     "Decided": {"id": OPERATION_ID, "state": "owned", "number_id": NUMBER_ID},
+    "ImportIn": {
+        "source": "upstream", "organization_id": ORGANIZATION, "tenant_id": "dialler", "cost_center": "marketing",
+        "tags": ["before"], "acquired_at": "2025-03-01", "monthly_price": "2.99", "setup_price": "1.00",
+        "currency": "USD",
+    },
+    "ImportOut": IMPORT,
+    "ImportPage": {"items": [IMPORT], "next_cursor": None, "total": ONE},
+    "ImportItemPage": {
+        "items": [
+            {
+                "line": 2, "phone_number": "+13135550142", "number_id": NUMBER_ID, "outcome": "done", "reason": None,
+                "detail": None, "listed": LISTED, "becomes": ADOPTED, "ended_at": "2026-05-04T10:31:12Z",
+            }
+        ],
+        "next_cursor": None, "total": ONE,
+    },
     "StopOrder": {"scope": "tenant", "id": "dialler", "reason": "its key was seen in a log"},
     "StopOut": STOP,
     "FiledKeyPage": {"items": [FILED_KEY], "next_cursor": None, "total": ONE},
@@ -603,6 +650,7 @@ PARAMETERS: dict[str, str] = {
     "operation_id": OPERATION_ID,
     "order_id": OPERATION_ID,
     "filter_id": NUMBER_ID,
+    "import_id": OPERATION_ID,
     "organization_id": ORGANIZATION,
     "user_id": USER,
     "tenant_id": "dialler",

@@ -13,6 +13,10 @@ TENANT = {"tenant_id": f"{ANSWER}/id"}
 KEY = {"key_id": f"{ANSWER}/id"}
 ORDER = {"order_id": f"{ANSWER}/order_id"}
 FILTER = {"filter_id": f"{ANSWER}/id"}
+IMPORTED = {
+    name: {"import_id": f"{ANSWER}/import_id"}
+    for name in ("get_import", "list_import_items", "apply_import", "cancel_import")
+}
 FIRST = {"item_id": f"{ANSWER}/items/0/id"}
 # By operation and status: the operations that go on from there, and which of their parameters the answer gives.
 LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
@@ -32,6 +36,9 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("bulk_numbers", "202"): {
         "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER, "undo_order": ORDER,
     },
+    ("preview_import", "201"): IMPORTED,
+    ("preview_csv_import", "201"): IMPORTED,
+    ("list_imports", "200"): {name: {"import_id": f"{ANSWER}/items/0/import_id"} for name in IMPORTED},
     ("list_inventory", "200"): {
         name: {"number_id": f"{ANSWER}/items/0/id"} for name in ("get_number", "list_history", "patch_number")
     },

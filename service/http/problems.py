@@ -41,7 +41,7 @@ class BodyTooLarge(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body is not sent as `application/json` in UTF-8."""
+    """The body is not sent as `application/json` in UTF-8, or a spreadsheet not as `text/csv`."""
 
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
@@ -142,9 +142,10 @@ def install(
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        if isinstance(error.body, bytes) and error.body:  # FastAPI reads as JSON only what says that it is.
-            return await told(request, UnsupportedMediaType("Send the body as application/json."))
         errors = list(error.errors())
+        # FastAPI reads as JSON only what says that it is.
+        if isinstance(error.body, bytes) and error.body and any(one["loc"][0] == "body" for one in errors):
+            return await told(request, UnsupportedMediaType("Send the body as application/json."))
         faults = faults_of(errors)
         problem: ServiceError = InvalidRequest(*faults)
         if len(errors) == 1 and (kind := own.get(errors[0]["type"])):

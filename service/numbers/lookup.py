@@ -169,13 +169,14 @@ class Lookup:
         }
 
     def _costs(self, number: Number) -> dict[str, Any]:
-        reckoned = costs(self._price, acquired_at=number.acquired_at, released_at=number.released_at, now=utc_now())
+        price = number.price or self._price
+        reckoned = costs(price, acquired_at=number.acquired_at, released_at=number.released_at, now=utc_now())
         return {
             "to_date": reckoned.to_date,
             "monthly": reckoned.monthly,
             "next_charge_at": reckoned.next_charge_at,
             "currency": reckoned.currency,
-            "source": "default_price",
+            "source": "default_price" if number.price is None else "import",
         }
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
+from service.kit.money import Price
 
 Moment = DateTime(timezone=True)
 
@@ -116,6 +117,7 @@ class Number(Base):
 
     `marked`: the upstream nickname still carries our mark. `still_ours_at`: when a person said so of a ghost.
     `idle_since`: from when on no call of it is known, as far as calls were looked for; None where that is unknown.
+    `price_…`: what it costs by itself, in micro-units, as whoever imported it said; all three or none.
     """
 
     __tablename__ = "numbers"
@@ -148,6 +150,15 @@ class Number(Base):
     last_inbound_call_at: Mapped[datetime | None] = mapped_column(Moment)
     last_outbound_call_at: Mapped[datetime | None] = mapped_column(Moment)
     idle_since: Mapped[datetime | None] = mapped_column(Moment)
+    price_setup: Mapped[int | None] = mapped_column(BigInteger)
+    price_monthly: Mapped[int | None] = mapped_column(BigInteger)
+    price_currency: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def price(self) -> Price | None:
+        if self.price_setup is None or self.price_monthly is None or self.price_currency is None:
+            return None
+        return Price(self.price_setup, self.price_monthly, self.price_currency)
 
 
 class Step(Base):

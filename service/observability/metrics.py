@@ -21,6 +21,9 @@ ADMISSIONS = Counter("numbergate_admissions_total", "Answers of the admission", 
 QUOTA_SHADOW = Counter(
     "numbergate_quota_shadow_refusals_total", "What limits in shadow mode would have refused", ["scope", "limit"]
 )
+LIMITS_PASSED = Counter(
+    "numbergate_limits_passed_total", "Imported numbers that a limit of numbers held had no room for", ["scope"]
+)
 RATE_LIMITED = Counter(
     "numbergate_rate_limited_total", "Requests beyond the rate of their tenant, by who counted", ["source"]
 )

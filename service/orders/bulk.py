@@ -41,6 +41,7 @@ from service.orders.repository import MOST, OrderRepository, Selection
 from service.orders.tokens import Selected, SelectionTokens
 from service.tenants.principals import Principal
 
+KINDS = ("release", "change")
 LIFE = timedelta(minutes=15)
 # Each may hold thousands of numbers.
 MOST_PREVIEWS = 20
@@ -92,6 +93,8 @@ class Bulk:
             check_rights(caller, undone.kind, settable(undone.change.get("set", {})))
             if (named := await once.before(session)) is not None:
                 return self._shown(await seen(orders, caller, UUID(named.answer["order_id"])), caller)
+            if undone.kind == "import":
+                raise StateConflict("An import cannot be undone: what it adopted can be released.")
             if undone.kind != "change":
                 raise StateConflict("A release cannot be undone: Teli may give the number out anew at once.")
             if undone.ended_at is None or undone.applied_at is None:
@@ -167,7 +170,7 @@ class Bulk:
         log.info("an order was set going", order=str(order.id), kind=order.kind, numbers=order.to_do)
 
     async def _check_room(self, orders: OrderRepository, caller: Principal) -> None:
-        if await orders.previews_open(caller.actor, utc_now()) >= MOST_PREVIEWS:
+        if await orders.previews_open(caller.actor, utc_now(), KINDS) >= MOST_PREVIEWS:
             raise TooManyPreviews(MOST_PREVIEWS, int(LIFE.total_seconds()))
 
     async def _draw(
@@ -294,11 +297,13 @@ async def context_of(
     )
 
 
-async def seen(orders: OrderRepository, caller: Principal, order_id: UUID, *, lock: bool = False) -> Order:
-    """Raises: NotFound, also for what the caller may not see."""
+async def seen(
+    orders: OrderRepository, caller: Principal, order_id: UUID, *, lock: bool = False, kind: str | None = None
+) -> Order:
+    """`kind`: the one that it must be of. Raises: NotFound, also for what the caller may not see."""
     order = await orders.get(order_id, lock=lock)
     mine = caller.may("admin:read") or (order is not None and order.tenant_id == caller.tenant_id)
-    if order is None or not mine:
+    if order is None or not mine or kind not in (None, order.kind):
         raise NotFound
     return order
 

@@ -18,7 +18,7 @@ class Order(Base):
     """`tenant_id`: None is an administrator's. `change`, `selection`: as they were asked for. `digest`: of exactly what
     was shown. `preview`: the answer that showed it. `to_do`: items that were shown to be changed. `organization_ids`,
     `user_ids`: whose numbers it touches. `undoes`: the order whose inverse it is. `counts`: items by outcome, at
-    the end.
+    the end. `content`: of an import the SHA-256 of what was sent.
     """
 
     __tablename__ = "orders"
@@ -31,6 +31,7 @@ class Order(Base):
     change: Mapped[dict[str, Any]] = mapped_column(Json)
     selection: Mapped[dict[str, Any]] = mapped_column(Json)
     digest: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
     preview: Mapped[dict[str, Any]] = mapped_column(Json)
     counts: Mapped[dict[str, int] | None] = mapped_column(Json)
     to_do: Mapped[int] = mapped_column(Integer)
@@ -47,6 +48,7 @@ class Order(Base):
 
 class OrderItem(Base):
     """`shown`: how the number stood when it was previewed; `wanted`: what it is to become, None where it is given back.
+    Of an import `number_id` is None until it is done, and `tenant_id` and `account_id` where a row names none.
 
     `reason`: a stable word for why it did not come to `done`; `detail` says it to people.
     """
@@ -55,8 +57,8 @@ class OrderItem(Base):
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(Text)
-    account_id: Mapped[UUID]
+    tenant_id: Mapped[str | None] = mapped_column(Text)
+    account_id: Mapped[UUID | None]
     number_id: Mapped[UUID | None]
     phone_number: Mapped[str | None] = mapped_column(Text)
     shown: Mapped[dict[str, Any] | None] = mapped_column(Json)

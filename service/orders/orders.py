@@ -30,17 +30,27 @@ class Orders:
         self._cursors = cursors
 
     async def page(
-        self, caller: Principal, states: tuple[str, ...] | None, *, limit: int, cursor: str | None
+        self,
+        caller: Principal,
+        states: tuple[str, ...] | None,
+        *,
+        limit: int,
+        cursor: str | None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
-        """Newest first. Without `states` all that were ever set going. Raises: InvalidRequest for a foreign cursor."""
-        query = {"list": "orders", "states": sorted(states) if states else None}
+        """Newest first; `kind`: those of one alone. Without `states` all that were ever set going.
+
+        Raises: InvalidRequest for a foreign cursor.
+        """
+        query = {"list": "orders", "states": sorted(states) if states else None, "kind": kind}
         after = None
         if cursor is not None:
             moment, order_id = self._cursors.open(query, cursor)
             after = datetime.fromisoformat(moment), UUID(order_id)
+        whose = orders_of(caller) if kind is None else [Order.kind == kind, *orders_of(caller)]
         async with acting_for(self._database, caller) as session:
             orders = OrderRepository(session)
-            found, counted = await orders.page(states, orders_of(caller), after=after, limit=limit + 1)
+            found, counted = await orders.page(states, whose, after=after, limit=limit + 1)
             shown = found[:limit]
             tallies = await orders.tally([one.id for one in shown if one.counts is None])
         next_cursor = None
@@ -49,23 +59,30 @@ class Orders:
         items = [_told(one, tallies.get(one.id)) for one in shown]
         return {"items": items, "next_cursor": next_cursor, "total": total(counted)}
 
-    async def get(self, caller: Principal, order_id: UUID) -> dict[str, Any]:
-        """Raises: NotFound, also for what the caller may not see."""
+    async def get(self, caller: Principal, order_id: UUID, *, kind: str | None = None) -> dict[str, Any]:
+        """Raises: NotFound, also for what the caller may not see, or is of another kind."""
         async with acting_for(self._database, caller) as session:
             orders = OrderRepository(session)
-            order = await seen(orders, caller, order_id)
+            order = await seen(orders, caller, order_id, kind=kind)
             tally = (await orders.tally([order_id]))[order_id]
         return _told(order, tally)
 
     async def items(
-        self, caller: Principal, order_id: UUID, outcome: str | None, *, limit: int, cursor: str | None
+        self,
+        caller: Principal,
+        order_id: UUID,
+        outcome: str | None,
+        *,
+        limit: int,
+        cursor: str | None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
         """Its items in the order in which they were shown. Raises: NotFound; InvalidRequest for a foreign cursor."""
         query = {"list": "order items", "order_id": str(order_id), "outcome": outcome}
         after = -1 if cursor is None else self._cursors.open(query, cursor)[0]
         async with acting_for(self._database, caller) as session:
             orders = OrderRepository(session)
-            await seen(orders, caller, order_id)
+            await seen(orders, caller, order_id, kind=kind)
             found = await orders.items(order_id, outcome=outcome, after=after, limit=limit + 1)
             tally = (await orders.tally([order_id]))[order_id]
         shown = found[:limit]
@@ -74,6 +91,7 @@ class Orders:
         return {
             "items": [
                 {
+                    "seq": one.seq,
                     "id": one.number_id,
                     "phone_number": one.phone_number,
                     "tenant_id": one.tenant_id,
@@ -91,7 +109,9 @@ class Orders:
             "total": {"value": min(counted, COUNTED), "exact": True},
         }
 
-    async def cancel(self, caller: Principal, order_id: UUID, request_id: str, once: Once) -> dict[str, Any]:
+    async def cancel(
+        self, caller: Principal, order_id: UUID, request_id: str, once: Once, *, kind: str | None = None
+    ) -> dict[str, Any]:
         """What nobody has begun is left alone from now on; what is begun comes to its end. Again, it changes nothing.
 
         Raises: NotFound; ScopeMissing; StateConflict for an order that is over.
@@ -99,7 +119,7 @@ class Orders:
         async with acting_for(self._database, caller) as session:
             await once.before(session)
             orders = OrderRepository(session)
-            order = await seen(orders, caller, order_id, lock=True)
+            order = await seen(orders, caller, order_id, lock=True, kind=kind)
             check_rights(caller, order.kind, settable(order.change.get("set", {})))
             if order.cancelled_at is None:
                 if order.ended_at is not None:
@@ -146,6 +166,9 @@ def _told(order: Order, tally: Tally | None) -> dict[str, Any]:
         "tenant_id": order.tenant_id,
         "change": order.change,
         "selection": order.selection,
+        "preview": order.preview,
+        "content": order.content,
+        "actor": order.actor,
         "count": order.to_do,
         "counts": counts,
         "reasons": reasons,

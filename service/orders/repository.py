@@ -113,8 +113,16 @@ class OrderRepository:
     async def get(self, order_id: UUID, *, lock: bool = False) -> Order | None:
         return await self.session.get(Order, order_id, with_for_update=lock or None, populate_existing=True)
 
-    async def previews_open(self, actor: str, now: datetime) -> int:
-        query = select(func.count()).where(Order.state == "previewed", Order.expires_at > now, Order.actor == actor)
+    async def of_content(self, content: bytes) -> UUID | None:
+        """The latest import of the same content that was not cancelled."""
+        query = select(Order.id).where(Order.content == content, Order.state != "cancelled")
+        found: UUID | None = await self.session.scalar(query.order_by(Order.created_at.desc()).limit(1))
+        return found
+
+    async def previews_open(self, actor: str, now: datetime, kinds: Sequence[str]) -> int:
+        query = select(func.count()).where(
+            Order.state == "previewed", Order.expires_at > now, Order.actor == actor, Order.kind.in_(kinds)
+        )
         return await self.session.scalar(query) or 0
 
     async def page(

@@ -15,7 +15,7 @@ from service.orders.judgement import BulkChange
 from service.orders.repository import MOST, Selection
 from service.tenants.schemas import Strict
 
-Kind = Literal["release", "change", "buy"]
+Kind = Literal["release", "change", "buy", "import"]
 State = Literal["previewed", "pending", "running", "completed", "partial", "cancelled", "failed"]
 Outcome = Literal["waiting", "begun", "done", "skipped", "failed", "unresolved", "cancelled"]
 ORDER_STATES: tuple[str, ...] = get_args(State)
@@ -205,7 +205,7 @@ class OrderItemOut(BaseModel):
 
     id: UUID | None
     phone_number: str | None
-    tenant_id: str
+    tenant_id: str | None
     outcome: Outcome
     reason: str | None
     detail: str | None

@@ -4,13 +4,15 @@ An item is begun in the very transaction in which its number is to be changed an
 both behind or neither, and nobody begins it twice. The step is then done like any other.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
@@ -26,23 +28,30 @@ from service.orders.models import Order, OrderItem
 from service.orders.repository import UNDER_WAY, OrderRepository
 from service.outbox.events import record
 from service.quotas.errors import QuotaExceeded
+from service.reconciliation import importable, importing
+from service.reconciliation.adoption import held_by_another
 
 # Of one account: items whose steps are due, so that those that come alone never wait for long; and all that are under
 # way, so that while Teli fails an order comes to a halt instead of leaving thousands half done.
 DUE_AT_ONCE = 32
 BEGUN_AT_ONCE = 256
+# Looked at before what was begun is settled: many owe Teli nothing, and leave that room as it is.
+LOOKED_AT_ONCE = 1000
 # A preview that came too late is told so for a while, and then is unknown.
 PREVIEWS_KEPT = timedelta(hours=1)
 PREVIEWS_A_TIME = 10
 WORKER = "worker"
+SAID: Mapping[str, str] = dict((*WORDS.items(), *importable.WORDS.items()))
 # Outcome, reason, and what is to be said of it beyond the reason's own words.
-Ended = tuple[str, Reason | None, str | None]
+Ended = tuple[str, Reason | importable.Reason | None, str | None]
 log = structlog.get_logger()
 
 
 class OrderWork:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, mark_keep: float) -> None:
+        """`mark_keep`: seconds until the mark that an imported number carries is to be taken off."""
         self._database = database
+        self._mark_keep = mark_keep
 
     async def run(self, account: UUID) -> None:
         """Settle what is over, and begin what there is room for, each order in turn."""
@@ -53,7 +62,7 @@ class OrderWork:
             waiting = list(await orders.with_waiting(account))
             await orders.start(waiting)
         room = min(DUE_AT_ONCE - due, BEGUN_AT_ONCE - everything)
-        for order_id in cycle(waiting):
+        for order_id in islice(cycle(waiting), LOOKED_AT_ONCE):
             if room <= 0 or not waiting:
                 return
             if order_id not in waiting:
@@ -77,7 +86,9 @@ class OrderWork:
                 if item is None:
                     return None
                 seq = item.seq
-                _end(item, *await self._do(orders, item))
+                order = await session.get_one(Order, order_id)
+                do = self._adopt if order.kind == "import" else self._change
+                _end(item, *await do(orders, order, item))
         except (StorageUnavailable, CommitUnknown):
             raise
         except Exception as error:
@@ -87,14 +98,13 @@ class OrderWork:
             log.error("an item of an order failed unforeseen", exc_info=error, order=str(order_id), seq=seq)
             await self._failed(order_id, seq)
             return False
-        ORDER_ITEMS.labels("release" if item.wanted is None else "change", item.outcome).inc()
+        ORDER_ITEMS.labels(order.kind, item.outcome).inc()
         return item.outcome == "begun"
 
-    async def _do(self, orders: OrderRepository, item: OrderItem) -> Ended:
+    async def _change(self, orders: OrderRepository, order: Order, item: OrderItem) -> Ended:
         """Look at the number again, lock it, and owe what is to be done; what has become of the item by that."""
         session = orders.session
         assert item.number_id is not None
-        order = await session.get_one(Order, item.order_id)
         found = (await orders.facts_of([item.number_id], lock=True)).get(item.number_id)
         if found is None:
             return "skipped", "not_found", None
@@ -112,6 +122,36 @@ class OrderWork:
         except QuotaExceeded as refusal:
             return "skipped", "quota_exceeded", refusal.detail
         return "done" if item.step_id is None else "begun", None, None
+
+    async def _adopt(self, orders: OrderRepository, order: Order, item: OrderItem) -> Ended:
+        """Look at what is listed again, and make it its tenant's, where it still is as it was shown."""
+        assert item.phone_number is not None
+        assert item.shown is not None
+        assert item.wanted is not None
+        said = importable.Said(
+            item.phone_number,
+            item.wanted["tenant_id"],
+            organization_id=item.wanted["organization_id"],
+            user_id=item.wanted["user_id"],
+        )
+        row, reason = await importing.judged(orders.session, said, item.account_id)
+        if reason is not None or row is None:
+            return "skipped", reason, None
+        if changed := importable.differences(item.shown, row):
+            return "skipped", "changed_since", changed_words(changed)
+        by = By(order.actor, order.request_id)
+        try:
+            async with orders.session.begin_nested():
+                done = await importing.adopt(orders.session, row, item.wanted, by, mark_keep=self._mark_keep)
+        except IntegrityError as error:
+            if not held_by_another(error):
+                raise
+            return "skipped", "held_by_another", None
+        if done is None:
+            return "skipped", "changed_since", changed_words(["orphan"])
+        item.number_id, passed = done
+        told = "; ".join(f"{one['held']} of {one['limit']} of the {one['scope']}" for one in passed)
+        return "done", None, f"Passes a limit of numbers held: {told}." if told else None
 
     async def _failed(self, order_id: UUID, seq: int) -> None:
         async with self._database.acting() as session:
@@ -175,6 +215,6 @@ async def _owe(session: AsyncSession, number: Number, item: OrderItem, by: By, *
     return await change_number(session, number, Change(frozenset(given), **given), by)
 
 
-def _end(item: OrderItem, outcome: str, reason: Reason | None = None, detail: str | None = None) -> None:
-    item.outcome, item.reason, item.detail = outcome, reason, detail or (reason and WORDS[reason])
+def _end(item: OrderItem, outcome: str, reason: str | None = None, detail: str | None = None) -> None:
+    item.outcome, item.reason, item.detail = outcome, reason, detail or (reason and SAID[reason])
     item.ended_at = None if outcome == "begun" else utc_now()

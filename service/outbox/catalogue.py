@@ -86,6 +86,12 @@ class NumberAdopted(HeldNumber):
     kind = "number.adopted"
 
 
+class NumberImported(HeldNumber):
+    """An administrator gave this tenant a number that its account held before Numbergate."""
+
+    kind = "number.imported"
+
+
 class NumberConfirmed(HeldNumber):
     """The number was seen in Teli's listing."""
 

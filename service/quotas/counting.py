@@ -5,12 +5,13 @@ from typing import Any, Literal
 
 import orjson
 import structlog
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select, text, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.observability.metrics import QUOTA_SHADOW
 from service.quotas.errors import refusal_of
+from service.quotas.models import Quota
 
 # States of a number that counts as held. One that is missing was given up as held when that was decided.
 HELD = ("active", "release_scheduled", "releasing")
@@ -25,6 +26,28 @@ async def hold_quotas(session: AsyncSession) -> None:
 async def count_held(session: AsyncSession, tenant: str, organization: str, user: str, by: Literal[1, -1]) -> None:
     """One number more or one less; past a limit too, for what is counted here exists already."""
     await session.execute(select(func.count_held(tenant, organization, user, by)))
+
+
+async def passed_limits(session: AsyncSession, tenant: str, organization: str, user: str) -> list[dict[str, Any]]:
+    """The limits of numbers held that are passed by what this owner counts in: scope, limit, and what is held."""
+    covered = tuple_(Quota.scope, Quota.tenant_id, Quota.organization_id, Quota.user_id).in_(
+        scopes_of(tenant, organization, user)
+    )
+    held = Quota.used + Quota.reserved
+    passed = select(Quota.scope, Quota.numbers_held, held).where(
+        covered, Quota.mode != "off", held > Quota.numbers_held
+    )
+    return [{"scope": scope, "limit": limit, "held": held} for scope, limit, held in await session.execute(passed)]
+
+
+def scopes_of(tenant: str, organization: str, user: str) -> list[tuple[str, str, str, str]]:
+    """The keys of all quotas that a number of this owner counts in."""
+    return [
+        ("tenant", tenant, "", ""),
+        ("organization", "", organization, ""),
+        ("user", "", organization, user),
+        ("deployment", "", "", ""),
+    ]
 
 
 async def count_release(

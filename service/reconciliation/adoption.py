@@ -108,26 +108,42 @@ async def number_of(
     upstream = row.nickname if row is not None else orphan.nickname
     if orphan.row_id is None and upstream is None and intent is not None:
         upstream = (intent.mark + (intent.wish.get("nickname") or "")).rstrip()
-    carried = mark_of(upstream)
+    number = adopted(orphan, upstream, tenant=tenant, user=user, acquired_at=at, confirmed_at=at)
+    if not number.marked and intent is not None:
+        number.mark = intent.mark
+    return number
+
+
+def adopted(
+    of: Orphan | UpstreamRow,
+    nickname: str | None,
+    *,
+    tenant: str,
+    user: str,
+    acquired_at: datetime,
+    confirmed_at: datetime,
+) -> Number:
+    """A number that no purchase of ours brought, as the tenant's; `nickname`: as Teli has it. In no session yet."""
+    carried = mark_of(nickname)
     return Number(
         id=new_id(),
         tenant_id=tenant,
-        account_id=orphan.account_id,
-        organization_id=orphan.organization_id,
+        account_id=of.account_id,
+        organization_id=of.organization_id,
         user_id=user,
-        phone_number=orphan.phone_number,
-        pretty=pretty(E164(orphan.phone_number)),
-        area_code=orphan.phone_number[2:5],
-        nickname=_without_mark(upstream),
-        upstream_nickname=upstream,
+        phone_number=of.phone_number,
+        pretty=pretty(E164(of.phone_number)),
+        area_code=of.phone_number[2:5],
+        nickname=_without_mark(nickname),
+        upstream_nickname=nickname,
         state="active",
         tags=[],
         intent_id=None,
-        mark=carried or (intent.mark if intent is not None else ""),
+        mark=carried or "",
         marked=carried is not None,
-        acquired_at=at,
-        upstream_row_id=orphan.row_id,
-        confirmed_at=at if orphan.row_id else None,
+        acquired_at=acquired_at,
+        upstream_row_id=of.row_id,
+        confirmed_at=confirmed_at if of.row_id else None,
     )
 
 

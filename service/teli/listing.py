@@ -1,11 +1,13 @@
 """A listing of numbers, read with suspicion: it may be short, empty, or carry ids in either form."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from service.teli.heard import Heard
 
 MOST_DIGITS = 18
+MILLISECONDS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,19 @@ def read_count(told: Any) -> int | None:
     """A count as Teli tells it, as a number or as text; None where it is none."""
     text = str(told) if isinstance(told, int | str) else ""
     return int(text) if len(text) <= MOST_DIGITS and text.isdecimal() else None
+
+
+def read_moment(told: str | None) -> datetime | None:
+    """A time in any of Teli's forms (contract section 0.3), in UTC where it names no zone; None where it is none."""
+    if not told:
+        return None
+    try:
+        if told.isdecimal() and len(told) == MILLISECONDS:
+            return datetime.fromtimestamp(int(told) / 1000, UTC)
+        moment = datetime.fromisoformat(told)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _row(listed: Any) -> Row | None:

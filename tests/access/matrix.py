@@ -60,7 +60,8 @@ class Cell:
 
     async def asked(self, world: World) -> httpx.Response:
         described, named = self.operation.described, self.thing.named
-        body = None
+        body, headers = None, await headers_of(world, self.role)
+        file: dict[str, Any] = {}
         parameters = {
             one["name"]: (one["in"], one["schema"].get("examples", [""])[0])
             for one in described.get("parameters", [])
@@ -72,8 +73,12 @@ class Cell:
         path = self.operation.path.format(**given).replace("+", "%2B")
         query = {name: given[name] for name, (place, _) in parameters.items() if place == "query"}
         query |= {name: value.format(**named) for name, value in self.entry.query.items()}
-        if "requestBody" in described:
-            schema = described["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        sent = described.get("requestBody", {}).get("content", {})
+        for kind in sent.keys() - {"application/json"}:
+            file = {"content": sent[kind]["schema"]["examples"][0].encode()}
+            headers |= {"Content-Type": kind}
+        if "application/json" in sent:
+            schema = sent["application/json"]["schema"]["$ref"].rpartition("/")[2]
             example = self.operation.schemas[schema]["examples"][0]
             mine = {
                 name: value.format(**named) if isinstance(value, str) else value
@@ -81,7 +86,7 @@ class Cell:
             }
             body = {name: value for name, value in (example | mine).items() if name not in self.entry.without}
         return await world.gateway.http.request(
-            self.operation.method, path, params=query, json=body, headers=await headers_of(world, self.role)
+            self.operation.method, path, params=query, json=body, headers=headers, **file
         )
 
 

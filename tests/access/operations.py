@@ -39,6 +39,10 @@ def ordered(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and (own(role, thing) or administers)
 
 
+def seen_import(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing" and role.sees_organization(thing.organization)
+
+
 def seen(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and (own(role, thing) or role.sees_organization(thing.organization))
 
@@ -202,6 +206,13 @@ OPERATIONS: dict[str, list[Entry]] = {
         Entry(READS, of="filter", reach=own),
         Entry(READS, of="shared filter", reach=own_or_administered),
     ],
+    "preview_import": [Entry(ADMIN)],
+    "preview_csv_import": [Entry(ADMIN)],
+    "list_imports": [Entry(ADMIN_READS)],
+    "get_import": [Entry(ADMIN_READS, of="import", reach=seen_import)],
+    "list_import_items": [Entry(ADMIN_READS, of="import", reach=seen_import)],
+    "apply_import": [Entry(ADMIN, of="import", reach=seen_import)],
+    "cancel_import": [Entry(ADMIN, of="import", reach=seen_import)],
     "get_number": [
         Entry(READS, of="number", reach=seen),
         Entry(READS, of="number", reach=seen, path={"number_id": "{phone_number}"}),

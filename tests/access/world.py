@@ -54,20 +54,25 @@ class World:
         return self.provider.issuer
 
     async def insert(self, table: str, *, by: str | None = None, **values: Any) -> None:
-        """As the worker, or as a request of the tenant `by`, where the worker may not."""
+        """As the worker, or as a request of the tenant `by`, or of an administrator ("*"), where the worker may not."""
         names = ", ".join(values)
         given = ", ".join(f"CAST(CAST(:{name} AS text) AS {type_of(table, name)})" for name in values)
         statement = f"INSERT INTO {table} ({names}) SELECT {given}"
         if by is None:
             await self.gateway.sql(statement, **values)
             return
-        async with self.gateway.services.database.acting(tenant=by) as session:
+        who: dict[str, Any] = {"duty": "admin", "sees": ["*"]} if by == "*" else {"tenant": by}
+        async with self.gateway.services.database.acting(**who) as session:
             await session.execute(text(statement), values)
 
     def add(self, kind: str, thing: Thing) -> None:
         self.things.setdefault(kind, []).append(thing)
 
 
+IMPORT_PREVIEW = (
+    '{"count": 1, "selected": 1, "beyond": false, "sample": [], "costs": [], "limits_passed": [],'
+    ' "skipped": {"count": 0, "reasons": []}}'
+)
 PREVIEW = '{"count": 1, "selected": 1, "sample": [], "skipped": {"count": 0, "reasons": []}}'
 TYPES = {
     "hash": "bytea", "fingerprint": "bytea", "payload": "bytea", "scopes": "text[]", "sees": "text[]", "tags": "text[]",
@@ -258,6 +263,20 @@ async def _filter(world: World, tenant: str, organization: str, name: str, share
     world.marks[shared or tenant].add(filter_id)
 
 
+async def _import(world: World, organization: str) -> None:
+    """An administrator's, of numbers of one organisation."""
+    import_id, name = str(uuid4()), f"import into {organization}"
+    await world.insert(
+        "orders", by="*", id=import_id, actor="an administrator", kind="import", state="previewed",
+        change='{"import": {"source": "csv"}}', selection='{"same_as": null}', digest="x", preview=IMPORT_PREVIEW,
+        to_do="1", organization_ids=f"{{{organization}}}", user_ids="{}", expires_at="2100-01-01Z",
+    )  # fmt: skip
+    await world.insert(
+        "order_items", by="*", order_id=import_id, seq="2", phone_number="+13135550142", outcome="waiting",
+    )  # fmt: skip
+    world.add("import", Thing(name, {"import_id": import_id}, None, organization))
+
+
 async def _campaign_and_call(world: World, tenant: str, of: dict[str, str], organization: str) -> None:
     """A campaign whose creation is in doubt, so that Teli is not asked; and a call to the first of the numbers."""
     campaign, mine = str(uuid4()), f"{tenant}'s number"
@@ -284,10 +303,12 @@ async def _nobodys(world: World) -> None:
     for organization, user in USERS.items():
         named = {"organization_id": organization, "user_id": user}
         world.add("organization", Thing("near" if organization == NEAR else "far", named, None, organization))
+        await _import(world, organization)
     nothing = {
         "number": {"phone_number": "+17345559999", "number_id": str(uuid4())},
         "operation": {"operation_id": str(uuid4())},
         "order": {"order_id": str(uuid4())},
+        "import": {"import_id": str(uuid4())},
         "organization": {"organization_id": "1762896364768x000000000000000009", "user_id": "nobody"},
         "tenant": {"tenant_id": "tenant-nobody"},
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},

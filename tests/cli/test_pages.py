@@ -31,6 +31,7 @@ TASKS = (
     "docs/purchases.md",
     "docs/numbers.md",
     "docs/exports.md",
+    "docs/import.md",
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",
