@@ -21,7 +21,9 @@ from resource import RUSAGE_SELF, getrusage
 from service.db import open_database
 from service.exports.exports import ExportLimits, Exports
 from service.exports.formats import FORMATS
-from service.inventory.repository import Filters, Visible, everything
+from service.inventory.filters import Filters
+from service.inventory.repository import Visible, everything
+from service.inventory.sorting import Sort
 from service.observability.logs import configure_logs
 
 async def main(url, name):
@@ -30,7 +32,7 @@ async def main(url, name):
     exports = Exports(database, ExportLimits(600, 1 << 32))
     [wanted] = [one for one in FORMATS.values() if one.name == name]
     for user in ("few", "many"):
-        query = everything(Filters(user_id=user), Visible(None, ("*",)))
+        query = everything(Filters(user_id=user), Visible(None, ("*",)), Sort())
         made = await exports.make(
             query, wanted, whose="test", acting=lambda one: one.acting(duty="admin", sees=("*",))
         )
