@@ -16,6 +16,7 @@ from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
 from service.imports import endpoints as imports
+from service.inventory import agent_endpoints as agents
 from service.inventory import endpoints as inventory
 from service.inventory.saved import endpoints as saved_filters
 from service.numbers import endpoints as numbers
@@ -27,6 +28,7 @@ from service.orders import endpoints as orders
 from service.quotas import endpoints as quotas
 from service.quotas.errors import RateLimited
 from service.quotas.turns import take_turn
+from service.reconciliation import drift_endpoints as drift
 from service.reconciliation import endpoints as reconciliation
 from service.tenants import account_endpoints as accounts
 from service.tenants import audit_endpoints as audit
@@ -107,6 +109,8 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         keys.router,
         quotas.own_router,
         quotas.router,
+        drift.router,
+        agents.router,
         reconciliation.router,
     ):
         app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))

@@ -24,6 +24,7 @@ from service.db import Database, Role, open_database
 from service.exports.exports import MADE_AT_ONCE, ExportLimits, Exports
 from service.exports.replica import Replica
 from service.imports.imports import Imports
+from service.inventory.agents import AgentList
 from service.inventory.inventory import Inventory
 from service.inventory.saved.filters import SavedFilters
 from service.kit.crypto import Secret
@@ -62,6 +63,8 @@ from service.quotas.strangers import Strangers
 from service.quotas.view import QuotaView
 from service.reconciliation.decisions import Decisions
 from service.reconciliation.doubts import Doubts
+from service.reconciliation.drift_list import DriftList
+from service.reconciliation.drifts import Drifts
 from service.reconciliation.existing import ExistingNumbers
 from service.reconciliation.lists import Lists
 from service.reconciliation.pruning import Pruning
@@ -112,6 +115,7 @@ class Services:
     exports: Exports
     inventory: Inventory
     saved_filters: SavedFilters
+    agents: AgentList
     bulk: Bulk
     orders: Orders
     imports: Imports
@@ -123,6 +127,7 @@ class Services:
     ledger: Ledger
     existing: ExistingNumbers
     lists: Lists
+    drift_list: DriftList
     decisions: Decisions
     resolver: Resolver
     pruning: Pruning
@@ -243,6 +248,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         quota_view=QuotaView(database, cursors, price=settings.default_price.first),
         drift=Drift(database),
         exports=exports,
+        agents=AgentList(database, cursors),
         inventory=Inventory(database, cursors, exports),
         saved_filters=SavedFilters(database, cursors),
         bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
@@ -285,11 +291,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ledger=ledger,
         existing=ExistingNumbers(database, upstreams),
         lists=Lists(database, cursors, window=window),
+        drift_list=DriftList(database, cursors),
         decisions=Decisions(database, window=window, mark_keep=settings.mark_keep),
         resolver=Resolver(
             ledger,
             Sightings(database, window=window),
             Doubts(database),
+            Drifts(database, upstreams, window=window),
             upstreams,
             window=window,
             write_off=timedelta(seconds=settings.write_off),

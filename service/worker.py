@@ -13,8 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.calls.reading import pause_between
 from service.db import CommitUnknown
 from service.kit.errors import ServiceError
-from service.numbers.models import Intent
-from service.observability.metrics import DOUBTS_OPEN, LANE_MODE, STOPS
+from service.numbers.members import CHANGEABLE
+from service.numbers.models import Drift, Intent, Number
+from service.observability.metrics import DOUBTS_OPEN, DRIFT_OPEN, LANE_MODE, STOPS
+from service.reconciliation.drifting import MEMBERS
 from service.reconciliation.existing import NotListed
 from service.settings import Settings
 from service.tenants.accounts import ensure_account
@@ -146,6 +148,15 @@ async def _measure(found: Services) -> None:
                 .group_by(Intent.state, Intent.account_id)
             )
         }
+        drifting = await session.execute(
+            select(Drift.member, func.count().label("open"))
+            .join(Number, Number.id == Drift.number_id)
+            .where(Drift.state == "open", Number.state.in_(CHANGEABLE))
+            .group_by(Drift.member)
+        )
+        counts = {row.member: row.open for row in drifting}
+        for member in MEMBERS:
+            DRIFT_OPEN.labels(member).set(counts.get(member, 0))
         for account in await session.scalars(select(Account)):
             LANE_MODE.labels(account.name).set(account.mode == "lane")
             for state in OPEN_DOUBTS:

@@ -70,6 +70,7 @@ CELLS: Mapping[Kind, Cells] = {
         "agents": _allowed(one["agents_allowed"]),
         "orphan reuse": _yes(one["orphan_reuse"]),
         "write-off": _after(one["write_off"]),
+        "drift": one["drift"].replace("_", " "),
     },
     "sessions": lambda one: {
         "id": known(one["id"]),

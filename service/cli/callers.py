@@ -322,6 +322,10 @@ def put_policy(
     write_off: Annotated[
         str | None, typer.Option(metavar="SECONDS|never|default", help="When a purchase without a trace is given up.")
     ] = None,
+    drift: Annotated[
+        Literal["ours_wins", "theirs_wins", "ask"] | None,
+        typer.Option(help="What is changed at Teli is put back, taken over, or asked about."),
+    ] = None,
     json: Json = False,
     url: Url = None,
     key: Key = None,
@@ -335,7 +339,7 @@ def put_policy(
             changes[f"{name.replace('-', '_')}s_allowed"] = ones or (None if every == "any" else [])
     if write_off is not None:
         changes["write_off"] = _write_off(write_off)
-    changes |= _named(idempotency_required=idempotency_required, orphan_reuse=orphan_reuse)
+    changes |= _named(idempotency_required=idempotency_required, orphan_reuse=orphan_reuse, drift=drift)
     if not changes:
         raise typer.BadParameter("say what is to change; --help names it")
     from service.cli.administration import path, run_put

@@ -14,6 +14,7 @@ from service.cli.audit import audit
 from service.cli.bulk import orders
 from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.calling import campaigns
+from service.cli.drift import drift
 from service.cli.imports import imports
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 from service.cli.numbering import numbers
@@ -39,6 +40,7 @@ cli.add_typer(orphans, name="orphans")
 cli.add_typer(ghosts, name="ghosts")
 cli.add_typer(audit, name="audit")
 cli.add_typer(numbers, name="numbers")
+cli.add_typer(drift, name="drift")
 cli.add_typer(orders, name="orders")
 cli.add_typer(imports, name="imports")
 cli.add_typer(campaigns, name="campaigns")

@@ -166,6 +166,15 @@ GHOST = {
     "gone_at": LATER,
     "looks": 5,
 }
+DRIFT = {
+    "id": OPERATION_ID,
+    "member": "inbound_agent_id",
+    "ours": AGENT,
+    "theirs": None,
+    "since": MOMENT,
+    "seen_at": LATER,
+    "why": "Teli lists no agent where one is linked; the tenant's policy is to ask",
+}
 INVENTORIED = {
     "id": NUMBER_ID,
     "phone_number": "+13135550142",
@@ -228,6 +237,7 @@ POLICY = {
     "area_codes_allowed": ["313", "734"],
     "orphan_reuse": True,
     "write_off": 604_800,
+    "drift": "ask",
 }
 LISTED_KEY = {
     "id": OPERATION_ID,
@@ -488,6 +498,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "calls": {"last_inbound_at": None, "last_outbound_at": None, "idle_since": None},
         "owed": [],
         "release": None,
+        "drift": [],
     },
     "ReleaseAsk": {"reason": "The campaign is over"},
     "RestoreAsk": {"reason": "It is on the new brochure"},
@@ -614,6 +625,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OrphanDecision": {
         "decision": "adopt", "tenant_id": "dialler", "user_id": USER, "reason": "bought for them by hand"
     },
+    "AgentPage": {
+        "items": [
+            {
+                "agent_id": AGENT, "numbers": 12, "inbound": {"desired": 12, "confirmed": 11},
+                "outbound": {"desired": 3, "confirmed": 3},
+            }
+        ],
+        "next_cursor": None,
+        "total": ONE,
+    },
+    "DriftPage": {
+        "items": [
+            {
+                **DRIFT, "number_id": NUMBER_ID, "phone_number": "+13135550142", "state": "active",
+                "organization_id": ORGANIZATION, "tenant_id": "dialler", "user_id": USER, "area_code": "313",
+                "nickname": "Sales line",
+            }
+        ],
+        "next_cursor": None,
+        "total": ONE,
+    },
+    "DriftDecision": {"decision": "ours", "reason": "taken off in the dashboard by mistake"},
+    "DriftDecided": {"id": OPERATION_ID, "state": "settled", "number_id": NUMBER_ID, "operation_id": OPERATION_ID},
     "GhostDecision": {"decision": "missing", "reason": "released in the dashboard"},
     "Decided": {"id": OPERATION_ID, "state": "owned", "number_id": NUMBER_ID},
     "ImportIn": {
@@ -657,6 +691,7 @@ PARAMETERS: dict[str, str] = {
     "key_id": OPERATION_ID,
     "session_id": OPERATION_ID,
     "item_id": OPERATION_ID,
+    "drift_id": OPERATION_ID,
     "campaign_id": "spring-offer-2026",
     "call_id": "call_0123456789abcdef0123456789",
     "name": "numbers_held",

@@ -57,6 +57,8 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("list_doubts", "200"): {"get_doubt": FIRST, "resolve_doubt": FIRST},
     ("list_orphans", "200"): {"resolve_orphan": FIRST},
     ("list_ghosts", "200"): {"resolve_ghost": FIRST},
+    ("list_drift", "200"): {"resolve_drift": {"drift_id": f"{ANSWER}/items/0/id"}},
+    ("resolve_drift", "200"): {"get_operation": OPERATION, "get_number": {"number_id": f"{ANSWER}/number_id"}},
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from service.kit.errors import ServiceError, StateConflict
 from service.kit.types import TenantId
 from service.numbers.confirm import Confirmation
 from service.numbers.errors import UpstreamRefused
-from service.numbers.marks import mark_of
+from service.numbers.marks import begins_with, mark_of, without_mark
 from service.numbers.members import CHANGEABLE
 from service.numbers.models import Number, Step
 from service.numbers.repository import Numbers, wanted_of
@@ -114,7 +114,11 @@ class Changes:
         if mark_of(row.nickname) != number.mark:
             await self._numbers.unmarked(step, row.nickname or "", tenant)
             return Done("mark was gone")
-        nickname = (await self._numbers.get(step.number_id, tenant)).nickname or ""
+        number = await self._numbers.get(step.number_id, tenant)
+        if not _is_ours(number, row.nickname):
+            # What a person made of it meanwhile is not written over, but decided as the drift that it is.
+            return Later("its nickname was changed at Teli", after=UNMARKED_LATER)
+        nickname = number.nickname or ""
         teli = await self._upstreams.of(number.account_id)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
@@ -127,6 +131,13 @@ class Changes:
             log.warning("a mark cannot be taken off", number=str(number.id), status=heard.status)
             return Done("refused", state="failed")
         return Later(heard.detail or f"status {heard.status}")
+
+
+def _is_ours(number: Number, shown: str | None) -> bool:
+    text = without_mark(shown)
+    return text in (without_mark(number.nickname), without_mark(number.upstream_nickname)) or begins_with(
+        number.upstream_nickname, shown
+    )
 
 
 def took_effect(heard: Heard) -> bool:

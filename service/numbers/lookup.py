@@ -20,8 +20,10 @@ from service.kit.errors import NotFound
 from service.kit.money import Price, costs, months_between
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.phone import E164
+from service.numbers.drift import shown
 from service.numbers.follow_ups import operation_state
-from service.numbers.models import Evidence, Intent, Number, Step
+from service.numbers.members import CHANGEABLE
+from service.numbers.models import Drift, Evidence, Intent, Number, Step
 from service.numbers.repository import agents_in_force
 from service.tenants.principals import Principal
 
@@ -106,6 +108,13 @@ class Lookup:
                     .order_by(Step.created_at, Step.id)
                 )
             ).all()
+            drifts = (
+                await session.scalars(
+                    select(Drift)
+                    .where(Drift.number_id == found.Number.id, Drift.state == "open")
+                    .order_by(Drift.since, Drift.id)
+                )
+            ).all()
         number: Number = found.Number
         links = {"inbound": found[1], "outbound": found[2]}
         return {
@@ -123,6 +132,7 @@ class Lookup:
             },
             "owed": [_owed(step) for step in owed],
             "release": self._release(number, owed),
+            "drift": [shown(drift) for drift in drifts if number.state in CHANGEABLE],
         }
 
     async def history(self, caller: Principal, which: Named, *, limit: int, cursor: str | None) -> dict[str, Any]:

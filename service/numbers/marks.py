@@ -21,3 +21,22 @@ def mark_of(nickname: str | None) -> str | None:
     """The mark a nickname carries, in the form `make_mark` gives, or None. Case and white space around may differ."""
     found = MARK.match((nickname or "").lstrip())
     return f"[{found[1].upper()}] " if found else None
+
+
+def without_mark(nickname: str | None) -> str | None:
+    """What people see of a nickname: without the mark it may begin with, and without outer blanks; None where empty."""
+    text = (nickname or "").strip()
+    found = MARK.match(text)
+    return (text[found.end() :].strip() if found else text) or None
+
+
+def begins_with(told: str | None, shown: str | None) -> bool:
+    """Whether what Teli shows may be what it keeps of a nickname that it was told: its beginning, or nothing.
+
+    A mark counts in whichever case it comes back.
+    """
+    return _canonical(told).startswith(_canonical(shown))
+
+
+def _canonical(nickname: str | None) -> str:
+    return f"{mark_of(nickname) or ''}{without_mark(nickname) or ''}".strip()

@@ -189,3 +189,28 @@ class Step(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Drift(Base):
+    """What Teli lists of a number otherwise than is wanted of it, by `member`; a nickname with whatever mark it has.
+
+    `since`: when the first listing that showed it was asked for, `seen_at` the last. `state`: suspected, after one
+    listing; open; settled. `undecided`: why the policy did not decide it. `decision`: ours, theirs, gone.
+    """
+
+    __tablename__ = "drifts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number_id: Mapped[UUID] = mapped_column(ForeignKey("numbers.id"))
+    tenant_id: Mapped[str] = mapped_column(Text)
+    member: Mapped[str] = mapped_column(Text)
+    ours: Mapped[str | None] = mapped_column(Text)
+    theirs: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    undecided: Mapped[str | None] = mapped_column(Text)
+    decision: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    settled_by: Mapped[str | None] = mapped_column(Text)
+    settled_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -23,7 +23,7 @@ from service.kit.phone import AreaCodeRefused, check_area_code
 from service.kit.text import plain, shown
 from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
-from service.numbers.members import MOST_TAGS
+from service.numbers.members import LONGEST_AGENT_ID, LONGEST_NICKNAME, MOST_TAGS
 from service.numbers.purchases import Wish
 from service.numbers.repository import Change
 from service.tenants.schemas import Reason, Strict
@@ -53,8 +53,8 @@ def _empty_is_none(value: Any) -> Any:
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
 ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
-AgentId = Annotated[PlainText, Field(min_length=1, max_length=128)]
-Nickname = Annotated[PlainText, Field(min_length=1, max_length=100), AfterValidator(_unmarked)]
+AgentId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_AGENT_ID)]
+Nickname = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_NICKNAME), AfterValidator(_unmarked)]
 Label = Annotated[PlainText, Field(min_length=1, max_length=64)]
 
 
@@ -322,6 +322,18 @@ class ReleaseOut(BaseModel):
     extra_charge: int
 
 
+class DriftOfNumber(BaseModel):
+    """What Teli lists otherwise than is wanted, `since` then; `why` in words, and why nobody decided it yet."""
+
+    id: UUID
+    member: Literal["nickname", "inbound_agent_id", "outbound_agent_id", "user_id"]
+    ours: str | None
+    theirs: str | None
+    since: datetime
+    seen_at: datetime
+    why: str
+
+
 class NumberOut(BaseModel):
     """One acquisition. `user_id` owns it at Teli, `holder_user_id` uses it.
 
@@ -351,6 +363,7 @@ class NumberOut(BaseModel):
     upstream: UpstreamOut
     calls: CallsOut
     owed: list[OwedOut]
+    drift: list[DriftOfNumber]
     release: ReleaseOut | None
 
 

@@ -56,6 +56,10 @@ LANE_MODE = Gauge("numbergate_account_lane_mode", "1 while the account is in lan
 STOPS = Gauge("numbergate_purchases_stopped", "Stops of purchases that are in force", ["scope"])
 DOUBTS_OPEN = Gauge("numbergate_doubts_open", "Intents whose outcome is not proved", ["state", "account"])
 DOUBTS_RESOLVED = Counter("numbergate_doubts_resolved_total", "Doubts by what became of them", ["state"])
+DRIFT_OPEN = Gauge("numbergate_drift_open", "What Teli lists otherwise than is wanted, and nobody decided", ["member"])
+DRIFT_SETTLED = Counter(
+    "numbergate_drift_settled_total", "Drift by what was decided; gone: it went by itself", ["member", "decision"]
+)
 LISTINGS = Counter("numbergate_listings_total", "Listings of whole organisations", ["outcome", "account"])
 SETTLE_RETRIES = Counter("numbergate_settle_retries_total", "Outcomes that could not be written at once")
 LOGINS = Counter("numbergate_logins_total", "Logins of people, by how far they came", ["outcome"])

@@ -139,6 +139,26 @@ class NumberRestored(HeldNumber):
     kind = "number.restored"
 
 
+class NumberDrifted(HeldNumber):
+    """Teli lists it otherwise than is wanted: it was changed in the dashboard, or Teli lost it."""
+
+    kind = "number.drifted"
+    member: str
+    ours: str | None
+    theirs: str | None
+    why: str
+
+
+class NumberDriftSettled(HeldNumber):
+    """One of the two holds now, or the drift went by itself."""
+
+    kind = "number.drift_settled"
+    member: str
+    ours: str | None
+    theirs: str | None
+    decision: str = Field(description="ours, theirs or gone")
+
+
 class NumberReleasing(HeldNumber):
     """Its release was asked for and is under way."""
 

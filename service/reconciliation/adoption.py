@@ -10,7 +10,7 @@ from service.kit.clock import rfc3339
 from service.kit.errors import Fault, StateConflict
 from service.kit.phone import E164, pretty
 from service.kit.types import new_id
-from service.numbers.marks import MARK, mark_of
+from service.numbers.marks import mark_of, without_mark
 from service.numbers.models import Intent, Number
 from service.reconciliation.doubts import DOUBTS
 from service.reconciliation.models import Orphan, UpstreamRow
@@ -134,7 +134,7 @@ def adopted(
         phone_number=of.phone_number,
         pretty=pretty(E164(of.phone_number)),
         area_code=of.phone_number[2:5],
-        nickname=_without_mark(nickname),
+        nickname=without_mark(nickname),
         upstream_nickname=nickname,
         state="active",
         tags=[],
@@ -145,11 +145,6 @@ def adopted(
         upstream_row_id=of.row_id,
         confirmed_at=confirmed_at if of.row_id else None,
     )
-
-
-def _without_mark(nickname: str | None) -> str | None:
-    carried = MARK.match((nickname or "").lstrip())
-    return nickname if carried is None else carried.string[carried.end() :].strip() or None
 
 
 def held_by_another(error: IntegrityError) -> bool:

@@ -1,4 +1,6 @@
-"""What is kept for a while and no longer: what doubts were decided on, listings, idempotency keys, sessions, logins."""
+"""What is kept for a while and no longer: what doubts were decided on, listings, settled drift, idempotency keys,
+sessions, logins.
+"""
 
 from sqlalchemy import CursorResult, text
 
@@ -20,6 +22,16 @@ LISTINGS = """
             AND k.complete AND k.trustworthy ORDER BY k.began_at DESC, k.id DESC LIMIT 1
         )
       ORDER BY l.id LIMIT :batch
+    )
+"""
+# What became of it is in the number's history; of a number that was given back nothing is to be decided.
+DRIFT = """
+    DELETE FROM drifts WHERE id IN (
+      (SELECT id FROM drifts WHERE state = 'settled' AND settled_at < clock_timestamp() - interval '30 days'
+       ORDER BY settled_at LIMIT :batch)
+      UNION ALL
+      (SELECT d.id FROM drifts d JOIN numbers n ON n.id = d.number_id AND n.state = 'released'
+       WHERE d.state <> 'settled' LIMIT :batch)
     )
 """
 
@@ -66,8 +78,8 @@ class Pruning:
 
     async def run(self) -> None:
         """Delete what is older, a batch to a transaction, so that nobody waits for long."""
-        for statement in (GROUNDS, LISTINGS, KEYS, REFUSED_KEYS, SESSIONS, LOGINS):
-            while await self._delete(statement) == BATCH:
+        for statement in (GROUNDS, LISTINGS, DRIFT, KEYS, REFUSED_KEYS, SESSIONS, LOGINS):
+            while await self._delete(statement) >= BATCH:
                 continue
 
     async def _delete(self, statement: str) -> int:

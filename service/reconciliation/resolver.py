@@ -24,6 +24,7 @@ from service.numbers.ledger import Ledger
 from service.observability.metrics import DOUBTS_RESOLVED, LISTINGS
 from service.reconciliation.absence import Taken, proves_absence
 from service.reconciliation.doubts import Doubts
+from service.reconciliation.drifts import Drifts
 from service.reconciliation.grounds import Considered
 from service.reconciliation.judgement import Doubt, Observation, Place, Presence, only_new_row
 from service.reconciliation.sightings import Sightings
@@ -56,6 +57,7 @@ class Resolver:
         ledger: Ledger,
         sightings: Sightings,
         doubts: Doubts,
+        drifts: Drifts,
         upstreams: Upstreams,
         *,
         window: timedelta,
@@ -66,6 +68,7 @@ class Resolver:
         self._ledger = ledger
         self._sightings = sightings
         self._doubts = doubts
+        self._drifts = drifts
         self._upstreams = upstreams
         self._window = window
         self._write_off = write_off
@@ -105,6 +108,7 @@ class Resolver:
             return users.forms
         LISTINGS.labels("complete" if observation.complete else "incomplete", teli.name).inc()
         considered = Considered(observation)
+        await self._drifts.see(observation)
         kept = await self._sightings.keep(observation)
         if kept.presences:
             await self._doubts.keep_grounds([considered.grounds(one.intent, "seen") for one in kept.presences])

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 from service.http.pages import Page
 from service.kit.phone import NotAPhoneNumber, parse_e164
 from service.kit.text import plain
+from service.numbers.schemas import DriftOfNumber
 from service.tenants.schemas import Reason
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
@@ -122,6 +123,38 @@ class OrphanDecision(Strict):
 
 class GhostDecision(Strict):
     decision: Literal["missing", "still_ours"]
+
+
+class DriftOut(DriftOfNumber):
+    """With whose number it is; `id` is the drift's. `ours`: what is wanted; `theirs`: what Teli lists."""
+
+    number_id: UUID
+    phone_number: str
+    state: str
+    organization_id: str
+    tenant_id: str
+    user_id: str
+    area_code: str
+    nickname: str | None
+
+
+class DriftPage(Page[DriftOut]):
+    """Drift that nobody decided, what has been so for longest first."""
+
+
+class DriftDecision(Strict):
+    """`ours` is put back at Teli, `theirs` is taken into the ledger."""
+
+    decision: Literal["ours", "theirs"]
+
+
+class DriftDecided(BaseModel):
+    """`operation_id`: of the change that Teli is owed, where ours is put back."""
+
+    id: UUID
+    state: Literal["settled"]
+    number_id: UUID
+    operation_id: UUID | None
 
 
 class Decided(BaseModel):

@@ -168,6 +168,9 @@ class TeliClient:
         path = f"/v1/organizations/{quote(organization, safe='')}/users"
         return await self._call("GET", path, limit=LISTING_LIMIT, listen=30)
 
+    async def agents(self) -> Heard:
+        return await self._call("GET", "/v1/agents", limit=LISTING_LIMIT, listen=30)
+
     async def purchases(self, organization: str, *, start: date, end: date) -> Heard:
         """Analytics by user; both days are included."""
         params = {"organization_id": organization, "start_date": start.isoformat(), "end_date": end.isoformat()}

@@ -94,6 +94,7 @@ class Tenant(Base):
     area_codes_allowed: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     orphan_reuse: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
     write_off: Mapped[float | None] = mapped_column(Double)
+    drift: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
     @property

@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "area_codes_allowed": None,
     "orphan_reuse": True,
     "write_off": None,
+    "drift": "ask",
 }
 RULES = tuple(DEFAULTS)
 NEVER = "never"

@@ -42,6 +42,7 @@ def _seconds_or_never(given: Any) -> float | str | None:
     raise ValueError('must be seconds, ten years at most, "never", or null for the deployment\'s')
 
 
+DriftRule = Literal["ours_wins", "theirs_wins", "ask"]
 Agents = Annotated[list[ExternalId], Field(max_length=MOST_AGENTS), AfterValidator(_each_once)]
 AreaCodes = Annotated[
     list[Annotated[StrictStr, AfterValidator(_sold)]], Field(max_length=MOST_AREA_CODES), AfterValidator(_each_once)
@@ -61,7 +62,8 @@ class PolicyPut(Strict):
 
     A list that is null allows any, an empty one none. `orphan_reuse`: a number that a refused purchase of the tenant
     brought after all is given to its next one, instead of buying; the default. `write_off`: the deployment's is the
-    default.
+    default. `drift`: what is done where Teli lists another nickname or agent than is wanted: put ours back, take
+    theirs, or ask a person; the default.
     """
 
     idempotency_required: StrictBool | None = None
@@ -71,6 +73,7 @@ class PolicyPut(Strict):
     write_off: Annotated[
         float | Literal["never"] | None, PlainValidator(_seconds_or_never), WithJsonSchema(WRITE_OFF_SCHEMA)
     ] = None
+    drift: DriftRule | None = None
 
 
 class PolicyOut(BaseModel):
@@ -82,6 +85,7 @@ class PolicyOut(BaseModel):
     area_codes_allowed: list[str] | None
     orphan_reuse: bool
     write_off: float | Literal["never"] | None
+    drift: DriftRule
 
 
 class PolicyPage(Page[PolicyOut]):

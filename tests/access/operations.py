@@ -229,6 +229,20 @@ OPERATIONS: dict[str, list[Entry]] = {
     ],
     "release_with_grace": [Entry(MAY_RELEASE, of="number", reach=own_or_staffs)],
     "restore_number": [Entry(MAY_RELEASE, of="number", reach=own_or_staffs, unless=NOT_CHANGEABLE)],
+    "list_agents": [
+        Entry(READS),
+        Entry(
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            query={"organization_id": "{organization_id}"},
+        ),
+    ],
+    "list_drift": [Entry(READS)],
+    "resolve_drift": [
+        Entry(
+            ("numbers:update", "numbers:create", "admin:write"), of="drift", reach=own_or_staffs,
+            body={"decision": "theirs", **REASON},
+        ),
+    ],
     # From a number that nobody holds, so that nobody is called: whose numbers may call, tests/campaigns asks.
     "create_campaign": [
         Entry(

@@ -81,6 +81,7 @@ TYPES = {
     "user_ids": "text[]",
     "filters": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
     "leads": "int", "invalid_leads": "int",
+    "since": "timestamptz",
 }  # fmt: skip
 
 
@@ -190,6 +191,14 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
         outcome=f"{tenant}'s outcome", actor=f"{tenant}'s actor", answer='{"status": 200, "body": "{}"}',
     )  # fmt: skip
     world.add("operation", Thing(f"{tenant}'s release", {"operation_id": step_id}, tenant, organization))
+    drift_id = str(uuid4())
+    mine = next(one for one in world.things["number"] if one.name == f"{tenant}'s number")
+    await world.insert(
+        "drifts", **whose, id=drift_id, number_id=mine.named["number_id"], member="nickname",
+        ours=f"{tenant}'s number", theirs=f"{tenant}'s desk", state="open", since="2026-01-01Z", seen_at="2026-01-02Z",
+    )  # fmt: skip
+    world.add("drift", Thing(f"{tenant}'s drift", {"drift_id": drift_id}, tenant, organization))
+    marks.add(drift_id)
     await world.insert(
         "intents", **of, id=doubt_id, area_code="313", wish="{}", mark=f"{tenant}'s mark", state="doubtful",
         request_id=f"{tenant}'s request", admitted_at="2026-01-01Z", lease_until="2026-01-01Z", slot="1",
@@ -309,6 +318,7 @@ async def _nobodys(world: World) -> None:
         "operation": {"operation_id": str(uuid4())},
         "order": {"order_id": str(uuid4())},
         "import": {"import_id": str(uuid4())},
+        "drift": {"drift_id": str(uuid4())},
         "organization": {"organization_id": "1762896364768x000000000000000009", "user_id": "nobody"},
         "tenant": {"tenant_id": "tenant-nobody"},
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},

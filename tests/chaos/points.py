@@ -39,6 +39,7 @@ NOT_PASSED = {
     "Numbers.earlier_rows": "only where another row of the number's E.164 is listed",
     "Numbers.release_unresolved": "only for what a person must decide: a release that Teli answers by 404",
     "Sightings.explained": "only for an exclusive user of an account whose nicknames are dropped",
+    "TeliClient.agents": "only where a listing shows an agent by another id than it was linked by",
     "TeliClient.call": "only for a call that was listed without its numbers, or that somebody asks for",
     "TeliClient.campaign": OF_CAMPAIGNS,
     "TeliClient.campaigns": OF_CAMPAIGNS,

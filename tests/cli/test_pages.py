@@ -32,6 +32,7 @@ TASKS = (
     "docs/numbers.md",
     "docs/exports.md",
     "docs/import.md",
+    "docs/drift.md",
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",

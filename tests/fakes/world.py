@@ -48,7 +48,7 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
     Orphan: {"state": "open"},
     Step: {"state": "waiting", "tries": 0},
     Stop: {"id": ""},
-    Tenant: {"state": "active", "idempotency_required": False, "orphan_reuse": True},
+    Tenant: {"state": "active", "idempotency_required": False, "orphan_reuse": True, "drift": "ask"},
     Quota: {
         "mode": "enforced",
         "time_zone": "UTC",

@@ -159,6 +159,14 @@ class SimulatorControl:
         """A person changes a nickname in Teli's dashboard."""
         await self._send("POST", "/dashboard/rename", {"phone_number": phone_number, "nickname": nickname})
 
+    async def dashboard_link(self, phone_number: str, **agents: str | None) -> None:
+        """A person links agents in Teli's dashboard, or takes them off."""
+        await self._send("POST", "/dashboard/link", {"phone_number": phone_number, **agents})
+
+    async def dashboard_move(self, phone_number: str, user_id: str) -> None:
+        """A person gives a number to another user in Teli's dashboard."""
+        await self._send("POST", "/dashboard/move", {"phone_number": phone_number, "user_id": user_id})
+
     async def dashboard_record(self, phone_number: str) -> None:
         """Teli writes down, late, a number that was bought and not recorded."""
         await self._send("POST", "/dashboard/record", {"phone_number": phone_number})

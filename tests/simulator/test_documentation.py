@@ -99,6 +99,8 @@ def test_the_bodies_of_the_control_interface_are_those_it_takes() -> None:
         "dashboard/buy": people.Buy,
         "dashboard/release": people.Release,
         "dashboard/rename": people.Rename,
+        "dashboard/link": people.Link,
+        "dashboard/move": people.Move,
         "dashboard/record": people.Record,
     }
     for path, model in bodies.items():

@@ -17,6 +17,7 @@ DEFAULT = {
     "area_codes_allowed": None,
     "orphan_reuse": True,
     "write_off": None,
+    "drift": "ask",
 }
 
 
@@ -37,12 +38,14 @@ async def test_a_policy_keeps_what_is_absent_and_null_is_the_default_of_each(gat
     path = f"/v1/admin/policies/{tenant.id}"
     assert (await gateway.admin.get(path)).json() == {"tenant_id": tenant.id, **DEFAULT}
 
-    await put(gateway, tenant, agents_allowed=["a", "b", "a"], write_off="never", idempotency_required=True)
+    await put(
+        gateway, tenant, agents_allowed=["a", "b", "a"], write_off="never", idempotency_required=True, drift="ours_wins"
+    )
     told = await put(gateway, tenant, area_codes_allowed=["313"], orphan_reuse=False)
 
     wanted = {
         "idempotency_required": True, "agents_allowed": ["a", "b"], "area_codes_allowed": ["313"],
-        "orphan_reuse": False, "write_off": "never",
+        "orphan_reuse": False, "write_off": "never", "drift": "ours_wins",
     }  # fmt: skip
     assert told == {"tenant_id": tenant.id, **wanted}
     assert (await gateway.admin.get(path)).json() == told
@@ -90,6 +93,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"write_off": 1e300}, "/write_off"),
     ({"write_off": True}, "/write_off"),
     ({"write_off": "soon"}, "/write_off"),
+    ({"drift": "mine"}, "/drift"),
     ({"agents": []}, "/agents"),
 ]
 

@@ -1,6 +1,7 @@
 """Who is there, and what a person does in Teli's dashboard without any event or API request."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field
@@ -88,6 +89,21 @@ class Rename(Command):
     nickname: str | None
 
 
+class Link(Command):
+    """A person links agents to a number, or takes them off by null; what is absent stays."""
+
+    phone_number: str
+    inbound_agent_id: str | None = None
+    outbound_agent_id: str | None = None
+
+
+class Move(Command):
+    """A person gives a number to another user of its organisation."""
+
+    phone_number: str
+    user_id: str
+
+
 class Record(Command):
     """Teli's staff writes down a number that was bought and never recorded."""
 
@@ -111,6 +127,8 @@ class PeopleControl:
             web.post("/_control/dashboard/buy", self._buy),
             web.post("/_control/dashboard/release", self._release),
             web.post("/_control/dashboard/rename", self._rename),
+            web.post("/_control/dashboard/link", self._link),
+            web.post("/_control/dashboard/move", self._move),
             web.post("/_control/dashboard/record", self._record),
         ]
 
@@ -200,11 +218,25 @@ class PeopleControl:
 
     async def _rename(self, request: web.Request) -> web.Response:
         command = await read(request, Rename)
-        record = self._world.records.of_purchase(self._held(command.phone_number).purchase_id)
-        if record is None:
-            raise Refused(f"{command.phone_number} is not recorded")
-        self._world.records.change(replace(record, nickname=command.nickname))
+        self._change(command.phone_number, nickname=command.nickname)
         return answer({"phone_number": command.phone_number, "nickname": command.nickname})
+
+    async def _link(self, request: web.Request) -> web.Response:
+        command = await read(request, Link)
+        agents = command.model_dump(include=command.model_fields_set - {"phone_number"})
+        self._change(command.phone_number, **agents)
+        return answer({"phone_number": command.phone_number, **agents})
+
+    async def _move(self, request: web.Request) -> web.Response:
+        command = await read(request, Move)
+        self._change(command.phone_number, user_id=command.user_id)
+        return answer({"phone_number": command.phone_number, "user_id": command.user_id})
+
+    def _change(self, phone_number: str, **values: Any) -> None:
+        record = self._world.records.of_purchase(self._held(phone_number).purchase_id)
+        if record is None:
+            raise Refused(f"{phone_number} is not recorded")
+        self._world.records.change(replace(record, **values))
 
     async def _record(self, request: web.Request) -> web.Response:
         purchase = self._held((await read(request, Record)).phone_number)

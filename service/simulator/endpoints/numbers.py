@@ -114,6 +114,7 @@ def _rows(records: list[Record], organization_id: str, world: World) -> list[Jso
         uuids = world.directory.uuids_of_users(organization_id)
         shown_organization = world.directory.uuid_of_organization(organization_id)
     time_format = world.switches.time_format
+    agents = _agents_as_shown(records, world)
     return [
         {
             "phone_number": record.phone_number,
@@ -125,8 +126,8 @@ def _rows(records: list[Record], organization_id: str, world: World) -> list[Jso
             "user_id": uuids.get(record.user_id, record.user_id) if record.user_id else None,
             "organization_id": shown_organization,
             "tenant_id": record.tenant_id,
-            "outbound_agent_id": record.outbound_agent_id,
-            "inbound_agent_id": record.inbound_agent_id,
+            "outbound_agent_id": agents.get(record.outbound_agent_id, record.outbound_agent_id),
+            "inbound_agent_id": agents.get(record.inbound_agent_id, record.inbound_agent_id),
             "nickname": record.nickname,
             "location": None,
             "accessible_by": [],
@@ -136,6 +137,19 @@ def _rows(records: list[Record], organization_id: str, world: World) -> list[Jso
         }
         for record in records
     ]
+
+
+def _agents_as_shown(records: list[Record], world: World) -> dict[str | None, str]:
+    """By any of its ids, the one id of each known agent that rows show."""
+    form = world.switches.agent_id_form_numbers
+    if form == "as_linked":
+        return {}
+    agents = [one for tenant in {record.tenant_id for record in records} for one in world.agents.all(tenant)]
+    return {
+        any_id: getattr(agent, form)
+        for agent in agents
+        for any_id in (agent.id, agent.agent_id, agent.unique_id, agent.voice_agent_id)
+    }
 
 
 def _held(call: Call, world: World) -> Record:

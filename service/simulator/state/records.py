@@ -64,9 +64,10 @@ class Records:
         return Record(**row) if row else None
 
     def change(self, record: Record) -> None:
-        """Store the nickname and the agents of a row as they now are."""
+        """Store the owner, the nickname and the agents of a row as they now are."""
         self._db.run(
-            "UPDATE records SET nickname = ?, inbound_agent_id = ?, outbound_agent_id = ? WHERE id = ?",
+            "UPDATE records SET user_id = ?, nickname = ?, inbound_agent_id = ?, outbound_agent_id = ? WHERE id = ?",
+            record.user_id,
             record.nickname,
             record.inbound_agent_id,
             record.outbound_agent_id,

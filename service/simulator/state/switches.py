@@ -37,6 +37,8 @@ class Switches(BaseModel):
     """How long after its release a number stays in every listing."""
     id_form_numbers: IdForm = "uuid"
     """How number rows name user and organisation (row 25); likewise the other three."""
+    agent_id_form_numbers: Literal["as_linked", "agent_id", "unique_id", "voice_agent_id", "id"] = "as_linked"
+    """Which id of a known agent number rows show (row 25)."""
     id_form_users: IdForm = "uuid"
     id_form_calls: IdForm = "uuid"
     id_form_campaigns: IdForm = "unique_id"
