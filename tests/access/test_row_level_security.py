@@ -38,6 +38,7 @@ CHECKS = {
     "service/tenants/principals.py check_tenant_id",
     "service/tenants/principals.py need",
     "service/tenants/principals.py tenant",
+    "service/webhooks/feed_endpoints.py check_unbound",
 }
 FUNCTIONS = """
     SELECT oid::regprocedure::text, pg_get_functiondef(oid) FROM pg_proc
@@ -75,6 +76,7 @@ async def unchecked(
     void: Counter[str] = Counter()
     monkeypatch.setattr(Principal, "may", lambda *_: True)
     monkeypatch.setattr(Principal, "need", lambda *_: None)
+    monkeypatch.setattr("service.webhooks.feed_endpoints.check_unbound", lambda *_: None)
     monkeypatch.setattr(Principal, "sees_organization", lambda *_: True)
     monkeypatch.setattr(Principal, "check_organization", lambda *_, **__: None)
     monkeypatch.setattr(Principal, "check_tenant_id", lambda *_: None)
