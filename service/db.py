@@ -4,10 +4,11 @@ Two ways in. `acting` opens an ordinary SQLAlchemy session. `call` runs one of t
 object as a single statement: one round trip and, where it writes, one commit. The hot steps of a purchase use it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import asyncpg
@@ -65,6 +66,7 @@ class Bounds:
 
 
 UNBOUND = Bounds()
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 # Tables with a tenant's rows that anybody would be let into.
 UNFORCED = text(
     "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
@@ -112,6 +114,7 @@ class Database:
         sees: Sequence[str] = (),
         bounds: Bounds = UNBOUND,
         by_itself: bool = False,
+        planning: Mapping[str, str] = NO_SETTINGS,
     ) -> AsyncIterator[AsyncSession]:
         """A transaction for one principal; commits at the end of the block, rolls back on any error.
 
@@ -121,7 +124,9 @@ class Database:
         """
         try:
             async with self._sessions.begin() as session:
-                await act_as(session, tenant=tenant, duty=duty, sees=sees, bounds=bounds, by_itself=by_itself)
+                await act_as(
+                    session, tenant=tenant, duty=duty, sees=sees, bounds=bounds, by_itself=by_itself, planning=planning
+                )
                 yield session
         except Exception as error:
             if storage_trouble(error):
@@ -229,6 +234,7 @@ async def act_as(
     sees: Sequence[str],
     bounds: Bounds = UNBOUND,
     by_itself: bool = False,
+    planning: Mapping[str, str] = NO_SETTINGS,
 ) -> None:
     """From here to its end, or until it is said anew, the transaction is for this principal; see `acting`.
 
@@ -245,6 +251,7 @@ async def act_as(
     if bounds != UNBOUND:
         calls.append("hold_to(:organizations, :users)")
         said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
+    calls += [f"set_config('{name}', '{value}', true)" for name, value in planning.items()]
     await session.execute(text(f"SELECT {', '.join(calls)}"), said)
 
 

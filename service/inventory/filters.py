@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    FromClause,
     Text,
+    any_,
     cast,
     collate,
     column,
@@ -30,8 +32,14 @@ SEEN = table("numbers_seen", *(column(one.name, one.type) for one in Number.__ta
 # As the indexes have them; what has no nickname comes first, and what is not known comes last.
 NICKNAME = collate(func.coalesce(func.lower(SEEN.c.nickname), literal_column("''")), "C")
 IDLE_SINCE = func.coalesce(SEEN.c.idle_since, literal_column("'infinity'::timestamptz"))
-WORDS = func.number_words(
-    SEEN.c.phone_number, SEEN.c.pretty, SEEN.c.nickname, SEEN.c.tags, SEEN.c.user_id, SEEN.c.holder_user_id
+# What `q` looks through.
+LOOKED_THROUGH = (
+    SEEN.c.phone_number,
+    SEEN.c.pretty,
+    SEEN.c.nickname,
+    SEEN.c.tags,
+    SEEN.c.user_id,
+    SEEN.c.holder_user_id,
 )
 # In the order of bytes nothing that begins with a text comes after it and this, which is no character.
 LAST = "\U0010ffff"
@@ -81,14 +89,21 @@ class Filters:
         if self.tags is not None:
             found.append(SEEN.c.tags.bool_op("@>")(cast(list(self.tags), ARRAY(Text))))
         if self.agent_id is not None:
-            found.append(SEEN.c.id.in_(select(AgentLink.number_id).where(AgentLink.desired == self.agent_id)))
+            # As an array, so that it is the links that are gone through: how many there are is not known beforehand.
+            linked = select(AgentLink.number_id).where(AgentLink.desired == self.agent_id)
+            found.append(SEEN.c.id == any_(func.array(linked.scalar_subquery())))
         if self.created_after is not None:
             found.append(SEEN.c.acquired_at >= self.created_after)
         if self.created_before is not None:
             found.append(SEEN.c.acquired_at < self.created_before)
         if self.idle_days is not None:
             found.append(func.statement_timestamp() - self.idle_days * DAY >= IDLE_SINCE)
-        return found + [WORDS.like(func.lower(literal(f"%{_escaped(word)}%", Text))) for word in self.words or ()]
+        return found + self.words_in(SEEN)
+
+    def words_in(self, rows: FromClause) -> list[ColumnElement[bool]]:
+        """`rows`: the view, or what was selected of it."""
+        text = func.number_words(*(rows.c[column.name] for column in LOOKED_THROUGH))
+        return [text.like(func.lower(literal(f"%{_escaped(word)}%", Text))) for word in self.words or ()]
 
     @property
     def held_only(self) -> bool:

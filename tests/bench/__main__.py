@@ -1,5 +1,7 @@
 """`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved; and listings.
 
+`python -m tests.bench inventory` is a bench of its own: searches of a large inventory, and what they cost.
+
 Every way is one transaction that writes a row and commits it to the disk, from as many connections; the rounds of all
 ways take turns. The floor reserves nothing. The usual way is one conditional UPDATE of one counter.
 """
@@ -13,6 +15,7 @@ import asyncpg
 
 from service.embedded import EmbeddedPostgres, temporary_data_dir
 from service.migrations import migrate
+from tests.bench.inventory import command
 from tests.bench.listings import measure
 
 OTHERS = 64
@@ -49,7 +52,11 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--numbers", type=int, default=1_000_000, help="that are listed; 0 is no listings")
     parser.add_argument("--listings-only", action="store_true")
+    command.parser_into(parser.add_subparsers(dest="what").add_parser("inventory"))
     asked = parser.parse_args()
+    if asked.what == "inventory":
+        await command.inventory(asked)
+        return
     if not asked.listings_only:
         await purchases(asked)
     if asked.numbers:

@@ -10,9 +10,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement, Executable, Select
 
 from service.inventory.filters import Filters
-from service.inventory.repository import Visible, page_of
+from service.inventory.repository import COUNTED, Visible, page_of
 from service.inventory.sorting import Sort
-from service.kit.pagination import COUNTED
 from tests.http.refusals import pointers, problem
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 

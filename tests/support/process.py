@@ -33,6 +33,11 @@ class Serving:
                 except httpx.HTTPError:
                     await asyncio.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
