@@ -38,6 +38,7 @@ from service.tenants import policy_endpoints as policies
 from service.tenants import session_endpoints as sessions
 from service.tenants import stop_endpoints as stops
 from service.tenants.refusals import note_refusal
+from service.webhooks import endpoints as webhooks
 from service.webhooks import feed_endpoints as feed
 from service.webhooks.announcing import announced
 from service.wiring import Services
@@ -106,6 +107,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         sessions.router,
         audit.router,
         feed.router,
+        webhooks.router,
         keys.router,
         quotas.own_router,
         quotas.router,

@@ -257,7 +257,10 @@ class Settings(FromEnvironment):
     call_look_ups_per_hour: int = Field(720, ge=0, le=100_000, alias="NUMBERGATE_CALL_LOOK_UPS_PER_HOUR")
     release_grace: Seconds = Field(259_200, alias="NUMBERGATE_RELEASE_GRACE")
 
-    events_kept: Seconds = Field(2_592_000, alias="NUMBERGATE_EVENTS_KEPT")
+    events_kept: Seconds = Field(2_592_000, ge=345_600, alias="NUMBERGATE_EVENTS_KEPT")
+    webhook_networks: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(
+        None, alias="NUMBERGATE_WEBHOOK_NETWORKS"
+    )
 
     default_price_setup: int = Field(0, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_SETUP")
     default_price_monthly: int = Field(1_000_000, ge=0, le=1_000_000_000_000, alias="NUMBERGATE_DEFAULT_PRICE_MONTHLY")

@@ -13,6 +13,7 @@ from service.outbox import models as outbox
 from service.quotas import models as quotas
 from service.reconciliation import models as reconciliation
 from service.tenants import models as tenants
+from service.webhooks import models as webhooks
 
 __all__ = [
     "agents",
@@ -28,6 +29,7 @@ __all__ = [
     "reconciliation",
     "saved_filters",
     "tenants",
+    "webhooks",
 ]
 
 metadata = Base.metadata

@@ -86,6 +86,11 @@ from service.tenants.tokens import AccessTokens, TokenRules
 from service.tenants.upstreams import AccountUpstreams
 from service.tenants.uses import KeyUses
 from service.tenants.version import VersionWatch
+from service.webhooks.delivering import Delivering
+from service.webhooks.repository import wake
+from service.webhooks.sending import Sender
+from service.webhooks.targets import Targets
+from service.webhooks.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ class Services:
     pruning: Pruning
     feed: Feed
     numbering: Numbering
+    webhooks: Webhooks
+    delivering: Delivering
     audit_log: AuditLog
     refusals: Refusals
     chaining: Chaining
@@ -203,6 +210,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     principals = Principals(database, secret, version)
     sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
     window = timedelta(seconds=settings.settling_window)
+    sender = Sender(Targets(settings.webhook_networks or ()))
     events_kept = timedelta(seconds=settings.events_kept)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
@@ -306,7 +314,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ),
         pruning=Pruning(database),
         feed=Feed(database, cursors, drain.left, kept=events_kept),
-        numbering=Numbering(database, kept=events_kept),
+        numbering=Numbering(database, kept=events_kept, heard=wake),
+        webhooks=Webhooks(database, cursors, sender, keyring),
+        delivering=Delivering(database, sender, keyring),
         audit_log=AuditLog(database, cursors),
         refusals=Refusals(database),
         chaining=Chaining(database),

@@ -30,6 +30,7 @@ LAPSES_EVERY = 1.0
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
 NUMBERED_EVERY = 0.2
+DELIVERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
 PREVIEWS_EVERY = 60.0
 OPEN_DOUBTS = ("doubtful", "unresolved")
@@ -42,6 +43,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         await ensure_account(found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id)
         await work_with(settings, found, stop)
         await found.numbers.follow_ups.finish()
+        await found.delivering.finish()
     log.info("worker stopped")
 
 
@@ -55,8 +57,9 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("quota counters", found.drift.run, settings.sweep_interval),
             ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
             ("event numbers", lambda: _number(found, stop), NUMBERED_EVERY),
+            ("webhooks", found.delivering.run, DELIVERED_EVERY),
             ("pruning", found.pruning.run, PRUNED_EVERY),
-            ("pruning of events", found.numbering.prune, PRUNED_EVERY),
+            ("pruning of events", lambda: _forget_events(found), PRUNED_EVERY),
             ("orders", found.order_work.close, ORDERS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
@@ -136,6 +139,11 @@ async def _number(found: Services, stop: asyncio.Event) -> None:
         continue
 
 
+async def _forget_events(found: Services) -> None:
+    await found.numbering.prune()
+    await found.delivering.prune()
+
+
 async def _measure(found: Services) -> None:
     async with found.database.acting() as session:
         for scope in ("global", "tenant", "account"):
@@ -163,6 +171,7 @@ async def _measure(found: Services) -> None:
                 DOUBTS_OPEN.labels(state, account.name).set(doubts.get((state, account.id), 0))
     await found.chaining.measure()
     await found.numbering.measure()
+    await found.delivering.measure()
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

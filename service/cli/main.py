@@ -15,6 +15,7 @@ from service.cli.bulk import orders
 from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.calling import campaigns
 from service.cli.drift import drift
+from service.cli.hooking import webhooks
 from service.cli.imports import imports
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 from service.cli.numbering import numbers
@@ -44,6 +45,7 @@ cli.add_typer(drift, name="drift")
 cli.add_typer(orders, name="orders")
 cli.add_typer(imports, name="imports")
 cli.add_typer(campaigns, name="campaigns")
+cli.add_typer(webhooks, name="webhooks")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[

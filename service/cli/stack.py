@@ -146,6 +146,8 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
         if wanted.settings.account_keys is None:
             made = credentials.get("account_keys", lambda: f"up:{base64.b64encode(secrets.token_bytes(32)).decode()}")
             environment["NUMBERGATE_ACCOUNT_KEYS"] = made
+        if wanted.settings.webhook_networks is None:
+            environment["NUMBERGATE_WEBHOOK_NETWORKS"] = "127.0.0.0/8,::1/128"
         people = None
         if simulator is not None:
             people = opened.enter_context(provision.demo_people(base_url))

@@ -337,6 +337,33 @@ IMPORT: dict[str, Any] = {
     "actor": f"key:{OPERATION_ID}", "created_at": "2026-05-04T10:31:12Z", "expires_at": "2026-05-11T10:31:12Z",
     "applied_at": None, "cancelled_at": None, "ended_at": None,
 }  # fmt: skip
+WEBHOOK = {
+    "id": OPERATION_ID,
+    "url": "https://hooks.example.com/numbergate",
+    "description": "The dialler",
+    "types": ["number.*"],
+    "state": "active",
+    "disabled_because": None,
+    "sequence": 1207,
+    "failing_since": None,
+    "next_try_at": None,
+    "previous_secret_until": None,
+    "created_at": MOMENT,
+}
+DELIVERY = {
+    "id": OPERATION_ID,
+    "event_id": EVENT["id"],
+    "type": "number.released",
+    "sequence": 1207,
+    "state": "delivered",
+    "attempts": 1,
+    "first_tried_at": LATER,
+    "tried_at": LATER,
+    "next_try_at": None,
+    "status": 200,
+    "error": None,
+    "seconds": 0.12,
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CampaignCreate": {
         "campaign_id": "spring-offer-2026",
@@ -670,6 +697,19 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "StopOut": STOP,
     "FiledKeyPage": {"items": [FILED_KEY], "next_cursor": None, "total": ONE},
     "AuditPage": {"items": [AUDITED], "next_cursor": None, "total": ONE},
+    "WebhookCreate": {"url": "https://1.1.1.1/numbergate", "types": ["number.*"], "description": "The dialler"},
+    "WebhookPatch": {"description": "The new dialler", "state": "active"},
+    "WebhookRotate": {"overlap_seconds": 86_400},
+    "RedeliverSince": {"since": MOMENT},
+    "WebhookOut": WEBHOOK,
+    "WebhookMade": WEBHOOK | {"secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="},
+    "WebhookPage": {"items": [WEBHOOK], "next_cursor": None, "total": ONE},
+    "WebhookTested": {
+        "event_id": EVENT["id"], "delivered": False, "status": 503, "error": "answered 503", "seconds": 0.2,
+    },
+    "DeliveryOut": DELIVERY,
+    "DeliveryPage": {"items": [DELIVERY], "next_cursor": None, "total": ONE},
+    "RedeliveryOut": {"events": {"value": 12, "exact": True}},
     "EventPage": {"items": [EVENT], "next_cursor": "c2lnbmVkLWFuZC1vcGFxdWU", "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
@@ -689,6 +729,8 @@ PARAMETERS: dict[str, str] = {
     "user_id": USER,
     "tenant_id": "dialler",
     "key_id": OPERATION_ID,
+    "endpoint_id": OPERATION_ID,
+    "delivery_id": OPERATION_ID,
     "session_id": OPERATION_ID,
     "item_id": OPERATION_ID,
     "drift_id": OPERATION_ID,

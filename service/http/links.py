@@ -53,6 +53,10 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("put_tenant", "200"): {"get_tenant": TENANT, "create_key": TENANT, "put_quotas": TENANT, "get_quotas": TENANT},
     ("create_key", "201"): {"rotate_key": KEY, "revoke_key": KEY},
     ("rotate_key", "201"): {"revoke_key": KEY},
+    ("create_webhook", "201"): {
+        name: {"endpoint_id": f"{ANSWER}/id"}
+        for name in ("get_webhook", "patch_webhook", "rotate_webhook", "test_webhook", "list_deliveries")
+    },
     ("list_sessions", "200"): {"end_session": {"session_id": f"{ANSWER}/items/0/id"}},
     ("list_doubts", "200"): {"get_doubt": FIRST, "resolve_doubt": FIRST},
     ("list_orphans", "200"): {"resolve_orphan": FIRST},

@@ -71,6 +71,16 @@ AUDIT_LAG = Gauge("numbergate_audit_lag_seconds", "Age of the oldest audit row t
 AUDIT_HEAD = Gauge("numbergate_audit_head_seq", "Place of the last link of the audit chain")
 EVENTS_NUMBERED = Counter("numbergate_events_total", "Events that can be read from the feed from then on")
 EVENTS_LAG = Gauge("numbergate_events_lag_seconds", "Age of the oldest event that is not numbered yet")
+WEBHOOKS = Counter(
+    "numbergate_webhook_attempts_total", "Attempts to deliver an event, by what came of them", ["outcome"]
+)
+WEBHOOK_LAG = Histogram(
+    "numbergate_webhook_lag_seconds",
+    "From the commit of an event to its delivery, of those delivered at the first attempt",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+WEBHOOKS_FAILING = Gauge("numbergate_webhook_endpoints_failing", "Endpoints that are sent one event at a time, to see")
+WEBHOOKS_DISABLED = Counter("numbergate_webhook_endpoints_disabled_total", "Endpoints that were given up", ["reason"])
 REFUSALS = Counter("numbergate_admin_refusals_total", "Administrative requests refused, by what was noted", ["noted"])
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 

@@ -292,6 +292,26 @@ class CampaignGone(Campaign):
     kind = "campaign.gone"
 
 
+# -- Webhooks ----------------------------------------------------------------------------------------------------------
+
+
+class WebhookDisabled(EventData):
+    """An endpoint is sent nothing more: it failed for three days, or answered 410."""
+
+    kind = "webhook.disabled"
+    endpoint_id: UUID
+    url: str
+    reason: str = Field(description="`failing` or `gone`")
+    failing_since: datetime | None
+
+
+class WebhookTest(EventData):
+    """A test was asked for. It is sent to that endpoint alone, with a `sequence` of 0, and stands in no feed."""
+
+    kind = "webhook.test"
+    endpoint_id: UUID
+
+
 def _each(parent: type[EventData]) -> Iterator[type[EventData]]:
     for data in parent.__subclasses__():
         if "kind" in vars(data):

@@ -35,6 +35,7 @@ TENANT_SCOPES = (
     "campaigns:write",
     "calls:read",
     "events:read",
+    "webhooks:write",
     "inventory:org",
 )
 # Keys that act for no tenant, by kind, and what each may do.

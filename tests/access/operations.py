@@ -130,6 +130,7 @@ READS, ADMIN, ADMIN_READS = ("numbers:read",), ("admin:write",), ("admin:read",)
 OPERATOR, DECIDES, STOPS = ("operator:read",), ("operator:write",), ("operator:write", "admin:write")
 MAY_RELEASE = ("numbers:release", "admin:write")
 MAY_ORDER = (*MAY_RELEASE, "numbers:update", "numbers:create", "agents:link")
+WEBHOOKS = ("webhooks:write",)
 REASON = {"reason": "the matrix"}
 CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
 NOT_CHANGEABLE: dict[str, Refusal] = {"released number": (409, "state_conflict")}
@@ -284,6 +285,16 @@ OPERATIONS: dict[str, list[Entry]] = {
         ),
     ],
     "list_events": [Entry(("events:read",), acts=True)],
+    "create_webhook": [Entry(WEBHOOKS, acts=True)],
+    "list_webhooks": [Entry(("events:read",), acts=True)],
+    "get_webhook": [Entry(("events:read",), of="webhook", reach=own, acts=True)],
+    "patch_webhook": [Entry(WEBHOOKS, of="webhook", reach=own, acts=True)],
+    "rotate_webhook": [Entry(WEBHOOKS, of="webhook", reach=own, acts=True)],
+    "test_webhook": [Entry(WEBHOOKS, of="webhook", reach=own, acts=True)],
+    "list_deliveries": [Entry(("events:read",), of="webhook", reach=own, acts=True)],
+    "redeliver_one": [Entry(WEBHOOKS, of="delivery", reach=own, acts=True)],
+    "redeliver_since": [Entry(WEBHOOKS, of="webhook", reach=own, acts=True)],
+    "delete_webhook": [Entry(WEBHOOKS, of="webhook", reach=own, acts=True)],
     "get_operation": [Entry(READS, of="operation", reach=seen)],
     "me": [Entry(())],
     "list_organizations": [Entry(ADMIN_READS)],

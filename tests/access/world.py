@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
@@ -12,6 +12,7 @@ from service.kit.crypto import Secret
 from service.reconciliation.grounds import packed
 from service.tenants.administration import TENANT_SCOPES
 from service.tenants.keys import key_hash, make_key
+from service.webhooks.secrets import make_secret, seal
 from tests.access.roles import GROUPS, NEAR, ROLES, TOKENS_FOR, Role
 from tests.conftest import SECRET
 from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway
@@ -255,6 +256,20 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
     # Of one tenant of each organisation, so that there are those who are granted it and are not the author.
     if tenant in ("closed", "far"):
         await _filter(world, tenant, organization, f"filter in {organization}", shared=organization)
+    hook, delivery = str(uuid4()), str(uuid4())
+    sealed = seal(world.gateway.settings.keyring, UUID(hook), make_secret())
+    await world.insert(
+        "webhook_endpoints", by=whose["tenant_id"], **whose, id=hook, url="https://127.0.0.1/", state="active",
+        description=f"{tenant}'s hook", sealed="\\x" + sealed.data.hex(), key_id=sealed.key_id, position="1",
+    )  # fmt: skip
+    await world.insert(
+        "webhook_deliveries", **whose, endpoint_id=hook, seq="1", id=delivery, event_id=str(uuid4()), kind="x",
+        state="delivered", attempts="1", error=f"{tenant}'s error",
+    )  # fmt: skip
+    world.add("webhook", Thing(f"{tenant}'s webhook", {"endpoint_id": hook}, tenant, organization))
+    named = {"endpoint_id": hook, "delivery_id": delivery}
+    world.add("delivery", Thing(f"{tenant}'s delivery", named, tenant, organization))
+    marks.update((hook, delivery))
     if tenant in ("suspended", "closed"):
         await world.insert("stops", scope="tenant", id=f"tenant-{tenant}", reason=f"{tenant}'s reason", actor="x")
     marks.update((step_id, doubt_id, orphan_id, key_id, f"+1734556{place:04}"))

@@ -37,6 +37,7 @@ TASKS = (
     "docs/quotas.md",
     "docs/audit.md",
     "docs/events.md",
+    "docs/webhooks.md",
     "docs/operate.md",
     "docs/configuration.md",
 )

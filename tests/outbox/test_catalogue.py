@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from service.outbox.catalogue import EVENTS, GROUPS, Event, schema_of, told
 from service.outbox.events import record
+from service.webhooks.webhooks import TEST
 from tests.outbox.page import PAGE, envelope, with_tables
 from tests.support.gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
-NAMED_IN_SQL = re.compile(r"'((?:number|order|campaign|quota|statement)\.[a-z_]+)'")
+NAMED_IN_SQL = re.compile(r"'((?:number|order|campaign|quota|statement|webhook)\.[a-z_]+)'")
 WRITERS = ("record", "tell")
 
 
@@ -52,7 +53,7 @@ def test_every_event_that_is_written_is_listed_and_every_one_that_is_listed_is_w
     assert {"number.acquired", "number.doubtful", "number.released"} <= whole
     assert whole - EVENTS.keys() == set(), "list these in service/outbox/catalogue.py"
     unwritten = {kind for kind in EVENTS.keys() - whole if not kind.startswith(tuple(beginnings))}
-    assert unwritten == set(), "nothing writes these any more"
+    assert unwritten == {TEST}, "nothing writes these any more"
 
 
 def test_every_event_has_a_stable_form():

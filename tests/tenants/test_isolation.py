@@ -24,6 +24,8 @@ TENANT_TABLES = """
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id'
     ORDER BY c.relname"""
+HOOK = """INSERT INTO webhook_endpoints (id, tenant_id, url, state, sealed, key_id, position)
+  VALUES (:id, :tenant, 'https://127.0.0.1/', 'active', 'x', 'x', 1)"""
 SERVICE_SCOPES = ("numbers:create", "numbers:read", "numbers:release", "agents:link")
 
 
@@ -86,6 +88,13 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     shown = await tenant.send("POST", "/v1/numbers/bulk", json=many)
     assert shown.json()["count"] == 1, shown.text
     await gateway.worker.numbering.number()
+    async with gateway.services.database.acting(tenant=tenant.id) as session:
+        await session.execute(text(HOOK), {"tenant": tenant.id, "id": uuid4()})
+    await gateway.sql(
+        "INSERT INTO webhook_deliveries (endpoint_id, seq, id, tenant_id, event_id, kind, state, attempts)"
+        " SELECT id, 1, gen_random_uuid(), tenant_id, gen_random_uuid(), 'x', 'delivered', 1 FROM webhook_endpoints"
+        " WHERE tenant_id = :tenant", tenant=tenant.id,
+    )  # fmt: skip
     return kept
 
 
@@ -277,6 +286,7 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "sessions",
         # As long as they are kept, and only once they are numbered.
         "outbox",
+        "webhook_deliveries",
         # As long as is promised.
         "idempotency_keys",
         # Until their logins would have ended by themselves.
@@ -298,6 +308,8 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "quotas",
         "send_queue",
         "stops",
+        # By the tenant whose they are.
+        "webhook_endpoints",
     }
     assert not {(role, table) for role, table, right in rights if right == "UPDATE" and table in APPENDED_ONLY}
     everybody = await gateway.sql(

@@ -1,0 +1,103 @@
+"""The group `webhooks` of the command line; what it does is imported when one of its commands runs."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import typer
+
+from service.cli.calling import Key
+from service.cli.lists import Everything, Json, Url, Yes
+
+EndpointId = Annotated[UUID, typer.Argument(metavar="ENDPOINT", help="As `list` shows it.")]
+Target = Annotated[str, typer.Argument(metavar="URL", help="https, at an address that all can reach.")]
+Types = Annotated[
+    list[str] | None, typer.Option("--type", help="Events of this name, or group as 'number.*'; repeat. All without.")
+]
+Description = Annotated[str | None, typer.Option(help="What it is for.")]
+State = Annotated[Literal["waiting", "delivered", "given_up"] | None, typer.Option(help="Only these.")]
+Since = Annotated[str | None, typer.Option(help="All events since this time, as 2026-11-23T16:58:52Z.")]
+Delivery = Annotated[UUID | None, typer.Option(help="This one, as `deliveries` shows it.")]
+Overlap = Annotated[int, typer.Option(help="Seconds for which the secret before signs too.", min=0)]
+
+webhooks = typer.Typer(no_args_is_help=True, help="Events sent to endpoints of yours.")
+
+
+@webhooks.command("list")
+def list_webhooks(json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Endpoints, and how they stand."""
+    from service.cli.hooks import run_list
+
+    raise SystemExit(run_list(url=url, key=key, json=json))
+
+
+@webhooks.command("create")
+def create_webhook(
+    target: Target,
+    types: Types = None,
+    description: Description = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Have events sent there from now on. The secret is shown this once."""
+    from service.cli.hooks import run_create
+
+    raise SystemExit(run_create(target, types, description, url=url, key=key, json=json))
+
+
+@webhooks.command("test")
+def send_test(endpoint: EndpointId, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Send a test now. Exits with 1 where it was not taken in."""
+    from service.cli.hooks import run_test
+
+    raise SystemExit(run_test(endpoint, url=url, key=key, json=json))
+
+
+@webhooks.command("deliveries")
+def list_deliveries(
+    endpoint: EndpointId,
+    state: State = None,
+    everything: Everything = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """What became of each event, newest first."""
+    from service.cli.hooks import run_deliveries
+
+    raise SystemExit(run_deliveries(endpoint, state=state, everything=everything, url=url, key=key, json=json))
+
+
+@webhooks.command("redeliver")
+def redeliver(
+    endpoint: EndpointId,
+    delivery: Delivery = None,
+    since: Since = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Have one event, or all since a time, sent again."""
+    if (delivery is None) == (since is None):
+        raise typer.BadParameter("give one of --delivery and --since")
+    from service.cli.hooks import run_redeliver
+
+    raise SystemExit(run_redeliver(endpoint, delivery=delivery, since=since, url=url, key=key, json=json))
+
+
+@webhooks.command("rotate")
+def rotate(
+    endpoint: EndpointId, overlap: Overlap = 86_400, json: Json = False, url: Url = None, key: Key = None
+) -> None:
+    """A new secret, shown this once."""
+    from service.cli.hooks import run_rotate
+
+    raise SystemExit(run_rotate(endpoint, overlap=overlap, url=url, key=key, json=json))
+
+
+@webhooks.command("delete")
+def delete_webhook(endpoint: EndpointId, yes: Yes = False, url: Url = None, key: Key = None) -> None:
+    """Send nothing more, and forget what was delivered."""
+    from service.cli.hooks import run_delete
+
+    raise SystemExit(run_delete(endpoint, yes=yes, url=url, key=key))

@@ -1,0 +1,273 @@
+"""Endpoints that fail, are slow, dead or gone, and workers that die: nothing is lost, and nobody else waits."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.observability.metrics import WEBHOOKS_DISABLED, WEBHOOKS_FAILING
+from service.outbox.catalogue import EVENTS
+from service.webhooks.circuit import OPENS_AFTER
+from service.webhooks.delivering import Delivering
+from tests.http.refusals import problem
+from tests.support.gateway import Gateway, Tenant
+from tests.webhooks.desk import (
+    ENDPOINTS,
+    a_number,
+    as_tenant,
+    changed,
+    deliver,
+    deliveries,
+    found,
+    happen,
+    hurry,
+    made,
+    pass_time,
+)
+from tests.webhooks.receiver import Receiver
+
+DEAD = "http://127.0.0.1:9/hook"
+
+
+def another(gateway: Gateway) -> Delivering:
+    """Another worker."""
+    services = gateway.worker
+    return Delivering(services.database, services.webhooks._sender, services.webhooks._keyring)
+
+
+async def test_what_fails_holds_up_what_comes_after_of_the_same_number_and_nothing_else(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    hooks.answers["hook"] = lambda event: 500 if event["sequence"] == 2 else 200
+    one, other = a_number(), a_number()
+    await happen(gateway, tenant, one, other, one, other, other)
+    await deliver(gateway)
+    assert sorted(hooks.sequences()) == [1, 2, 3]
+    await happen(gateway, tenant, other, one)
+    await deliver(gateway)
+    assert sorted(hooks.sequences()) == [1, 2, 3, 7]
+
+    hooks.answers.clear()
+    await hurry(gateway)
+    theirs = [one.event for one in hooks.told["hook"] if one.event["data"]["number_id"] == other]
+    assert [event["sequence"] for event in theirs] == [2, 2, 4, 5, 6]
+    assert theirs[0]["id"] == theirs[1]["id"]
+    assert {one["state"] for one in await deliveries(tenant, endpoint)} == {"delivered"}
+
+
+async def test_a_dead_endpoint_is_asked_now_and_then_and_told_everything_once_it_answers(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    hooks.answers["hook"] = lambda _: 503
+    numbers = [a_number() for _ in range(30)]
+    await happen(gateway, tenant, *numbers)
+    await deliver(gateway)
+    assert OPENS_AFTER <= len(hooks.told["hook"]) <= OPENS_AFTER + 8
+    failing = await found(tenant, endpoint)
+    assert failing["failing_since"]
+    assert failing["next_try_at"]
+    await gateway.worker.delivering.measure()
+    assert WEBHOOKS_FAILING._value.get() == 1
+
+    # What is new does not wake it, and when its time has come it is sent one event, the oldest.
+    before = len(hooks.told["hook"])
+    await happen(gateway, tenant, *numbers)
+    await deliver(gateway)
+    assert len(hooks.told["hook"]) == before
+    await hurry(gateway)
+    assert hooks.sequences()[before:] == [1]
+
+    hooks.answers.clear()
+    hooks.told.clear()
+    await hurry(gateway)
+    assert sorted(hooks.sequences()) == list(range(1, 61))
+    for number in numbers:
+        places = [one.event["sequence"] for one in hooks.told["hook"] if one.event["data"]["number_id"] == number]
+        assert places == sorted(places)
+        assert len(places) == 2
+    healthy = await found(tenant, endpoint)
+    assert (healthy["failing_since"], healthy["next_try_at"]) == (None, None)
+    await gateway.worker.delivering.measure()
+    assert WEBHOOKS_FAILING._value.get() == 0
+
+
+async def test_one_dead_and_one_slow_endpoint_delay_no_other(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    await made(tenant, DEAD)
+    await made(tenant, hooks.url("slow"))
+    await made(tenant, hooks.url("good"))
+    hooks.slow["slow"] = 30
+    await happen(gateway, tenant, *(a_number() for _ in range(40)))
+    await gateway.worker.delivering.run()
+    async with asyncio.timeout(20):
+        while len(hooks.told["good"]) < 40:
+            await asyncio.sleep(0.05)
+    assert hooks.told["slow"] == []
+    assert hooks.most_at_once["slow"] <= 8
+    for task in gateway.worker.delivering._turns.values():
+        task.cancel()
+    await gateway.worker.delivering.rest()
+
+
+async def test_an_endpoint_that_failed_for_three_days_is_disabled_and_the_tenant_hears_of_it(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    watching = await made(tenant, hooks.url("watching"), types=["webhook.*"])
+    hooks.answers["hook"] = lambda _: 500
+    await happen(gateway, tenant, a_number(), a_number())
+    await deliver(gateway)
+    await pass_time(gateway, 2.9)
+    await hurry(gateway)
+    assert (await found(tenant, endpoint))["state"] == "active"
+    before = WEBHOOKS_DISABLED.labels("failing")._value.get()
+    await pass_time(gateway, 0.2)
+    with capture_logs() as logs:
+        await hurry(gateway)
+
+    disabled = await found(tenant, endpoint)
+    assert (disabled["state"], disabled["disabled_because"]) == ("disabled", "failing")
+    assert "a webhook endpoint was disabled" in [one["event"] for one in logs]
+    assert WEBHOOKS_DISABLED.labels("failing")._value.get() == before + 1
+    await happen(gateway, tenant)
+    await deliver(gateway)
+    [notice] = [one.event for one in hooks.told["watching"]]
+    EVENTS["webhook.disabled"].model_validate(notice["data"])
+    assert (notice["data"]["endpoint_id"], notice["data"]["reason"]) == (endpoint["id"], "failing")
+    assert ("webhook.disabled", "worker") in await gateway.sql("SELECT action, actor FROM audit")
+    assert watching["id"] != endpoint["id"]
+
+    # Nothing is lost: what it was not told waits, and what happens meanwhile too.
+    hooks.answers.clear()
+    hooks.told.clear()
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert hooks.told["hook"] == []
+    path = f"{ENDPOINTS}/{endpoint['id']}/redeliver"
+    problem(await tenant.send("POST", path, json={"since": "2026-01-01T00:00:00Z"}), 409, "state_conflict")
+    await changed(tenant, endpoint, state="active")
+    await deliver(gateway)
+    assert {1, 2, 4} <= set(hooks.sequences())
+
+
+async def test_an_event_that_alone_is_refused_for_three_days_is_given_up_and_its_number_goes_on(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    hooks.answers["hook"] = lambda event: 422 if event["sequence"] == 1 else 200
+    number = a_number()
+    await happen(gateway, tenant, number, number, a_number())
+    await deliver(gateway)
+    assert 2 not in hooks.sequences()
+    await pass_time(gateway, 3.1)
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    await hurry(gateway)
+    assert [one["state"] for one in await deliveries(tenant, endpoint)] == [
+        "given_up", "delivered", "delivered", "delivered",
+    ]  # fmt: skip
+    assert (await found(tenant, endpoint))["state"] == "active"
+
+
+async def test_an_endpoint_that_says_it_is_gone_is_disabled_at_once(gateway: Gateway, tenant: Tenant, hooks: Receiver):
+    endpoint = await made(tenant, hooks.url())
+    hooks.answers["hook"] = lambda _: 410
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert (await found(tenant, endpoint))["disabled_because"] == "gone"
+
+
+async def test_what_a_worker_had_in_hand_when_it_died_is_sent_again_by_another_with_the_same_ids(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    await made(tenant, hooks.url())
+    await happen(gateway, tenant, *(a_number() for _ in range(5)))
+    hooks.slow["hook"] = 0.3
+    dying = another(gateway)
+    await dying.run()
+    while len(hooks.told["hook"]) < 5:
+        await asyncio.sleep(0.02)
+    for task in dying._turns.values():
+        task.cancel()
+    await dying.rest()
+    hooks.slow.clear()
+    await deliver(gateway)
+    assert len(hooks.told["hook"]) == 5, "it is still the other's"
+
+    await gateway.sql("UPDATE webhook_endpoints SET leased_until = clock_timestamp() - interval '1 second'")
+    await deliver(gateway)
+    ids: dict[int, set[str]] = {}
+    for one in hooks.told["hook"]:
+        ids.setdefault(one.event["sequence"], set()).add(one.event["id"])
+    assert ids.keys() == {1, 2, 3, 4, 5}
+    assert all(len(found) == 1 for found in ids.values())
+
+
+async def test_several_workers_share_endpoints_and_each_event_is_sent_once_and_in_order(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    names = [f"hook-{place}" for place in range(6)]
+    for name in names:
+        await made(tenant, hooks.url(name))
+    numbers = [a_number() for _ in range(5)]
+    workers = [gateway.worker.delivering, another(gateway), another(gateway)]
+    going = True
+
+    async def work(delivering: Delivering) -> None:
+        while going:
+            await delivering.run()
+            await asyncio.sleep(0.01)
+        await delivering.finish()
+
+    working = [asyncio.create_task(work(one)) for one in workers]
+    for _ in range(10):
+        await happen(gateway, tenant, *numbers)
+    async with asyncio.timeout(60):
+        while not all(len(hooks.told[name]) >= 50 for name in names):
+            await asyncio.sleep(0.05)
+    going = False
+    await asyncio.gather(*working)
+
+    for name in names:
+        assert sorted(hooks.sequences(name)) == list(range(1, 51))
+        for number in numbers:
+            places = [one.event["sequence"] for one in hooks.told[name] if one.event["data"]["number_id"] == number]
+            assert all(earlier < later for earlier, later in pairwise(places))
+
+
+async def test_an_address_that_is_no_longer_allowed_is_sent_nothing_and_told_of_in_the_log(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    await as_tenant(gateway, tenant, "UPDATE webhook_endpoints SET url = 'http://10.0.0.1:9/'")
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    [delivery] = await deliveries(tenant, endpoint)
+    assert (delivery["state"], delivery["status"]) == ("waiting", None)
+    assert "not of the Internet" in delivery["error"]
+
+
+async def test_deliveries_are_forgotten_with_their_events(gateway: Gateway, tenant: Tenant, hooks: Receiver):
+    endpoint = await made(tenant, hooks.url())
+    await happen(gateway, tenant, *(a_number() for _ in range(4)))
+    await deliver(gateway)
+    await gateway.sql("UPDATE outbox SET published_at = published_at - interval '31 days' WHERE seq <= 3")
+    await gateway.worker.numbering.prune()
+    await gateway.worker.delivering.prune()
+    assert [one["sequence"] for one in await deliveries(tenant, endpoint)] == [4]
+
+
+async def test_an_endpoint_deleted_under_way_ends_its_turn(gateway: Gateway, tenant: Tenant, hooks: Receiver):
+    endpoint: dict[str, Any] = await made(tenant, hooks.url())
+    hooks.slow["hook"] = 0.3
+    await happen(gateway, tenant, *(a_number() for _ in range(3)))
+    await gateway.worker.delivering.run()
+    await asyncio.sleep(0.05)
+    assert (await tenant.send("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
+    await gateway.worker.delivering.rest()
+    assert await gateway.sql("SELECT count(*) FROM webhook_deliveries") == [(0,)]
