@@ -97,6 +97,16 @@ def _known_sort(text: str) -> str:
     return text
 
 
+def with_an_index(sort: str, state: str | None) -> str:
+    """The order itself, where it has an index for numbers in these states. Raises: ValueError, naming the mend."""
+    by, states = sort.removeprefix("-"), set(state.split(",")) if state else set()
+    if by == "released_at" and states != {"released"}:
+        raise ValueError("is an order of released numbers alone; add state=released, or sort by another")
+    if by == "idle_since" and "released" in states:
+        raise ValueError("is no order of released numbers; leave released out of state, or sort by another")
+    return sort
+
+
 class FiltersIn(Strict):
     """The filters of the inventory: of a query, of a bulk change, and of a saved filter. All that are given hold."""
 
@@ -175,7 +185,17 @@ SortName = Annotated[StrictStr, AfterValidator(_known_sort), Field(json_schema_e
 class Asked(FiltersIn):
     """What can be asked of the listing, and saved."""
 
-    sort: SortName = Field("acquired_at", description="The order of the listing")
+    sort: SortName = Field(
+        "acquired_at",
+        description="The order of the listing; `released_at` goes with `state=released` alone, and `idle_since` with"
+        " all states but that",
+    )
+
+    @field_validator("sort")
+    @classmethod
+    def _with_an_index(cls, sort: str, info: ValidationInfo) -> str:
+        # A state that is refused itself is not there.
+        return with_an_index(sort, info.data["state"]) if "state" in info.data else sort
 
 
 class InventoryQuery(Asked):

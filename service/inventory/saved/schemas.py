@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from service.http.pages import Page
 from service.inventory.saved.filters import Wanted
-from service.inventory.schemas import FiltersIn, SortName
+from service.inventory.schemas import FiltersIn, SortName, with_an_index
 from service.numbers.schemas import ExternalId, Label
 from service.tenants.schemas import Strict
 
@@ -20,6 +20,12 @@ class SavedFilterIn(Strict):
     )
     filters: FiltersIn
     sort: SortName | None = None
+
+    @field_validator("sort")
+    @classmethod
+    def _with_an_index(cls, sort: str | None, info: ValidationInfo) -> str | None:
+        filters = info.data.get("filters")
+        return sort if sort is None or filters is None else with_an_index(sort, filters.state)
 
     def wanted(self) -> Wanted:
         asked = self.filters.model_dump(mode="json", exclude_none=True)
