@@ -23,7 +23,7 @@ from service.numbers.errors import UpstreamRefused
 from service.numbers.lookup import revision_of
 from service.numbers.schemas import HistoryPage, NumberOut, NumberPatch, ReleaseAsk, RestoreAsk
 from service.numbers.services import NumberServices
-from service.quotas.errors import QuotaExceeded
+from service.quotas.errors import QuotaExceeded, RateLimited
 from service.tenants.auth import CREDENTIALS, NumbersRead, holding
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourUser, Principal
@@ -115,7 +115,8 @@ async def patch_number(
 @router.post(
     "/{number_id}/release",
     response_model=NumberOut,
-    responses=problems(NotFound, StateConflict, QuotaExceeded, IdempotencyKeyReused, *AUTH) | {200: TAGGED},
+    responses=problems(NotFound, StateConflict, QuotaExceeded, RateLimited, IdempotencyKeyReused, *AUTH)
+    | {200: TAGGED},
 )
 async def release_with_grace(
     number_id: NumberNamed,

@@ -1,5 +1,6 @@
 """What may be asked about numbers that are held, and about the steps owed to them."""
 
+from dataclasses import replace
 from random import Random
 
 from service.idempotency.once import Once
@@ -217,9 +218,10 @@ class Holdings(Purchases):
         of_tenant = [one.id for one in self.world.numbers.values() if one.tenant_id == tenant]
         if not of_tenant:
             return
-        which, once = chance.choice(of_tenant), self._once(chance, tenant)
+        which, scheduled = chance.choice(of_tenant), chance.random() < 0.6
+        once = replace(self._once(chance, tenant), scope="POST /release" if scheduled else "POST /restore")
         asked = {"reason": chance.choice((None, "why")), "request_id": "r", "once": once}
-        if chance.random() < 0.6:
+        if scheduled:
             await self.both.ask("grace", "schedule", principal(tenant), which, force=False, **asked)
         else:
             await self.both.ask("grace", "restore", principal(tenant), which, **asked)

@@ -10,7 +10,18 @@ PATH = "/v1/numbers"
 
 def plainly(body: dict[str, Any]) -> dict[str, Any]:
     """What is told without nesting, and stays the same."""
-    left_out = ("agents", "costs", "purchase", "upstream", "calls", "owed", "release", "acquired_at", "confirmed_at")
+    left_out = (
+        "agents",
+        "costs",
+        "purchase",
+        "upstream",
+        "calls",
+        "owed",
+        "release",
+        "drift",
+        "acquired_at",
+        "confirmed_at",
+    )
     return {name: value for name, value in body.items() if name not in left_out}
 
 
