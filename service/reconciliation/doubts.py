@@ -215,7 +215,7 @@ class Doubts:
                     area_code=moved[doubt.id],
                     reason="absent",
                 )
-        return moved.keys()
+        return set(moved)
 
 
 async def _purchases(
