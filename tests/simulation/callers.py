@@ -10,7 +10,6 @@ from uuid import UUID
 import orjson
 
 from service.idempotency.keys import Ask, fingerprint
-from service.idempotency.once import UNKEYED
 from service.kit.errors import ServiceError
 from service.kit.phone import E164
 from service.kit.types import OrganizationId, UserId
@@ -165,7 +164,7 @@ class Callers:
         """Mostly to what was bought last, of which least is known."""
         principal, phone_number, _ = self._chance.choice((self.bought[-1], self._chance.choice(self.bought)))
         machine = self._chance.choice(self._cluster.apis)
-        deed = self._chance.choices((self._release, self._rename, self._schedule, self._restore), (6, 4, 3, 2))[0]
+        deed = self._release if self._chance.random() < 0.6 else self._rename
         try:
             await self._request(machine, deed(machine, principal, E164(phone_number)))
         except (TimeoutError, ServiceError):
@@ -175,14 +174,6 @@ class Callers:
         begun = await machine.numbers.begin_release(principal, phone_number, acquisition=None, request_id="release")
         if hasattr(begun, "step_id"):
             await machine.follow_ups.run_now(principal.tenant, begun.step_id, within=3.0)
-
-    async def _schedule(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
-        await machine.grace.schedule(
-            principal, phone_number, reason=None, force=False, request_id="later", once=UNKEYED
-        )
-
-    async def _restore(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
-        await machine.grace.restore(principal, phone_number, reason=None, request_id="restore", once=UNKEYED)
 
     async def _rename(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
         change = Change(frozenset({"nickname"}), nickname=self._chance.choice((None, "Front", "Back")))
