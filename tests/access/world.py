@@ -78,7 +78,7 @@ PREVIEW = '{"count": 1, "selected": 1, "sample": [], "skipped": {"count": 0, "re
 TYPES = {
     "hash": "bytea", "fingerprint": "bytea", "payload": "bytea", "scopes": "text[]", "sees": "text[]", "tags": "text[]",
     "answer": "jsonb", "change": "jsonb", "selection": "jsonb", "preview": "jsonb",
-    "shown": "jsonb", "digest": "bytea", "sealed": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
+    "shown": "jsonb", "digest": "bytea", "sealed": "bytea", "position": "bigint", "to_do": "int", "seq": "int", "organization_ids": "text[]",
     "user_ids": "text[]",
     "filters": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
     "leads": "int", "invalid_leads": "int",
