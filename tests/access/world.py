@@ -76,9 +76,10 @@ IMPORT_PREVIEW = (
 )
 PREVIEW = '{"count": 1, "selected": 1, "sample": [], "skipped": {"count": 0, "reasons": []}}'
 TYPES = {
+    "sealed": "bytea", "position": "bigint", "attempts": "int",
     "hash": "bytea", "fingerprint": "bytea", "payload": "bytea", "scopes": "text[]", "sees": "text[]", "tags": "text[]",
     "answer": "jsonb", "change": "jsonb", "selection": "jsonb", "preview": "jsonb",
-    "shown": "jsonb", "digest": "bytea", "sealed": "bytea", "position": "bigint", "to_do": "int", "seq": "int", "organization_ids": "text[]",
+    "shown": "jsonb", "digest": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
     "user_ids": "text[]",
     "filters": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
     "leads": "int", "invalid_leads": "int",
@@ -87,7 +88,8 @@ TYPES = {
 
 
 def type_of(table: str, column: str) -> str:
-    if column in ("id", "account_id", "intent_id", "number_id", "order_id") and (table, column) != ("stops", "id"):
+    ids = ("id", "account_id", "intent_id", "number_id", "order_id", "endpoint_id", "event_id")
+    if column in ids and (table, column) != ("stops", "id"):
         return "uuid"
     if column.endswith("_at") or column == "lease_until":
         return "timestamptz"
