@@ -40,7 +40,8 @@ def explore(port: int, key: str | None, examples: int, *, stateful: bool) -> tup
             # 503 names a condition of an upstream, as of an account that somebody filed and that nobody answers for.
             "not_a_server_error": {"enabled": True, "expected-statuses": ["2xx", "3xx", "4xx", "503"]},
         },
-        "request-timeout": 30,
+        # Longer than the longest poll.
+        "request-timeout": 90,
     }
     schema = schemathesis.openapi.from_url(
         f"http://127.0.0.1:{port}/openapi.json", config=SchemathesisConfig.from_dict(settings)
