@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,7 @@ ALIKE = 0.85
 # How Kubernetes writes where a service is, which may be called `numbergate-metric`.
 KUBERNETES = ("tcp://", "udp://", "sctp://")
 SECRET_LENGTH = 32
+SHORTEST_SECRET = 8
 # Of what the drivers take from a URL's query: others break every connection, or change how answers are read.
 POSTGRES_PARAMETERS = ("ssl", "host", "port", "passfile", "target_session_attrs")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -87,6 +88,12 @@ def _redis_parameters(secret: SecretStr) -> SecretStr:
     if any(name.startswith("ssl_") for name in given) and urlsplit(url).scheme != "rediss":
         raise ValueError("must be rediss:// where it has ssl_ parameters")
     return secret
+
+
+def _password_of(url: SecretStr | None) -> list[str]:
+    """As the URL has it and as it is meant. None that is so short that it stands in ordinary words too."""
+    password = (urlsplit(url.get_secret_value()).password if url else None) or ""
+    return [password, unquote(password)] if len(password) >= SHORTEST_SECRET else []
 
 
 def _header(key: SecretStr) -> SecretStr:
@@ -325,6 +332,7 @@ class Settings(FromEnvironment):
             self.secret.get_secret_value(),
             self.oidc_client_secret.get_secret_value() if self.oidc_client_secret else "",
             *(entry.partition(":")[2] for entry in re.split(r"[\s,]+", keys)),
+            *(form for url in (self.database_url, self.redis_url, self.replica_url) for form in _password_of(url)),
         ]
 
     # Each is held to one that stands before it, so that it is told together with whatever else is wrong.

@@ -41,6 +41,14 @@ async def test_good_settings_are_taken_and_hide_their_secrets():
     assert "hidden" not in repr(settings)
 
 
+async def test_passwords_of_urls_stand_in_no_log_in_either_spelling():
+    database, redis = "postgresql://u:p%40ss-of-a-db@db/x", "redis://:short@kv"
+    settings = Settings.from_environment(GOOD | {"DATABASE_URL": database, "REDIS_URL": redis})
+
+    assert {"p%40ss-of-a-db", "p@ss-of-a-db"} <= {*settings.secrets}
+    assert "short" not in settings.secrets, "it stands in ordinary words"
+
+
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("value", [None, ""])
 async def test_a_missing_one_is_named(name: str, value: str | None):

@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from itertools import cycle, islice
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -17,20 +19,24 @@ from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.keys import make_key
 from service.wiring import assemble
-from tests.conftest import SECRET
+from tests.conftest import SECRET, OpenGateway
+from tests.fuzz.asking import Ask, put
+from tests.fuzz.cast import Cast
+from tests.fuzz.running import fuzz
 from tests.simulator.program import KEY
 from tests.support.gateway import CREATE, NUMBERS, USER, Gateway, Tenant
+from tests.support.leaks import leaked
 from tests.support.raw_teli import Asked, RawTeli, http
 
 TELI_KEY = "teli-secret-8c1f"
 
 
 @contextmanager
-def logged() -> Iterator[io.StringIO]:
+def logged(*secrets: str) -> Iterator[io.StringIO]:
     """Everything that is logged inside, at the finest level, as production would write it."""
     written = io.StringIO()
     with redirect_stderr(written):
-        configure_logs(form="json", level="debug", secrets=[TELI_KEY, KEY, SECRET])
+        configure_logs(form="json", level="debug", secrets=secrets or [TELI_KEY, KEY, SECRET])
     try:
         yield written
     finally:
@@ -121,6 +127,42 @@ async def test_a_session_of_every_kind_of_error_leaves_no_secret_anywhere(
     assert log.getvalue().count("\n") > 80
     assert "hidden-1" not in log.getvalue()
     assert all(json.loads(line)["level"] for line in log.getvalue().splitlines())
+
+
+def wherever_a_key_may_be_put(key: str) -> Iterator[Ask]:
+    """Requests that hold it where it belongs, and wherever somebody may write it by mistake."""
+    body = json.dumps({"area_code": key, "user_id": key, key: key}).encode()
+    plain = ((b"content-type", b"application/json"),)
+    for method, path in (("POST", CREATE), ("GET", NUMBERS), ("PATCH", "/v1/numbers/x"), ("GET", f"/{key}")):
+        for name, value in (
+            ("x-api-key", key), ("authorization", f"Bearer {key}"), ("authorization", f"Basic {key}"),
+            ("cookie", f"session={key}"), ("idempotency-key", key), ("x-request-id", key), ("user-agent", key),
+            ("referer", f"https://x:{key}@here/?k={key}"), ("content-type", key), (key, "x"),
+        ):  # fmt: skip
+            headers = [*plain, (name.encode(), value.encode())]
+            for query in (b"", f"api_key={quote(key)}&{key}=1".encode()):
+                yield Ask("", "", method, path, query, headers, body if method != "GET" else b"", "")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+async def test_a_hundred_thousand_lines_of_log_hold_no_secret(
+    open_gateway: OpenGateway, record_property: Callable[[str, object], None]
+):
+    lines = 100_000
+    async with open_gateway() as gateway:
+        with logged(*gateway.settings.secrets) as log:
+            cast = await Cast.of(gateway)
+            await fuzz(gateway.app, gateway.app.app.openapi(), cast, seed=19, requests=lines // 10)
+            secrets = {*cast.known.keys.values(), make_key("live"), *gateway.settings.secrets} - {""}
+            asks = [ask for secret in sorted(secrets) for ask in wherever_a_key_may_be_put(secret)]
+            for ask in islice(cycle(asks), lines):
+                await put(gateway.app, ask)
+
+    written = log.getvalue().splitlines()
+    record_property("told", f"{len(written)} lines of log, {len(secrets)} secrets put in {len(asks)} places: none told")
+    assert len(written) >= lines
+    assert not [line for line in written if any(secret in line for secret in secrets) or leaked(line)]
 
 
 async def everything_kept(gateway: Gateway) -> str:
