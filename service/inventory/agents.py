@@ -8,7 +8,7 @@ from service.agents.models import AgentLink
 from service.db import Database
 from service.inventory.filters import Filters
 from service.inventory.inventory import check_asked
-from service.inventory.repository import Visible
+from service.inventory.selecting import Visible
 from service.kit.pagination import COUNTED, Cursors, total
 from service.numbers.models import Number
 from service.tenants.principals import Principal

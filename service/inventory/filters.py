@@ -5,7 +5,7 @@ under row-level security, for that keeps every index from `LIKE`, `@>` and `lowe
 run after the policy, row by row. The view holds the same conditions as the policies do.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,9 +29,19 @@ from service.agents.models import AgentLink
 from service.numbers.models import Number
 
 SEEN = table("numbers_seen", *(column(one.name, one.type) for one in Number.__table__.columns))
-# As the indexes have them; what has no nickname comes first, and what is not known comes last.
-NICKNAME = collate(func.coalesce(func.lower(SEEN.c.nickname), literal_column("''")), "C")
+
+
+def nickname_of(rows: FromClause) -> ColumnElement[str]:
+    """As the indexes have it; what has none comes first."""
+    return collate(func.coalesce(func.lower(rows.c.nickname), literal_column("''")), "C")
+
+
+NICKNAME = nickname_of(SEEN)
+# As the indexes have it; what is not known comes last.
 IDLE_SINCE = func.coalesce(SEEN.c.idle_since, literal_column("'infinity'::timestamptz"))
+# Written out, and no parameters: there are indexes of what is held and of what is not.
+HELD = SEEN.c.state != literal_column("'released'")
+RELEASED = SEEN.c.state == literal_column("'released'")
 # What `q` looks through.
 LOOKED_THROUGH = (
     SEEN.c.phone_number,
@@ -82,12 +92,6 @@ class Filters:
         found = [self._state(), *(of == value for of, value in named if value is not None)]
         if self.area_codes is not None:
             found.append(SEEN.c.area_code.in_(self.area_codes))
-        if self.nickname is not None:
-            # The database makes both small, so that they are made so alike.
-            first = func.lower(literal(self.nickname, Text))
-            found += [first <= NICKNAME, first.concat(LAST) > NICKNAME]
-        if self.tags is not None:
-            found.append(SEEN.c.tags.bool_op("@>")(cast(list(self.tags), ARRAY(Text))))
         if self.agent_id is not None:
             # As an array, so that it is the links that are gone through: how many there are is not known beforehand.
             linked = select(AgentLink.number_id).where(AgentLink.desired == self.agent_id)
@@ -98,21 +102,40 @@ class Filters:
             found.append(SEEN.c.acquired_at < self.created_before)
         if self.idle_days is not None:
             found.append(func.statement_timestamp() - self.idle_days * DAY >= IDLE_SINCE)
-        return found + self.words_in(SEEN)
+        return found + self.written_in(SEEN)
 
-    def words_in(self, rows: FromClause) -> list[ColumnElement[bool]]:
-        """`rows`: the view, or what was selected of it."""
+    def written_in(self, rows: FromClause) -> list[ColumnElement[bool]]:
+        """What people wrote: nickname, tags and words. `rows`: the view, or what was selected of it."""
+        found: list[ColumnElement[bool]] = []
+        if self.nickname is not None:
+            # The database makes both small, so that they are made so alike.
+            nickname, first = nickname_of(rows), func.lower(literal(self.nickname, Text))
+            found += [first <= nickname, first.concat(LAST) > nickname]
+        if self.tags is not None:
+            found.append(rows.c.tags.bool_op("@>")(cast(list(self.tags), ARRAY(Text))))
         text = func.number_words(*(rows.c[column.name] for column in LOOKED_THROUGH))
-        return [text.like(func.lower(literal(f"%{_escaped(word)}%", Text))) for word in self.words or ()]
+        return found + [text.like(func.lower(literal(f"%{_escaped(word)}%", Text))) for word in self.words or ()]
+
+    @property
+    def unwritten(self) -> "Filters":
+        return replace(self, nickname=None, tags=None, words=None)
 
     @property
     def held_only(self) -> bool:
         return self.states is None or "released" not in self.states
 
+    @property
+    def narrow(self) -> bool:
+        """Asks for something else than whose they are, which states, area codes and times: then few may be meant."""
+        wide = replace(
+            self, organization_id=None, tenant_id=None, states=None, area_codes=None, created_after=None,
+            created_before=None,
+        )  # fmt: skip
+        return wide != Filters()
+
     def _state(self) -> ColumnElement[bool]:
-        # Written out, and no parameters: there are indexes of what is held and of what is not.
         if self.states is None:
-            return SEEN.c.state != literal_column("'released'")
+            return HELD
         return SEEN.c.state.in_([literal_column(f"'{state}'") for state in sorted(self.states)])
 
 

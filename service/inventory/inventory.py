@@ -7,7 +7,8 @@ from service.db import Database
 from service.exports.exports import Export, Exports
 from service.exports.formats import Format
 from service.inventory.filters import Filters
-from service.inventory.repository import ITEM, InventoryRepository, Position, Visible, everything
+from service.inventory.repository import InventoryRepository, everything
+from service.inventory.selecting import ITEM, Position, Visible
 from service.inventory.sorting import Sort
 from service.kit.pagination import Cursors
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal

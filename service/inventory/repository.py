@@ -1,122 +1,72 @@
-"""Which numbers are meant, in the order asked for: one page of them, or all."""
+"""Numbers as they are listed: one page of them, or all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, case, func, literal_column, or_, select, text, true
+from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.exports.formats import Column, Kind, Query
-from service.inventory.filters import LOOKED_THROUGH, SEEN, Filters
+from service.inventory.estimates import SAMPLE, estimate_of, share_of
+from service.inventory.filters import SEEN, Filters
+from service.inventory.selecting import ITEM, Position, Visible, all_of
 from service.inventory.sorting import Sort
 
-ITEM = (
-    SEEN.c.id,
-    SEEN.c.phone_number,
-    SEEN.c.state,
-    SEEN.c.organization_id,
-    SEEN.c.tenant_id,
-    SEEN.c.user_id,
-    SEEN.c.area_code,
-    SEEN.c.nickname,
-    SEEN.c.cost_center,
-    SEEN.c.tags,
-    SEEN.c.acquired_at,
-    SEEN.c.confirmed_at,
-    SEEN.c.released_at,
-)
 KINDS: dict[str, Kind] = {
     "id": "uuid", "phone_number": "word", "state": "word", "area_code": "word", "tags": "texts",
     "acquired_at": "moment", "confirmed_at": "moment", "released_at": "moment",
 }  # fmt: skip
 
-# Beyond this a total is "at least": to count on would take many times what a page does.
+# Beyond this a total is an estimate: to count on would take many times what a page does.
 COUNTED = 1_000
 # Of words that are frequent: each row has to be looked through for them.
 COUNTED_OF_WORDS = 100
-SAMPLE, FREQUENT = 2_000, 0.01
+FREQUENT = 0.01
 # For the rest of the transaction.
 BY_ORDER = text("SELECT set_config('enable_bitmapscan', 'off', true)")
 BY_WORDS = text("SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true)")
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
-    """A tenant's own numbers, and all of the organisations in `sees`; ("*",) is all there are.
-
-    Row-level security says the same, and so does the view. It is said here too: so that an index can be used, and
-    because one of the two may be wrong.
+def _counted_by(filters: Filters, visible: Visible, sort: Sort) -> Sort:
+    """The order in which to count, which is anybody's choice: so an index that has it is gone through, or there are few
+    to be sorted. By number, area codes are ranges of an index; a tenant's own have an index by age, and not by others.
     """
-
-    tenant_id: str | None
-    sees: tuple[str, ...]
-
-    def conditions(self, filters: Filters, of: FromClause = SEEN) -> list[ColumnElement[bool]]:
-        """`of`: the view, or the table itself."""
-        if "*" in self.sees or filters.organization_id in self.sees:
-            return []
-        own = of.c.tenant_id == self.tenant_id
-        seen = of.c.organization_id.in_(self.sees)
-        if self.tenant_id is None:
-            return [seen]
-        return [or_(own, seen)] if self.sees and filters.organization_id is None else [own]
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The row that a page ended with: where it stood in the order, and its id."""
-
-    key: str
-    number_id: UUID
-
-
-def all_of(filters: Filters, visible: Visible, sort: Sort, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Every number that is meant, in order; the columns of an item without others named."""
-    matching = [*filters.conditions(), *visible.conditions(filters)]
-    return select(*(columns or ITEM)).where(*matching).order_by(*_order(filters, sort))
-
-
-def _order(filters: Filters, sort: Sort) -> list[Any]:
-    """An area code's numbers lie together in the order of numbers, and the planner, who takes them to lie everywhere,
-    would go through all that lie before: so this order is not an index's, and they are sorted.
-    """
-    if filters.area_codes is None or sort.by != "phone_number":
-        return sort.order()
-    key = SEEN.c.phone_number.concat(literal_column("''"))
-    return [key.desc(), SEEN.c.id.desc()] if sort.descending else [key, SEEN.c.id]
+    if sort.by == "phone_number":
+        return sort
+    if filters.area_codes is not None and not filters.narrow and filters.organization_id is None:
+        return Sort("phone_number")
+    filtered_by = {"nickname": filters.nickname, "idle_since": filters.idle_days}
+    of_tenant = filters.tenant_id is not None or visible.conditions(filters)
+    return Sort() if of_tenant and filtered_by.get(sort.by, sort) is None else sort
 
 
 def page_of(
     filters: Filters, visible: Visible, sort: Sort, *, after: Position | None, limit: int, most: int = COUNTED
 ) -> Select[Any]:
-    """Rows in order, each with its `position` and `counted`: how many match in all, to `most` + 1.
+    """Rows in order, each with its `position` and `counted`: how many match in all, to `most` + 1 or the page's end.
 
     One statement, so that page and total are of one moment. It answers a row without an id where the page is empty.
     """
-    place = func.row_number().over(order_by=_order(filters, sort)).label("place")
-    rows = all_of(filters, visible, sort, *ITEM, sort.position.label("position"), place)
-    if after is not None:
-        rows = rows.where(sort.beyond(after.key, after.number_id))
-    page = rows.limit(limit).cte("page")
-    # Counted in an order too: so an index that has it is gone through, or there are few to be sorted.
-    counted_by = sort if filters.area_codes is None else Sort()
-    matches = all_of(filters, visible, counted_by, literal_column("1")).limit(most + 1).subquery("matches")
-    counted: ColumnElement[int] = select(func.count()).select_from(matches).scalar_subquery()
-    if after is None:
-        # What is all on one page need not be counted again; Postgres runs a subquery when its value is needed.
-        found = select(func.count()).select_from(page).scalar_subquery()
-        counted = case((found < limit, found), else_=counted)
+    counted_by, columns = _counted_by(filters, visible, sort), (*ITEM, sort.key.label("key"))
+    if after is None and counted_by == sort:
+        # What is counted begins with the page.
+        page = all_of(filters, visible, sort, *columns, most=max(limit, most + 1)).cte("page")
+        counted: ColumnElement[int] = select(func.count()).select_from(page).scalar_subquery()
+    else:
+        page = all_of(filters, visible, sort, *columns, after=after, most=limit).cte("page")
+        matches = all_of(filters, visible, counted_by, SEEN.c.id, most=most + 1).subquery("matches")
+        counted = select(func.count()).select_from(matches).scalar_subquery()
+        if after is None:
+            # What is all on one page need not be counted again; Postgres runs a subquery when its value is needed.
+            found = select(func.count()).select_from(page).scalar_subquery()
+            counted = case((found < limit, found), else_=counted)
     total = select(counted.label("counted")).subquery("total")
-    return select(total.c.counted, *page.c).select_from(total.outerjoin(page, true())).order_by(page.c.place)
-
-
-def sample_of(filters: Filters, visible: Visible) -> Select[int, int]:
-    """`looked_through`: how many of the first SAMPLE, whatever their words are; `having`: those with the words."""
-    first = all_of(replace(filters, words=None), visible, Sort(), *LOOKED_THROUGH).limit(SAMPLE).subquery("first")
-    having = func.count().filter(*filters.words_in(first))
-    return select(func.count().label("looked_through"), having.label("having")).select_from(first)
+    return (
+        select(total.c.counted, *page.c, cast(page.c.key, Text).label("position"))
+        .select_from(total.outerjoin(page, true()))
+        .order_by(*sort.directed(page.c.key, page.c.id))
+        .limit(limit)
+    )
 
 
 def everything(filters: Filters, visible: Visible, sort: Sort) -> Query:
@@ -132,21 +82,24 @@ class InventoryRepository:
     async def page(
         self, filters: Filters, visible: Visible, sort: Sort, *, after: Position | None, limit: int
     ) -> tuple[Sequence[Row[Any]], dict[str, Any]]:
-        """At most `limit` rows after a position, and the total: exact to COUNTED, else there are at least so many.
+        """At most `limit` rows after a position, and the total: exact to COUNTED, beyond that an estimate.
 
         How frequent a word is the planner cannot know, for what might tell of rows it does not look at under row-level
         security. A frequent one is soon found in the order asked for, where to sort whatever has it takes minutes; a
         rare one is found by its index, where to go through all takes as long. So a few rows are looked at first.
         """
-        most = COUNTED
+        most, share = COUNTED, None
         if filters.words is not None:
-            first = (await self._session.execute(sample_of(filters, visible))).one()
-            frequent = first.having >= SAMPLE * FREQUENT
-            if frequent and first.looked_through == SAMPLE:
+            share = await share_of(self._session, filters, visible)
+            frequent = share.having >= SAMPLE * FREQUENT
+            if frequent and not share.of_all:
                 most = COUNTED_OF_WORDS
-            await self._session.execute(BY_ORDER if frequent or first.looked_through < SAMPLE else BY_WORDS)
+            await self._session.execute(BY_ORDER if frequent or share.of_all else BY_WORDS)
         statement = page_of(filters, visible, sort, after=after, limit=limit, most=most)
         found = (await self._session.execute(statement)).all()
         counted = found[0].counted
         rows = [row for row in found if row.id is not None]
-        return rows, {"value": min(counted, most), "exact": counted <= most}
+        if counted <= most or (after is None and len(rows) < limit):
+            return rows, {"value": counted, "exact": True}
+        estimate = await estimate_of(self._session, filters, visible, share)
+        return rows, {"value": max(most, estimate), "exact": False}

@@ -229,4 +229,4 @@ class NumberItem(BaseModel):
 
 
 class NumberPage(Page[NumberItem]):
-    """Numbers in the order asked for. Where `total` is not exact, there are at least so many."""
+    """Numbers in the order asked for. Where `total` is not exact, it is an estimate."""

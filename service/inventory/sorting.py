@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Text, Uuid, cast, func, literal, literal_column, tuple_
-from sqlalchemy.sql.elements import UnaryExpression
 
 from service.inventory.filters import IDLE_SINCE, NICKNAME, SEEN
 from service.numbers.models import Moment
@@ -38,13 +37,16 @@ class Sort:
         return ("-" if self.descending else "") + self.by
 
     @property
-    def position(self) -> ColumnElement[str]:
-        """Where a row stands, apart from its id, as `beyond` takes it."""
-        return cast(KEYS[self.by], Text)
+    def key(self) -> ColumnElement[Any]:
+        """What is ordered by, before the id; as text it is where a row stands, as `beyond` takes it."""
+        return KEYS[self.by]
 
-    def order(self) -> list[ColumnElement[Any] | UnaryExpression[Any]]:
-        parts = [KEYS[self.by], SEEN.c.id]
-        return [part.desc() for part in parts] if self.descending else parts
+    def order(self) -> list[ColumnElement[Any]]:
+        return self.directed(self.key, SEEN.c.id)
+
+    def directed(self, key: ColumnElement[Any], number_id: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """The same order of what was selected before."""
+        return [key.desc(), number_id.desc()] if self.descending else [key, number_id]
 
     def beyond(self, position: str, number_id: Any) -> ColumnElement[bool]:
         """Whatever comes after the row that stood there."""

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
-from service.inventory.repository import Visible
+from service.inventory.selecting import Visible
 from service.numbers.auth import STAFF, check_may_set
 from service.orders.models import Order
 from service.tenants.auth import holding

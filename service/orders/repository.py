@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
 from service.inventory.filters import SEEN, Filters
-from service.inventory.repository import Visible, all_of
+from service.inventory.selecting import Visible, all_of
 from service.inventory.sorting import Sort
 from service.kit.pagination import COUNTED
 from service.numbers.models import Number, Step
@@ -56,7 +56,7 @@ class OrderRepository:
         Of an E.164 those that are held, else the latest.
         """
         if selection.filters is not None:
-            found = all_of(selection.filters, visible, Sort(), SEEN.c.id).limit(MOST + 1)
+            found = all_of(selection.filters, visible, Sort(), SEEN.c.id, most=MOST + 1)
             return await self._facts(Number.id.in_(found))
         seen = visible.conditions(Filters(), Number.__table__)
         if selection.ids is not None:

@@ -19,7 +19,7 @@ ROWS_PATH = "/v1/quotas/{name}/rows"
 # The rows that a limit counts: numbers held, purchases that were made or are not decided, releases asked for.
 NUMBERS = (
     "SELECT 'number' AS kind, id, acquired_at AS at, state, phone_number, 'used' AS counts_as FROM numbers"
-    " WHERE tenant_id = :tenant AND state = ANY(:held)"
+    " WHERE tenant_id = :tenant AND state = ANY(:held) AND state <> 'released'"
 )
 PURCHASES = (
     "SELECT 'purchase' AS kind, i.id, i.admitted_at AS at, i.state, n.phone_number, CASE WHEN {used} THEN 'used'"

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import event
 
 from service.inventory import inventory
-from service.inventory.repository import Visible
+from service.inventory.selecting import Visible
 from service.kit.types import OrganizationId
 from service.numbers import endpoints as numbers
 from service.orders import bulk

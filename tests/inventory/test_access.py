@@ -3,7 +3,8 @@
 import pytest
 
 from service.inventory.filters import Filters
-from service.inventory.repository import InventoryRepository, Visible
+from service.inventory.repository import InventoryRepository
+from service.inventory.selecting import Visible
 from service.inventory.sorting import Sort
 from service.tenants.administration import TENANT_SCOPES
 from tests.http.refusals import nothing_happens, problem

@@ -113,8 +113,9 @@ async def _measure(question: Question, all_ways: Ways, seconds: float) -> dict[s
 def _check_same(question: Question, ask: Ask, answers: Sequence[Answer]) -> None:
     first, *others = answers
     for other in others:
-        # Of a word a search may know no more than that there are at least so many.
-        totals_differ = other.total != first.total and (other.total["exact"] or "q" not in ask.params)
+        # Estimates may differ; and of a word a search may have no more than an estimate.
+        by_estimate = not other.total["exact"] and (not first.total["exact"] or "q" in ask.params)
+        totals_differ = other.total != first.total and not by_estimate
         if other.ids != first.ids or totals_differ:
             raise SystemExit(
                 f"{question.name}, {ask.params}: by hand {len(first.ids)} rows of {first.total}, by the service"

@@ -58,6 +58,9 @@ class Question:
     def count(self, ask: Ask) -> str:
         return f"SELECT count(*) FROM ({self._select('', ask, COUNTED + 1)}) matching"
 
+    def estimate(self, ask: Ask) -> str:
+        return f"EXPLAIN (FORMAT JSON) SELECT FROM numbers WHERE {self._where(ask)}"
+
     def _select(self, columns: str, ask: Ask, limit: int) -> str:
         if not self.frequent:
             return f"SELECT {columns} FROM numbers WHERE {self._where(ask)} ORDER BY {self.order} LIMIT {limit}"

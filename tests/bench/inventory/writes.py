@@ -8,8 +8,8 @@ import asyncpg
 # What purchases, releases and listings in Teli's shape need, and any ledger has.
 LEDGER = {
     "numbers_pkey", "one_live_acquisition", "one_owner_of_a_row", "numbers_of_tenant", "numbers_unconfirmed",
-    "acquisitions_of_number", "numbers_of_user", "numbers_of_organization", "numbers_of_tenant_by_age",
-    "numbers_by_age",
+    "numbers_of_tenant_held_by_age", "numbers_of_organization_held_by_age", "numbers_of_owner",
+    "numbers_by_number",
 }  # fmt: skip
 INDEXES = """
     SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'numbers'::regclass AND indislive ORDER BY 1
