@@ -15,6 +15,7 @@ from service.http.edge import STANDARD, Edge, Limits
 from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
+from service.http.paths import closer_paths
 from service.imports import endpoints as imports
 from service.inventory import agent_endpoints as agents
 from service.inventory import endpoints as inventory
@@ -85,7 +86,6 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         redirect_slashes=False,
     )
     problems.install(app, who=take_turn, own={"invalid_area_code": InvalidAreaCode}, refused=note_refusal)
-    # First, for its path looks like that of a number.
     app.include_router(numbers.create_router)
     for router in (
         numbers.router,
@@ -119,5 +119,6 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(login.router)
     app.include_router(health.router)
     app.include_router(docs.router)
+    app.state.closer_paths = closer_paths(app)
     describe(app, webhooks=announced())
     return Edge(app, limits, streams=STREAMS)

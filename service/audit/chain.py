@@ -127,7 +127,13 @@ class Verification:
     heads_met: int = 0
     faults: list[Fault] = field(default_factory=list)
     fault_count: int = 0
+    gap_count: int = 0
     _suspect: tuple[Link, bytes, bytes] | None = None
+
+    @property
+    def only_gaps(self) -> bool:
+        """Nothing is wrong but that links are missing, as in an export that was filtered."""
+        return 0 < self.fault_count == self.gap_count
 
     def take(self, link: Link) -> None:
         self.checked += 1
@@ -137,8 +143,8 @@ class Verification:
             return
         known: bytes | None = previous
         if link.seq != last + 1:
-            known = link.previous if self.partial else None
-            if known is None:
+            known = link.previous
+            if known is None or not self.partial:
                 self._gap(last + 1, link)
         elif link.previous is not None and link.previous != previous:
             self._add(
@@ -194,12 +200,14 @@ class Verification:
     def _gap(self, first: int, link: Link) -> None:
         missing = f"link {first} is" if link.seq == first + 1 else f"links {first} to {link.seq - 1} are"
         self._add(Fault("unlinked", first, None, f"{missing} missing"))
+        self.gap_count += 1
 
     def _out_of_place(self, link: Link) -> None:
         for place, fault in enumerate(self.faults):
             if fault.kind == "unlinked" and fault.seq == link.seq:
                 told = f"this link stands after {self.head[0]}"
                 self.faults[place] = Fault("swapped", link.seq, link.audit_id, told)
+                self.gap_count -= 1
                 return
         self._add(Fault("out_of_place", link.seq, link.audit_id, f"it stands after {self.head[0]}"))
 

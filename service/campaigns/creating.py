@@ -288,8 +288,8 @@ class Creation:
 
 def _check(grounds: Grounds) -> None:
     """Raises: PurchasesStopped, UpstreamUnavailable."""
-    if grounds.stopped:
-        raise PurchasesStopped
+    if grounds.stopped or grounds.suspended:
+        raise PurchasesStopped(suspended=grounds.suspended)
     if not grounds.listed:
         raise UpstreamUnavailable(f"The account was not listed yet; {NOTHING}.")
 

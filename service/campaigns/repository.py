@@ -24,7 +24,7 @@ FOLLOWED = (*UNDECIDED, "running", "paused")
 GROUNDS = text("""
     SELECT a.id AS account_id, a.teli_tenant_id, a.listed_at IS NOT NULL AS listed,
            EXISTS (SELECT FROM users u WHERE u.organization_id = :organization AND u.id = :user) AS user_known,
-           t.state <> 'active' OR EXISTS (SELECT FROM stops s WHERE s.scope = 'global'
+           t.state <> 'active' AS suspended, EXISTS (SELECT FROM stops s WHERE s.scope = 'global'
              OR (s.scope = 'tenant' AND s.id = :tenant) OR (s.scope = 'account' AND s.id = a.id::text)) AS stopped
     FROM tenants t LEFT JOIN organizations o ON o.id = :organization
     JOIN accounts a ON a.id = coalesce(o.account_id, t.account_id) WHERE t.id = :tenant
@@ -37,6 +37,7 @@ class Grounds:
     teli_tenant_id: str
     listed: bool
     user_known: bool
+    suspended: bool
     stopped: bool
 
 

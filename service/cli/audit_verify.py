@@ -56,7 +56,7 @@ def run_verify(
     except CannotVerify as error:
         print(f"numbergate: {error}", file=sys.stderr)
         return NOT_VERIFIED
-    _tell_json(verification, found) if json else _tell(verification, found)
+    _tell_json(verification, found) if json else _tell(verification, found, of_file=file is not None)
     return TAMPERED if verification.fault_count else 0
 
 
@@ -113,6 +113,9 @@ def _verify_file(verification: Verification, path: Path) -> Unchained:
             if number % SHOWN_EVERY == 0:
                 bar.update(task, completed=number)
     verification.finish()
+    if not verification.checked and not verification.fault_count:
+        why = f"{count_of(waiting, 'row is', 'rows are')} not chained yet" if waiting else "it is empty"
+        raise CannotVerify(f"--file: {path}: there is nothing to verify: {why}")
     return Unchained(waiting, None, 0, None)
 
 
@@ -182,16 +185,21 @@ async def _database(url: str) -> AsyncIterator[Database]:
     raise CannotVerify(f"the database does not let us in as {' or '.join(ROLES)}: {refused}; check DATABASE_URL")
 
 
-def _tell(verification: Verification, found: Unchained) -> None:
+def _tell(verification: Verification, found: Unchained, *, of_file: bool) -> None:
     seq, digest = verification.head
     for fault in verification.faults[:1]:
         at = f"at {fault.seq}" if fault.seq is not None else "in the log"
         row = f", audit row {fault.audit_id}" if fault.audit_id is not None else ""
-        print(f"TAMPERED WITH {at}{row}: {fault.kind}: {fit(fault.told)}.")
+        found_out = "INCOMPLETE" if verification.only_gaps and of_file else "TAMPERED WITH"
+        print(f"{found_out} {at}{row}: {fault.kind}: {fit(fault.told)}.")
     for fault in verification.faults[1:]:
         print(f"  also {fault.seq or ''} {fault.kind}: {fit(fault.told)}.")
     if verification.fault_count > len(verification.faults):
         print(f"  and {verification.fault_count - len(verification.faults)} more.")
+    if verification.only_gaps and of_file:
+        print(
+            "What is there is good. If this export was filtered, verify it with --partial; else links were taken out."
+        )
     of = "links" if not verification.partial else "links, of a choice: what is left out is not verified"
     print(f"{verification.checked} {of}; head {seq}:{digest.hex()}.")
     if verification.heads:
@@ -218,6 +226,7 @@ def _tell_json(verification: Verification, found: Unchained) -> None:
         "not_chained": found.waiting - found.passed,
         "faults": list(faults),
         "fault_count": verification.fault_count,
+        "only_gaps": verification.only_gaps,
     }
     print(jsonlib.dumps(told))
 

@@ -1,15 +1,15 @@
 """One shape for every refusal: RFC 9457 problem details, which a client written for Teli's errors reads too."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match, Route
 
 from service.http.context import request_id_of
+from service.http.paths import methods_of
 from service.kit.errors import Fault, InvalidRequest, NotFound, ServiceError
 from service.kit.text import shown
 
@@ -158,7 +158,7 @@ def install(
         if error.status_code == 404:
             return await told(request, NotFound("There is no such path; see /docs."))
         if error.status_code == 405:
-            allowed = ", ".join(_methods_of(app, request))
+            allowed = ", ".join(methods_of(app, request.scope))
             return await told(request, MethodNotAllowed(f"This path answers {allowed}.", headers={"Allow": allowed}))
         # FastAPI wraps whatever reading the body raised.
         cause = error.__cause__
@@ -168,16 +168,3 @@ def install(
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         return problem_response(InternalError(), request_id_of(request.scope))
-
-
-def _methods_of(app: FastAPI, request: Request) -> list[str]:
-    """Every method of the path, over all routes of it: Starlette names those of the first one only."""
-    routes = [route for route in _flat(app.routes) if isinstance(route, Route)]
-    path = next(route.path for route in routes if route.matches(request.scope)[0] != Match.NONE)
-    return sorted({method for route in routes if route.path == path for method in route.methods or ()})
-
-
-def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    for route in routes:
-        included = getattr(route, "original_router", None)
-        yield from _flat(included.routes) if included else (route,)

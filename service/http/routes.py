@@ -14,8 +14,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import Match
+from starlette.types import Scope
 
 from service.http.body import StrictRequest
+from service.http.paths import Closer
 from service.http.problems import faults_of
 from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import shown
@@ -31,6 +34,16 @@ class TeliRoute(APIRoute):
     refuses_unknown: ClassVar[bool] = False
     # Whether anybody may ask: then what is wrong with a request is told without asking who they are.
     public: ClassVar[bool] = False
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Nothing that is another path more closely."""
+        match, found = super().matches(scope)
+        if match == Match.NONE:
+            return match, found
+        closer: Closer = scope["app"].state.closer_paths
+        if any(path.match(scope["path"]) for path in closer[self.path]):
+            return Match.NONE, {}
+        return match, found
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()

@@ -57,12 +57,13 @@ class LaneBusy(ServiceError):
 
 
 class PurchasesStopped(ServiceError):
-    """Somebody pulled the money stop; everything but purchases goes on."""
+    """Somebody pulled the money stop, or suspended the tenant; everything but purchases goes on."""
 
     status, code, title = 503, "purchases_stopped", "Purchases stopped"
 
-    def __init__(self) -> None:
-        super().__init__("Purchases are stopped by an operator; nothing was bought.", headers={"Retry-After": "60"})
+    def __init__(self, *, suspended: bool = False) -> None:
+        why = "This tenant is suspended by an administrator" if suspended else "Purchases are stopped by an operator"
+        super().__init__(f"{why}; nothing was bought.", headers={"Retry-After": "60"}, suspended=suspended)
 
 
 class Draining(ServiceError):

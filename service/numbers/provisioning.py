@@ -277,7 +277,7 @@ class Provisioning:
             case "not_your_organization":
                 raise NotYourOrganization
             case "stopped":
-                raise PurchasesStopped
+                raise PurchasesStopped(suspended=caller.suspended)
             case "not_listed":
                 raise UpstreamUnavailable(
                     "The account's numbers are being listed for the first time; nothing was bought.", after=2

@@ -248,7 +248,7 @@ class Administration:
             )
             limited = {name: ids for name, ids in limits.as_json().items() if ids is not None}
             told = {"name": name, "scopes": list(scopes), "tenant_id": tenant_id, **limited}
-            self._note(session, author, "key.issued", ("key", str(issued.id)), None, told)
+            self._note(session, author, "key.issued", ("key", str(issued.id)), None, told, tenant_id)
             await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued
@@ -293,7 +293,7 @@ class Administration:
             if key.revoked_at is None:
                 key.revoked_at = utc_now()
                 was, becomes = {"revoked_at": None}, {"revoked_at": rfc3339(key.revoked_at)}
-                self._note(session, author, "key.revoked", ("key", str(key_id)), was, becomes)
+                self._note(session, author, "key.revoked", ("key", str(key_id)), was, becomes, key.tenant_id)
                 await bump(session)
 
     async def rotate_key(self, author: Author, key_id: UUID, *, overlap: float) -> IssuedKey:
@@ -335,7 +335,7 @@ class Administration:
             ends = utc_now() + timedelta(seconds=overlap)
             old.expires_at = min(old.expires_at or ends, ends)
             becomes = {"expires_at": rfc3339(old.expires_at), "successor": str(issued.id)}
-            self._note(session, author, "key.rotated", ("key", str(key_id)), was, becomes)
+            self._note(session, author, "key.rotated", ("key", str(key_id)), was, becomes, old.tenant_id)
             await author.once.keep(session, answer=issued.as_json())
             await bump(session)
         return issued
@@ -433,8 +433,9 @@ class Administration:
         of: tuple[str, str],
         before: dict[str, Any] | None,
         after: dict[str, Any] | None,
+        of_tenant: str | None = None,
     ) -> None:
-        tenant = of[1] if of[0] == "tenant" else None
+        tenant = of[1] if of[0] == "tenant" else of_tenant
         note(
             session, actor=author.actor, action=action, of=of, tenant=tenant, before=before, after=after,
             request_id=author.request_id,

@@ -45,7 +45,11 @@ class ExpiredKey(Unauthenticated):
 
     code, title = "expired_key", "API key has expired"
 
-    def __init__(self, detail: str = "This key has expired; ask an administrator for a new one.") -> None:
+    def __init__(
+        self,
+        detail: str = "This key has expired, or was rotated and its overlap is over: use the one that took its place, "
+        "or ask an administrator for a new one.",
+    ) -> None:
         super().__init__(detail)
 
 

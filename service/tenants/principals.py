@@ -138,6 +138,7 @@ class Principal:
     subject: str | None = None
     roles: tuple[str, ...] = ()
     policy: Policy = ANYTHING
+    suspended: bool = False
 
     @property
     def actor(self) -> str:
@@ -352,6 +353,7 @@ def _of_tenant(found: Row[Any]) -> Principal:
         rate=Rate.of(found.requests_per_second, found.burst, found.mode),
         teli_tenant_ids=frozenset(found.teli_tenant_ids or ()),
         policy=Policy.of(found.agents_allowed, found.area_codes_allowed, orphan_reuse=found.orphan_reuse),
+        suspended=found.tenant_state == "suspended",
     )
 
 

@@ -11,7 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from service.app import create_app
-from service.http.problems import _flat
+from service.http.paths import routes_of
 from service.tenants.auth import authenticate, holding
 
 SERVICE = Path(__file__).parents[2] / "service"
@@ -153,7 +153,7 @@ def asks_who(dependant: Dependant) -> bool:
 
 def test_every_endpoint_asks_who_calls_or_is_visibly_public():
     app: Any = create_app(lambda: nullcontext(None)).app
-    routes = [route for route in _flat(app.routes) if isinstance(route, APIRoute)]
+    routes = [route for route in routes_of(app) if isinstance(route, APIRoute)]
     assert len(routes) > 35
     open_to_all = {route.path for route in routes if not asks_who(route.dependant)}
     assert open_to_all == PUBLIC

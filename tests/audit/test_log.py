@@ -62,6 +62,20 @@ async def test_entries_are_listed_newest_first_by_what_they_are_about(gateway: G
     assert await listed(gateway, actor="nobody") == []
 
 
+async def test_what_was_done_with_the_keys_of_a_tenant_is_listed_with_the_tenant(gateway: Gateway, tenant: Tenant):
+    other = await gateway.tenant()
+    issue = {"name": "further", "scopes": ["numbers:read"]}
+    issued = (await gateway.admin.send("POST", f"/v1/admin/tenants/{tenant.id}/keys", json=issue)).json()
+    rotate = {"overlap_seconds": 60}
+    await gateway.admin.send("POST", f"/v1/admin/keys/{issued['id']}/rotate", json=rotate)
+    await gateway.admin.send("DELETE", f"/v1/admin/keys/{issued['id']}")
+
+    found = await listed(gateway, tenant_id=tenant.id, object_kind="key")
+
+    assert [one["action"] for one in found] == ["key.revoked", "key.rotated", "key.issued", "key.issued"]
+    assert [one["action"] for one in await listed(gateway, tenant_id=other.id)] == ["key.issued", "tenant.put"]
+
+
 async def test_who_may_not_read_it_and_what_cannot_be_asked(gateway: Gateway, tenant: Tenant):
     for stranger in (tenant, gateway.operator):
         for headers in ({}, NDJSON):
@@ -163,6 +177,23 @@ async def test_a_person_lists_it_and_is_told_what_cannot_be_verified(
         subprocess.run([sys.executable, "-c", by_hand], stdin=lines, check=True)
     await desk.done("audit", "export", "--output", str(file), "--object", tenant.id)
     assert "of a choice" in await desk.done("audit", "verify", "--file", str(file), "--partial")
+    ended = await desk.run("audit", "verify", "--file", str(file))
+    assert (ended.returncode, ended.stdout.startswith("INCOMPLETE at 1: unlinked: ")) == (1, True), ended.stdout
+    assert "What is there is good. If this export was filtered, verify it with --partial" in ended.stdout
+    told = json.loads((await desk.run("audit", "verify", "--json", "--file", str(file))).stdout)
+    assert (told["ok"], told["only_gaps"]) == (False, True)
+    edited = file.read_text().replace('"Test"', '"Best"')
+    file.write_text(edited)
+    assert (await desk.run("audit", "verify", "--file", str(file))).stdout.startswith("TAMPERED WITH at 1: unlinked")
+    file.write_text("")
+    ended = await desk.run("audit", "verify", "--file", str(file))
+    assert (ended.returncode, "there is nothing to verify: it is empty" in ended.stderr) == (2, True), ended.stderr
+    await desk.done("audit", "export", "--output", str(file), "--object", tenant.id)
+    waiting = [json.loads(line)["entry"] for line in file.read_text().splitlines()]
+    unchained = [json.dumps({"seq": None, "previous_hash": None, "hash": None, "entry": one}) for one in waiting]
+    file.write_text("".join(f"{line}\n" for line in unchained))
+    ended = await desk.run("audit", "verify", "--file", str(file))
+    assert (ended.returncode, "not chained yet" in ended.stderr) == (2, True), ended.stderr
     assert "0 links" in await desk.done("audit", "verify", "--since", f"{seq}:{head}")
     file.write_text("{nonsense\n")
     ended = await desk.run("audit", "verify", "--file", str(file), "--json")

@@ -302,6 +302,18 @@ async def test_a_rotated_key_works_beside_its_successor_and_then_ends(gateway: G
     assert await listing(gateway, new["key"]) == (200, None)
 
 
+async def test_a_key_that_is_revoked_after_its_overlap_is_told_that_it_was_revoked(gateway: Gateway, tenant: Tenant):
+    old = await issue(gateway, tenant)
+    await gateway.admin.send("POST", f"/v1/admin/keys/{old['id']}/rotate", json={"overlap_seconds": 0})
+    await until_refused(gateway, old["key"], "expired_key")
+    told = (await tenant.http.get("/v1/numbers", headers={"X-API-Key": old["key"]})).json()
+    assert "was rotated and its overlap is over" in told["detail"]
+
+    assert (await gateway.admin.send("DELETE", f"/v1/admin/keys/{old['id']}")).status_code == 204
+
+    await until_refused(gateway, old["key"], "revoked_key")
+
+
 async def test_a_rotation_never_lengthens_a_life(gateway: Gateway, tenant: Tenant):
     ends = (utc_now() + timedelta(seconds=30)).isoformat()
     old = await issue(gateway, tenant, expires_at=ends)

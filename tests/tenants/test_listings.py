@@ -108,9 +108,11 @@ async def test_a_suspended_tenant_buys_nothing_new_and_keeps_all_else(gateway: G
     number = await tenant.bought(key="k1")
 
     assert (await put(gateway, tenant, state="suspended")).json()["state"] == "suspended"
+    await gateway.services.version.look()
 
     refused = await tenant.buy(key="k2")
-    problem(refused, 503, "purchases_stopped")
+    told = problem(refused, 503, "purchases_stopped")
+    assert (told["suspended"], "This tenant is suspended" in told["detail"]) == (True, True), told
     assert (await gateway.teli.counts())["creates"] == 1
     assert (await tenant.buy(key="k1")).json()["id"] == number["id"], "a replay is no purchase"
     assert (await tenant.get("/v1/numbers")).status_code == 200

@@ -29,7 +29,7 @@ async def test_a_global_stop_holds_up_every_purchase_and_nothing_else(gateway: G
     told = await stopped(gateway.operator, scope="global")
 
     refused = await tenant.buy()
-    problem(refused, 503, "purchases_stopped")
+    assert problem(refused, 503, "purchases_stopped")["suspended"] is False
     assert refused.headers["Retry-After"]
     assert (await tenant.buy(key="before")).json() == held
     assert (await tenant.get("/v1/numbers")).json()["total"]["value"] == 1
