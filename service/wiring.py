@@ -324,7 +324,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             database=database.ping,
             redis=kv.ping,
             purchases=lambda: purchases_open(database),
-            accounts=lambda: bool(upstreams.out_of_service),
+            accounts=upstreams.stand,
             draining=lambda: drain.begun,
         ),
     )

@@ -86,7 +86,7 @@ CELLS: Mapping[Kind, Cells] = {
         "base URL": known(one["base_url"]),
         "Teli tenant": known(one["teli_tenant_id"]),
         "listed": moment(one["listed_at"]),
-        "in service": _yes(one["in_service"]),
+        "in service": _yes(one["in_service"]) if one["key_refused_at"] is None else "no: Teli refuses its key",
         "key ends in": known(one["key"] and one["key"]["hint"]),
     },
 }

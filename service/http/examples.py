@@ -223,6 +223,7 @@ ACCOUNT = {
     "listed_at": MOMENT,
     "created_at": MOMENT,
     "in_service": True,
+    "key_refused_at": None,
     "key": {
         "hint": "x7Qd",
         "encrypted_with": "2026-11",

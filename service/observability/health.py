@@ -18,6 +18,7 @@ from service.kit.clock import monotonic
 router = APIRouter(tags=["health"])
 # Seconds.
 FRESH = 1.0
+KeysStand = Literal["ok", "partly_out_of_service", "key_refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,14 @@ class Found:
 @dataclass(slots=True)
 class Health:
     """How to ask each dependency; each raises when it is not well. `draining` says whether this process is stopping,
-    `accounts` whether the keys of some upstream accounts cannot be opened here.
+    `accounts` how the keys of the upstream accounts stand.
     """
 
     database: Callable[[], Awaitable[None]]
     redis: Callable[[], Awaitable[None]]
     purchases: Callable[[], Awaitable[str]]
     draining: Callable[[], bool]
-    accounts: Callable[[], bool]
+    accounts: Callable[[], KeysStand]
     _found: Found | None = field(default=None, init=False)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -67,15 +68,15 @@ class Alive(BaseModel):
 
 class Ready(BaseModel):
     """`status`: ready, degraded (slower and correct, or without some accounts) or unready. `purchases`: open,
-    partly_stopped (for some tenants or accounts), stopped, listing, or draining. `accounts`: whether the keys of all
-    upstream accounts can be opened.
+    partly_stopped (for some tenants or accounts), stopped, listing, or draining. `accounts`: ok, partly_out_of_service
+    where a key of some upstream account cannot be opened, or key_refused where Teli refuses one.
     """
 
     status: Literal["ready", "degraded", "unready"]
     database: Literal["ok", "away"]
     redis: Literal["ok", "away"]
     purchases: str
-    accounts: Literal["ok", "partly_out_of_service"]
+    accounts: KeysStand
 
 
 @router.get("/healthz", responses=problems())
@@ -88,13 +89,13 @@ async def healthz() -> Alive:
 async def readyz(request: Request, response: Response) -> Ready:
     """Whether this process can do its work, as of a second ago at most."""
     health: Health = request.app.state.services.health
-    found, draining, partly = await health.found(), health.draining(), health.accounts()
+    found, draining, accounts = await health.found(), health.draining(), health.accounts()
     ready = found.purchases is not None and not draining
     response.status_code = 200 if ready else 503
     return Ready(
-        status="unready" if not ready else "ready" if found.redis and not partly else "degraded",
+        status="unready" if not ready else "ready" if found.redis and accounts == "ok" else "degraded",
         database="away" if found.purchases is None else "ok",
         redis="ok" if found.redis else "away",
         purchases="draining" if draining else found.purchases or "unknown",
-        accounts="partly_out_of_service" if partly else "ok",
+        accounts=accounts,
     )

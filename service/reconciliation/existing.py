@@ -137,7 +137,8 @@ class ExistingNumbers:
         heard = await teli.organizations()
         named = read_organizations(heard)
         if named is None and heard.status != 404:
-            raise NotListed(f"organisations: {heard.detail or f'status {heard.status}'}")
+            refused = f"Teli refuses the account's key with {heard.status}" if heard.status in (401, 403) else None
+            raise NotListed(f"organisations: {refused or heard.detail or f'status {heard.status}'}")
         return named or []
 
     async def _rows(self, teli: TeliClient, organization: str, *, named: bool) -> Sequence[Row]:

@@ -28,7 +28,7 @@ BODY_LIMIT = 1 << 20
 LISTING_LIMIT = 64 << 20
 IDLE_LIMIT = 2.0
 PATH = "/v1/voice/phone-numbers"
-CAMPAIGNS, CALLS = "/v1/voice/campaigns", "/v1/voice/calls"
+CAMPAIGNS, CALLS, ORGANIZATIONS = "/v1/voice/campaigns", "/v1/voice/calls", "/v1/organizations"
 
 
 class DeadlinePassed(Exception):
@@ -57,7 +57,8 @@ class SendBy:
 class TeliClient:
     """One account's upstream. `listen` is how long an answer is waited for, in seconds, connection included.
 
-    `name`: the account's, for whoever operates. `under_way`: calls that have not ended yet.
+    `name`: the account's, for whoever operates. `under_way`: calls that have not ended yet. `key_refused`: whether Teli
+    refused the key when it last said anything of it; None before that.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TeliClient:
         self.base_url = base_url
         self.name = name
         self.under_way = 0
+        self.key_refused: bool | None = None
         self._key = key
         self._listen = listen
         verify = ssl.create_default_context() if base_url.startswith("https:") else False
@@ -162,10 +164,10 @@ class TeliClient:
         return await self._call("GET", f"{CALLS}/{quote(call_id, safe='')}", listen=30)
 
     async def organizations(self) -> Heard:
-        return await self._call("GET", "/v1/organizations", limit=LISTING_LIMIT, listen=30)
+        return await self._call("GET", ORGANIZATIONS, limit=LISTING_LIMIT, listen=30)
 
     async def users(self, organization: str) -> Heard:
-        path = f"/v1/organizations/{quote(organization, safe='')}/users"
+        path = f"{ORGANIZATIONS}/{quote(organization, safe='')}/users"
         return await self._call("GET", path, limit=LISTING_LIMIT, listen=30)
 
     async def agents(self) -> Heard:
@@ -175,6 +177,13 @@ class TeliClient:
         """Analytics by user; both days are included."""
         params = {"organization_id": organization, "start_date": start.isoformat(), "end_date": end.isoformat()}
         return await self._call("GET", "/v1/analytics/users", params=params, listen=30)
+
+    def _hear_of_the_key(self, path: str, status: int) -> None:
+        """A 403 may be about what was asked, save where every key may ask."""
+        if status == 401 or (status == 403 and path == ORGANIZATIONS):
+            self.key_refused = True
+        elif 200 <= status < 300:
+            self.key_refused = False
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
@@ -225,6 +234,7 @@ class TeliClient:
                         status, headers = response.status_code, dict(response.headers)
                         async for piece in unpacked(response, limit):
                             body += piece
+                        self._hear_of_the_key(path, status)
                         return heard("answer")
         except Exception as error:  # Whatever it was: the bytes left or they did not, and nothing else counts.
             if headers_failed and isinstance(error, httpx.LocalProtocolError):

@@ -76,7 +76,8 @@ class HeldKey(BaseModel):
 
 class AccountOut(BaseModel):
     """`listed_at`: null bars every purchase; the worker lists a new account by itself. `in_service`: false where its
-    key cannot be opened here. `key`: null for the deployment's own account, whose key is in the environment.
+    key cannot be opened here, or where Teli refuses it, since `key_refused_at`. `key`: null for the deployment's own
+    account, whose key is in the environment.
     """
 
     id: UUID
@@ -87,6 +88,7 @@ class AccountOut(BaseModel):
     listed_at: datetime | None
     created_at: datetime
     in_service: bool
+    key_refused_at: datetime | None
     key: HeldKey | None
 
 

@@ -187,6 +187,7 @@ class Accounts:
         for column, value in self._sealed(account, key).items():
             setattr(held, column, value)
         held.revision += 1
+        account.key_refused_at = None  # Nobody has asked with this one.
         held.changed_by = author.actor
         held.changed_at = func.clock_timestamp()
 
@@ -270,7 +271,8 @@ class Accounts:
             "mode": account.mode,
             "listed_at": account.listed_at,
             "created_at": account.created_at,
-            "in_service": held is None or self._opens(account, held),
+            "in_service": account.key_refused_at is None and (held is None or self._opens(account, held)),
+            "key_refused_at": account.key_refused_at,
             "key": None
             if held is None
             else {

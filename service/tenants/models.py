@@ -23,7 +23,9 @@ class Version(Base):
 
 
 class Account(Base):
-    """One upstream credential, and what has been learned about it."""
+    """One upstream credential, and what has been learned about it. `key_refused_at`: since when Teli refuses its key,
+    as it said last to whichever process asked.
+    """
 
     __tablename__ = "accounts"
 
@@ -34,6 +36,7 @@ class Account(Base):
     mode: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
     mode_changed_at: Mapped[datetime | None] = mapped_column(Moment)
     listed_at: Mapped[datetime | None] = mapped_column(Moment)
+    key_refused_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
 

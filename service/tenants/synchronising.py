@@ -14,8 +14,10 @@ from sqlalchemy import Select, TextClause, func, select, text
 from service.audit.entries import note
 from service.db import Database
 from service.kit.errors import NotFound, StateConflict
+from service.teli.client import TeliClient
 from service.teli.directory import TeliOrganization, TeliUser, read_organizations, read_users
 from service.teli.errors import UpstreamUnavailable
+from service.teli.heard import Heard
 from service.tenants.administration import Author
 from service.tenants.models import Organization, User
 from service.tenants.upstreams import AccountUpstreams
@@ -96,7 +98,9 @@ class Synchronisation:
                 raise NotFound("There is no such organisation; put it first.")
         own = organization.account_id
         teli = self._upstreams.default if own is None else await self._upstreams.of(own)
-        told = _each_once(read_users(await teli.users(organization_id)))
+        heard = await teli.users(organization_id)
+        _check_key(teli, heard)
+        told = _each_once(read_users(heard))
         values = {
             "organization_id": organization_id,
             **_columns(told),
@@ -110,7 +114,9 @@ class Synchronisation:
 
         Raises: UpstreamUnavailable; StateConflict for too many; IdempotencyKeyReused.
         """
-        told = _each_once(read_organizations(await self._upstreams.default.organizations()))
+        heard = await self._upstreams.default.organizations()
+        _check_key(self._upstreams.default, heard)
+        told = _each_once(read_organizations(heard))
         filed = select(func.count()).select_from(Organization)
         return await self._file(author, "organizations.synced", "*", PUT_ORGANIZATIONS, _columns(told), filed)
 
@@ -152,6 +158,15 @@ def _columns(told: Sequence[TeliUser] | Sequence[TeliOrganization]) -> dict[str,
         "names": [one.name for one in told],
         "uuids": [one.uuid for one in told],
     }
+
+
+def _check_key(teli: TeliClient, heard: Heard) -> None:
+    """Raises: UpstreamUnavailable where Teli refuses the key, which asking again does not mend."""
+    if heard.kind == "answer" and heard.status in (401, 403):
+        raise UpstreamUnavailable(
+            f"Teli refuses the key of the account {teli.name} ({heard.status}); replace it. Nothing was changed.",
+            after=60,
+        )
 
 
 def _each_once(told: Sequence[Any] | None) -> Sequence[Any]:

@@ -9,13 +9,14 @@ calls under way end with the client that they began with.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db import Database
@@ -26,7 +27,7 @@ from service.observability.metrics import ACCOUNTS_OUT_OF_SERVICE
 from service.teli.client import TeliClient
 from service.teli.errors import UpstreamUnavailable
 from service.tenants.models import Account, AccountKey
-from service.tenants.version import VersionWatch
+from service.tenants.version import VersionWatch, bump
 
 DEFAULT = "default"
 EVERY = 0.5
@@ -38,12 +39,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """An account as the ledger has it. `sealed`: None for the deployment's own."""
+    """An account as the ledger has it. `sealed`: None for the deployment's own. `key_refused`: by Teli, as it told
+    whichever process asked last.
+    """
 
     name: str
     base_url: str
     revision: int
     sealed: Sealed | None
+    key_refused: bool
 
 
 def place_of(account_id: UUID, base_url: str) -> tuple[str, str, str]:
@@ -56,13 +60,18 @@ async def filed_accounts(database: Database) -> Mapping[UUID, Filed]:
     async with database.acting(duty="upstream") as session:
         accounts = (await session.scalars(select(Account).order_by(Account.created_at, Account.id))).all()
         keys = {key.account_id: key for key in await session.scalars(select(AccountKey))}
-    filed = {}
+    filed: dict[UUID, Filed] = {}
     for account in accounts:
+        sealed: Sealed | None
         if (key := keys.get(account.id)) is not None:
             sealed = Sealed(key.key_id, key.sealed)
-            filed[account.id] = Filed(account.name, account.base_url, key.revision, sealed)
+            revision = key.revision
         elif account.name == DEFAULT:
-            filed[account.id] = Filed(account.name, account.base_url, 0, None)
+            sealed, revision = None, 0
+        else:
+            continue
+        refused = account.key_refused_at is not None
+        filed[account.id] = Filed(account.name, account.base_url, revision, sealed, refused)
     return filed
 
 
@@ -81,6 +90,7 @@ class AccountUpstreams:
         self._filed: Mapping[UUID, Filed] = {}
         self._faults: Mapping[UUID, str] = {}
         self._open: OrderedDict[UUID, tuple[Filed, TeliClient]] = OrderedDict()
+        self._noted: dict[TeliClient, bool] = {}
         self._retired: list[tuple[float, TeliClient]] = []
 
     @property
@@ -92,6 +102,15 @@ class AccountUpstreams:
     def out_of_service(self) -> Mapping[str, str]:
         """Accounts whose keys cannot be opened here, by name, and why."""
         return {self._filed[account_id].name: why for account_id, why in self._faults.items()}
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """Names of the accounts whose keys Teli refuses, as it told whichever process asked last."""
+        return [filed.name for filed in self._filed.values() if filed.key_refused]
+
+    def stand(self) -> Literal["ok", "partly_out_of_service", "key_refused"]:
+        """How their keys stand, the worst of them."""
+        return "key_refused" if self.refused else "partly_out_of_service" if self.out_of_service else "ok"
 
     async def of(self, account_id: UUID) -> TeliClient:
         """As `service.teli.client.Upstreams.of`."""
@@ -158,7 +177,8 @@ class AccountUpstreams:
         self._faults = faults
 
     async def follow(self) -> None:
-        """Look at the accounts where the version row has moved, and close what nobody uses any more.
+        """Look at the accounts where the version row has moved, close what nobody uses any more, and note whether Teli
+        takes their keys.
 
         Raises: StorageUnavailable.
         """
@@ -168,6 +188,29 @@ class AccountUpstreams:
         for one in [one for one in self._retired if one[0] < until and not one[1].under_way]:
             self._retired.remove(one)
             await one[1].close()
+        await self._note_refusals()
+
+    async def _note_refusals(self) -> None:
+        """What this process heard of a key since it noted it last: of two that heard otherwise the later one counts."""
+        clients = {account_id: client for account_id, (_, client) in self._open.items()}
+        for account_id, filed in self._filed.items():
+            client = self.default if filed.sealed is None else clients.get(account_id)
+            if client is None or client.key_refused is None or client.key_refused == self._noted.get(client):
+                continue
+            refused = client.key_refused
+            if refused != filed.key_refused:
+                async with self._database.acting(duty="admin") as session:
+                    at = func.clock_timestamp() if refused else None
+                    await session.execute(update(Account).where(Account.id == account_id).values(key_refused_at=at))
+                    await bump(session)
+                if refused:
+                    log.error("Teli refuses the key of an upstream account", account=filed.name)
+                else:
+                    log.info("Teli takes the key of an upstream account again", account=filed.name)
+            self._noted[client] = refused
+        self._noted = {
+            client: told for client, told in self._noted.items() if client in {self.default, *clients.values()}
+        }
 
     async def run(self) -> None:
         """Follow until cancelled."""

@@ -250,6 +250,38 @@ async def test_without_its_encryption_key_one_account_is_out_of_service_and_the_
         ) == [("refused", "never_sent")]
 
 
+async def test_a_key_that_teli_refuses_is_told_wherever_an_account_is_looked_at(gateway: Gateway):
+    async def heard() -> tuple[dict[str, Any], dict[str, Any]]:
+        """The account, and how ready the gateway is, once what Teli said is known to every process."""
+        await gateway.services.upstreams.follow()
+        await gateway.services.version.look()
+        await gateway.services.upstreams.follow()
+        [account] = (await gateway.admin.get(ACCOUNTS)).json()["items"]
+        return account, (await gateway.http.get("/readyz")).json()
+
+    sync = "/v1/admin/organizations/sync"
+    await gateway.teli.arm("unauthorized", operation="organization_list")
+    told = problem(await gateway.admin.send("POST", sync), 503, "upstream_unavailable")
+    assert "Teli refuses the key of the account default (401)" in told["detail"]
+    account, ready = await heard()
+    assert (account["in_service"], account["key_refused_at"] is None) == (False, False)
+    assert (ready["status"], ready["accounts"]) == ("degraded", "key_refused")
+
+    assert (await gateway.admin.send("POST", sync)).status_code == 200
+    account, ready = await heard()
+    assert (account["in_service"], account["key_refused_at"]) == (True, None)
+    assert (ready["status"], ready["accounts"]) == ("ready", "ok")
+
+
+async def test_a_key_that_replaces_one_that_was_refused_is_in_service_until_teli_says_otherwise(two: Two):
+    gateway = two.gateway
+    await gateway.sql("UPDATE accounts SET key_refused_at = now() WHERE name = 'other'")
+
+    answer = await gateway.admin.send("PUT", f"{ACCOUNTS}/{two.account_id}/key", json={"key": NEXT_KEY})
+
+    assert (answer.json()["in_service"], answer.json()["key_refused_at"]) == (True, None)
+
+
 async def test_reencrypting_leaves_every_key_to_the_first_and_may_be_repeated(two: Two, open_gateway: OpenGateway):
     tenant = await two.gateway.tenant()
     await two.move(tenant)
