@@ -14,13 +14,15 @@ import typer
 
 from service.cli.faults import failed
 from service.cli.listing import Cells, Item, first, show_items, show_one
-from service.cli.remote import Remote, remote
+from service.cli.remote import remote
 from service.cli.terminal import is_meant
 from service.cli.words import count_of, fit, known, moment
 
 Kind = Literal["organizations", "users", "tenants", "keys", "policies", "sessions", "accounts"]
 LONGEST_SECRET = 4096
 NOTHING: Mapping[str, str | None] = {}
+# Of keys, beside their scopes.
+LIMITS = ("organization_ids", "user_ids", "networks")
 # To be copied.
 WHOLE = ("id", "tenant")
 
@@ -41,7 +43,11 @@ def _after(write_off: float | str | None) -> str:
 
 # Of each kind what a person sees, by the heads of the columns.
 CELLS: Mapping[Kind, Cells] = {
-    "organizations": lambda one: {"id": known(one["id"]), "name": known(one["name"])},
+    "organizations": lambda one: {
+        "id": known(one["id"]),
+        "name": known(one["name"]),
+        "account": known(one["account_id"] or "the tenant's"),
+    },
     "users": lambda one: {
         "id": known(one["id"]),
         "name": known(one["name"]),
@@ -53,6 +59,7 @@ CELLS: Mapping[Kind, Cells] = {
         "name": known(one["name"]),
         "state": known(one["state"]),
         "organisations": ", ".join(map(fit, one["organization_ids"])) or "none",
+        "account": known(one["account_id"]),
     },
     "keys": lambda one: {
         "id": known(one["id"]),
@@ -62,6 +69,7 @@ CELLS: Mapping[Kind, Cells] = {
         "state": known(one["state"]),
         "expires": moment(one["expires_at"]),
         "scopes": ", ".join(map(fit, one["scopes"])),
+        "limited to": ", ".join(fit(each) for limit in LIMITS for each in one[limit] or ()) or "nothing",
     },
     "policies": lambda one: {
         "tenant": known(one["tenant_id"]),
@@ -146,7 +154,9 @@ def run_put(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None
     """Returns the exit code. What the body leaves out stays as it is."""
     with remote(url, key) as gateway:
         told = gateway.put(of, body, options=OPTIONS)
-    return show_one(told, CELLS[kind], json=json)
+    # A mistyped id is seen by it.
+    made = {"created": "just now; it was not there before"} if told.get("created") else {}
+    return show_one(told, lambda one: {**CELLS[kind](one), **made}, json=json)
 
 
 def run_post(kind: Kind, of: str, body: Item, *, url: str | None, key: str | None, json: bool) -> int:
@@ -191,22 +201,22 @@ def run_sync(of: str, *, url: str | None, key: str | None, json: bool) -> int:
 def run_close(tenant: str, *, url: str | None, key: str | None, yes: bool, json: bool) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:
+        found = gateway.get(path("tenants", tenant))
         if not yes:
-            print(_closing(gateway, tenant), file=sys.stderr)
+            print(_closing(found), file=sys.stderr)
             if not is_meant("Close it?"):
                 return failed("nothing was closed")
-        told = gateway.put(path("tenants", tenant), {"state": "closed"}, options=OPTIONS)
+        closed = {"state": "closed", "confirm_numbers_held": found["numbers_held"]}
+        told = gateway.put(path("tenants", tenant), closed, options=OPTIONS)
     return show_one(told, CELLS["tenants"], json=json)
 
 
-def _closing(gateway: Remote, tenant: str) -> str:
+def _closing(tenant: Item) -> str:
     """What closing does to this very tenant."""
-    name = gateway.get(path("tenants", tenant))["name"]
-    held = gateway.get("/v1/numbers", tenant_id=tenant, limit=1)["total"]
-    numbers = count_of(held["value"], "number") + ("" if held["exact"] else " or more")
     return (
-        f"Tenant {fit(tenant)}, {fit(name)}, is closed for good: its keys end within a second. It holds {numbers}; what"
-        " it holds stays, is billed on, and no key of it is left to release any."
+        f"Tenant {fit(tenant['id'])}, {fit(tenant['name'])}, is closed for good: its keys end within a second. It holds"
+        f" {count_of(tenant['numbers_held'], 'number')}; what it holds stays, is billed on, and no key of it is left to"
+        " release any."
     )
 
 

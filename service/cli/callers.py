@@ -51,6 +51,15 @@ def list_organizations(everything: Everything = False, json: Json = False, url: 
     raise SystemExit(run_list("organizations", of, url=url, key=key, everything=everything, json=json))
 
 
+@organizations.command("show")
+def show_organization(organization: OrganizationId, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """One organisation."""
+    from service.cli.administration import path, run_show
+
+    of = path("organizations", _fit(organization, "ORGANIZATION"))
+    raise SystemExit(run_show("organizations", of, url=url, key=key, json=json))
+
+
 @organizations.command("put")
 def put_organization(
     organization: OrganizationId,
@@ -92,6 +101,15 @@ def list_users(
 
     of = path("organizations", _fit(organization, "ORGANIZATION"), "users")
     raise SystemExit(run_list("users", of, url=url, key=key, everything=everything, json=json))
+
+
+@users.command("show")
+def show_user(organization: OrganizationId, user: UserId, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """One user of an organisation."""
+    from service.cli.administration import path, run_show
+
+    of = path("organizations", _fit(organization, "ORGANIZATION"), "users", _fit(user, "USER"))
+    raise SystemExit(run_show("users", of, url=url, key=key, json=json))
 
 
 @users.command("put")

@@ -47,9 +47,10 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("create_filter", "201"): {"get_filter": FILTER, "put_filter": FILTER, "delete_filter": FILTER},
     ("list_filters", "200"): {"get_filter": {"filter_id": f"{ANSWER}/items/0/id"}},
     ("put_organization", "200"): {
-        "list_users": ORGANIZATION, "put_user": ORGANIZATION, "put_organization_quotas": ORGANIZATION,
+        "get_organization": ORGANIZATION, "list_users": ORGANIZATION, "put_user": ORGANIZATION,
+        "put_organization_quotas": ORGANIZATION,
     },
-    ("put_user", "200"): {"put_user_quotas": USER, "get_user_quotas": USER},
+    ("put_user", "200"): {"get_user": USER, "put_user_quotas": USER, "get_user_quotas": USER},
     ("put_tenant", "200"): {"get_tenant": TENANT, "create_key": TENANT, "put_quotas": TENANT, "get_quotas": TENANT},
     ("create_key", "201"): {"rotate_key": KEY, "revoke_key": KEY},
     ("rotate_key", "201"): {"revoke_key": KEY},

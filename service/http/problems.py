@@ -96,21 +96,65 @@ def pointer_of(location: tuple[int | str, ...]) -> str:
     return shown(str(path[0])) if path else str(where)
 
 
+# What Pydantic found, in words that name the mend; what is not here says it well itself, for it is ours.
+IN_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request; remove it",
+    "string_type": "must be a string",
+    "string_unicode": "is not valid Unicode: a surrogate without its other half",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must be {min_length} characters or more",
+    "string_too_long": "must be {max_length} characters or fewer",
+    "too_short": "must hold {min_length} or more",
+    "too_long": "must hold {max_length} or fewer",
+    "literal_error": "must be {expected}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number, and a smaller one",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "list_type": "must be a list",
+    "dict_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "uuid_type": "must be a UUID, as 0190f3a2-7c1e-7d44-9b0a-3f6c2d8e1a55",
+    "uuid_parsing": "must be a UUID, as 0190f3a2-7c1e-7d44-9b0a-3f6c2d8e1a55",
+    "timezone_aware": "must say its time zone, as 2026-01-31T12:00:00Z",
+} | dict.fromkeys(
+    ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+    "must be a time by RFC 3339, as 2026-01-31T12:00:00Z",
+) | dict.fromkeys(
+    ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+    "must be a date, as 2026-01-31",
+)  # fmt: skip
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """What is wrong, without the name of the member."""
+    if (words := IN_WORDS.get(error["type"])) is not None:
+        return words.format(**error.get("ctx", {}))
+    return str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+
+
 def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:
-    """The faults Pydantic found, in words that name the mend where its own do not."""
+    """The faults Pydantic found, all of them."""
     faults = []
     for error in errors:
         if error["type"] == "json_invalid":
             faults.append(Fault("", f"is not valid JSON: {error.get('ctx', {}).get('error', 'unreadable')}"))
             continue
-        message = {
-            "missing": "is required",
-            "extra_forbidden": "is not a field of this request; remove it",
-            "string_type": "must be a string",
-            "string_unicode": "is not valid Unicode: a surrogate without its other half",
-            "model_attributes_type": "must be a JSON object",
-        }.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-        faults.append(Fault(pointer_of(tuple(error["loc"])), message))
+        faults.append(Fault(pointer_of(tuple(error["loc"])), in_words(error)))
     return faults
 
 

@@ -1,7 +1,7 @@
 """Upstream accounts, over REST. A key comes in and never goes out again."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +17,7 @@ from service.kit.urls import https_outside_loopback
 from service.tenants.accounts import Accounts
 from service.tenants.auth import CREDENTIALS, AdminReads
 from service.tenants.endpoints import AUTH, AuthorDep, AuthorOnce
-from service.tenants.schemas import ExternalId, Strict
+from service.tenants.schemas import ExternalId, Kept, Strict
 
 router = APIRouter(prefix="/v1/admin/accounts", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
@@ -29,12 +29,6 @@ def _header(key: SecretStr) -> SecretStr:
     return key
 
 
-def _present(value: Any) -> Any:
-    if value is None:
-        raise ValueError("must not be null; leave it out to keep it as it is")
-    return value
-
-
 AccountName = Annotated[
     StrictStr, AfterValidator(plain), Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
 ]
@@ -42,7 +36,6 @@ BaseUrl = Annotated[StrictStr, AfterValidator(https_outside_loopback), Field(max
 TeliKey = Annotated[
     SecretStr, AfterValidator(_header), Field(min_length=8, max_length=512, description="Teli's; written, never shown")
 ]
-Kept = AfterValidator(_present)
 
 
 class AccountCreate(Strict):

@@ -44,6 +44,8 @@ STAFF_SCOPES = {
     "finance": ("billing:read", "billing:write"),
     "operator": ("operator:read", "operator:write", "numbers:read", "inventory:org"),
 }
+NOTHING: dict[str, Any] = {}
+HELD = text("SELECT used FROM quotas WHERE scope = 'tenant' AND tenant_id = :id")
 TenantState = Literal["active", "suspended", "closed"]
 KEY_SCOPES = (*TENANT_SCOPES, "billing:read", "billing:write", "operator:read", "operator:write", "admin:*")
 
@@ -107,17 +109,20 @@ class Administration:
         self._key_environment = key_environment
 
     async def put_organization(
-        self, author: Author, organization_id: str, name: str | None, binding: dict[str, UUID | None] | None = None
+        self, author: Author, organization_id: str, name: str | None = None, further: dict[str, Any] = NOTHING
     ) -> dict[str, Any]:
-        """Create, or rename where a name is given. With `account_id` in `binding` it is bought for through that account
-        from now on, with None through its tenants' own. Returns the organisation.
+        """Create, or rename where a name is given. With `account_id` in `further` it is bought for through that account
+        from now on, with None through its tenants' own; with `name` None it has none. Returns the organisation, and
+        whether it was created.
 
         Raises: InvalidRequest where there is no such account.
         """
-        changes: dict[str, Any] = {**({} if name is None else {"name": name}), **(binding or {})}
+        changes: dict[str, Any] = {**({} if name is None else {"name": name}), **further}
         async with self._database.acting(duty="admin") as session:
             if (account_id := changes.get("account_id")) is not None:
-                await known_account(session, account_id)
+                faults = await unknown_account(session, account_id)
+                if faults:
+                    raise InvalidRequest(*faults)
             before = await session.get(Organization, organization_id)
             was = {column: _plain(getattr(before, column)) for column in changes} if before else None
             put = insert(Organization).values(id=organization_id, **changes)
@@ -126,7 +131,7 @@ class Administration:
             becomes = {column: _plain(value) for column, value in changes.items()}
             self._note(session, author, "organization.put", ("organization", organization_id), was, becomes)
             await bump(session)
-        return {"id": organization_id, "name": row.name, "account_id": row.account_id}
+        return {"id": organization_id, "name": row.name, "account_id": row.account_id, "created": before is None}
 
     async def put_user(
         self, author: Author, organization_id: str, user_id: str, changes: dict[str, Any]
@@ -164,32 +169,36 @@ class Administration:
             "name": row.name,
             "email": row.email,
             "exclusive": row.exclusive,
+            "created": user is None,
         }
 
     async def put_tenant(
         self,
         author: Author,
         tenant_id: str,
-        name: str | None,
-        organization_ids: Sequence[str] | None,
+        name: str | None = None,
+        organization_ids: Sequence[str] | None = None,
         state: TenantState | None = None,
         account_id: UUID | None = None,
+        confirm_numbers_held: int | None = None,
     ) -> dict[str, Any]:
         """Create or change a tenant and, where given, exactly the organisations it may buy for, and the account that it
         buys through from now on. What it holds stays with the account that bought it.
 
         Raises: NotFound where there is no such tenant and no name for a new one: the id was mistyped; InvalidRequest
             for an unknown organisation or account, or before there is any account; StateConflict for a tenant that was
-            closed.
+            closed, and to close one that holds numbers without saying how many.
         """
         async with self._database.acting(duty="admin") as session:
             # Locked, for what closes it meanwhile closes it for good.
             tenant = await session.get(Tenant, tenant_id, with_for_update=True)
             held = await self._granted(session, tenant_id)
             wanted = held if organization_ids is None else sorted(set(organization_ids))
-            await self._check_organizations(session, wanted)
+            faults = await self._unfit_organizations(session, wanted)
             if account_id is not None:
-                await known_account(session, account_id)
+                faults += await unknown_account(session, account_id)
+            if faults:
+                raise InvalidRequest(*faults)
             was = _seen(tenant, held) if tenant else None
             if tenant is None:
                 if name is None:
@@ -197,6 +206,13 @@ class Administration:
                 tenant = await self._make_tenant(session, tenant_id, name)
             elif tenant.state == "closed" and state != "closed":
                 raise StateConflict("This tenant was closed, and stays so. Put another one.", state="closed")
+            numbers = (await session.execute(HELD, {"id": tenant_id})).scalar_one()
+            if state == "closed" != tenant.state and numbers not in (0, confirm_numbers_held):
+                raise StateConflict(
+                    "Closing is for good, and this tenant holds numbers: they stay and are billed on, with no key left"
+                    f" to release them. To close it so, send how many there are, confirm_numbers_held: {numbers}.",
+                    numbers_held=numbers,
+                )
             tenant.name = name or tenant.name
             tenant.state = state or tenant.state
             tenant.account_id = account_id or tenant.account_id
@@ -210,7 +226,7 @@ class Administration:
             becomes = _seen(tenant, wanted)
             self._note(session, author, "tenant.put", ("tenant", tenant_id), was, becomes)
             await bump(session)
-        return {"id": tenant_id, **becomes}
+        return {"id": tenant_id, **becomes, "numbers_held": numbers, "created": was is None}
 
     async def issue_key(
         self,
@@ -391,19 +407,16 @@ class Administration:
         if faults:
             raise InvalidRequest(*faults)
 
-    async def _check_organizations(self, session: AsyncSession, wanted: Sequence[str]) -> None:
-        """Raises: InvalidRequest for what is no organisation. One tenant is not granted another, nor itself."""
+    async def _unfit_organizations(self, session: AsyncSession, wanted: Sequence[str]) -> list[Fault]:
+        """What is no organisation. One tenant is not granted another, nor itself."""
         known = set(await session.scalars(select(Organization.id).where(Organization.id.in_(wanted))))
-        if not (unknown := [one for one in wanted if one not in known]):
-            return
+        unknown = [one for one in wanted if one not in known]
         tenants = set(await session.scalars(select(Tenant.id).where(Tenant.id.in_(unknown))))
         why = dict.fromkeys(tenants, "is a tenant: grants name organisations")
-        raise InvalidRequest(
-            *(
-                Fault("/organization_ids", f"{one[:64]} {why.get(one, 'is not an organisation; put it first')}")
-                for one in unknown
-            )
-        )
+        return [
+            Fault("/organization_ids", f"{one[:64]} {why.get(one, 'is not an organisation; put it first')}")
+            for one in unknown
+        ]
 
     async def _granted(self, session: AsyncSession, tenant_id: str) -> list[str]:
         found = await session.scalars(
@@ -442,10 +455,11 @@ class Administration:
         )  # fmt: skip
 
 
-async def known_account(session: AsyncSession, account_id: UUID) -> None:
-    """Raises: InvalidRequest, for it was named in a body."""
-    if await session.get(Account, account_id) is None:
-        raise InvalidRequest(Fault("/account_id", "is not an upstream account; create it first"))
+async def unknown_account(session: AsyncSession, account_id: UUID) -> list[Fault]:
+    """The fault of a body that names an account which is none."""
+    if await session.get(Account, account_id) is not None:
+        return []
+    return [Fault("/account_id", "is not an upstream account; create it first")]
 
 
 def _seen(tenant: Tenant, organization_ids: Sequence[str]) -> dict[str, Any]:

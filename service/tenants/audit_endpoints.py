@@ -1,7 +1,8 @@
 """The audit log, over REST: page by page, or exported whole."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,7 +16,7 @@ from service.http.routes import OwnRoute
 from service.kit.errors import Fault, InvalidRequest, StateConflict
 from service.kit.text import plain
 from service.tenants.auth import CREDENTIALS, AdminReads
-from service.tenants.endpoints import AUTH
+from service.tenants.endpoints import AUTH, ListingsDep
 
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
@@ -49,10 +50,29 @@ def audit_log(request: Request) -> AuditLog:
 Exactly = Annotated[str | None, AfterValidator(lambda text: text and plain(text)), Query(min_length=1, max_length=300)]
 
 
+ObjectKind = Literal[
+    "account", "campaign", "deployment", "filter", "global", "intent", "key", "number", "order", "organization",
+    "orphan", "policy", "route", "session", "tenant", "user", "webhook",
+]  # fmt: skip
+# What the first words of actions are, as "key" is of key.issued.
+ABOUT = (
+    "account", "campaign", "doubt", "filter", "ghost", "import", "intent", "key", "number", "order", "organization",
+    "organizations", "orphan", "policy", "purchases", "quota", "request", "session", "tenant", "user", "users",
+    "webhook",
+)  # fmt: skip
+
+
+def _action(text: str | None) -> str | None:
+    """Raises: ValueError for what cannot be one: whoever mistyped it would be shown an empty page."""
+    if text is not None and not re.fullmatch(rf"({'|'.join(ABOUT)})\.[a-z_]+", text):
+        raise ValueError(f"is no action, as key.issued is; they begin with {', '.join(ABOUT)}")
+    return text
+
+
 def filters(
     actor: Exactly = None,
-    action: Exactly = None,
-    object_kind: Exactly = None,
+    action: Annotated[Exactly, AfterValidator(_action)] = None,
+    object_kind: ObjectKind | None = None,
     object_id: Exactly = None,
     tenant_id: Exactly = None,
     request_id: Exactly = None,
@@ -75,6 +95,7 @@ async def list_audit(
     request: Request,
     _: AdminReads,
     log: Annotated[AuditLog, Depends(audit_log)],
+    listings: ListingsDep,
     filters: Annotated[Filters, Depends(filters)],
     limit: Limit | None = None,
     cursor: Cursor = None,
@@ -84,6 +105,7 @@ async def list_audit(
     With `Accept: application/x-ndjson` everything that the filters mean is exported, in the order of the chain, as
     `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that.
     """
+    await listings.check_tenant(filters.tenant_id)
     if preferred(accept_of(request.scope), (JSON, NDJSON)) != NDJSON:
         return AuditPage.model_validate(await log.page(filters, limit=limit or 100, cursor=cursor))
     paged = [name for name, value in (("limit", limit), ("cursor", cursor)) if value is not None]

@@ -25,13 +25,16 @@ from service.tenants.schemas import (
     KeyOut,
     KeyPage,
     KeyRotate,
+    OrganizationFiled,
     OrganizationOut,
     OrganizationPage,
     OrganizationPut,
     SyncOut,
-    TenantOut,
+    TenantFiled,
     TenantPage,
     TenantPut,
+    TenantShown,
+    UserFiled,
     UserOut,
     UserPage,
     UserPut,
@@ -41,6 +44,7 @@ from service.tenants.synchronising import Synchronisation
 AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NetworkNotAllowed, NotYourTenant)
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
+AN_HOUR = KeyRotate()
 OrganizationPath = Annotated[
     str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")
 ]
@@ -92,23 +96,29 @@ async def sync_organizations(author: AuthorOnce, synchronisation: Synchronisatio
     return SyncOut.model_validate(await synchronisation.organizations(author), from_attributes=True)
 
 
+@router.get("/organizations/{organization_id}", responses=problems(NotFound, *AUTH))
+async def get_organization(organization_id: OrganizationPath, _: AdminReads, listings: ListingsDep) -> OrganizationOut:
+    """One organisation."""
+    return OrganizationOut(**await listings.organization(organization_id))
+
+
 @router.put("/organizations/{organization_id}", responses=problems(*AUTH))
 async def put_organization(
     organization_id: OrganizationPath, author: AuthorDep, body: OrganizationPut, administration: AdministrationDep
-) -> OrganizationOut:
+) -> OrganizationFiled:
     """File an organisation under Teli's id, rename it, or have it bought for through an account of its own.
 
-    What was bought before stays with the account that bought it.
+    What was bought before stays with the account that bought it. An id that is not there is filed: `created` tells.
     """
-    binding = body.model_dump(include={"account_id"}, exclude_unset=True)
-    return OrganizationOut(**await administration.put_organization(author, organization_id, body.name, binding))
+    changes = body.model_dump(exclude_unset=True)
+    return OrganizationFiled(**await administration.put_organization(author, organization_id, further=changes))
 
 
-@router.get("/organizations/{organization_id}/users", responses=problems(*AUTH))
+@router.get("/organizations/{organization_id}/users", responses=problems(NotFound, *AUTH))
 async def list_users(
     organization_id: OrganizationPath, _: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None
 ) -> UserPage:
-    """Users of an organisation that are filed, by id: none where there is no such organisation."""
+    """Users of an organisation that are filed, by id."""
     return UserPage.model_validate(await listings.users(organization_id, limit=limit, cursor=cursor))
 
 
@@ -126,6 +136,14 @@ async def sync_users(
     return SyncOut.model_validate(await synchronisation.users(author, organization_id), from_attributes=True)
 
 
+@router.get("/organizations/{organization_id}/users/{user_id}", responses=problems(NotFound, *AUTH))
+async def get_user(
+    organization_id: OrganizationPath, user_id: UserPath, _: AdminReads, listings: ListingsDep
+) -> UserOut:
+    """One user of an organisation."""
+    return UserOut(**await listings.user(organization_id, user_id))
+
+
 @router.put("/organizations/{organization_id}/users/{user_id}", responses=problems(NotFound, *AUTH))
 async def put_user(
     organization_id: OrganizationPath,
@@ -133,10 +151,10 @@ async def put_user(
     author: AuthorDep,
     body: UserPut,
     administration: AdministrationDep,
-) -> UserOut:
-    """File a user under Teli's id. `exclusive`: nobody buys for it but Numbergate."""
+) -> UserFiled:
+    """File a user under Teli's id, or change it: `created` tells. `exclusive`: nobody buys for it but Numbergate."""
     changes = body.model_dump(exclude_unset=True)
-    return UserOut(**await administration.put_user(author, organization_id, user_id, changes))
+    return UserFiled(**await administration.put_user(author, organization_id, user_id, changes))
 
 
 @router.get("/tenants", responses=problems(*AUTH))
@@ -146,27 +164,24 @@ async def list_tenants(_: AdminReads, listings: ListingsDep, limit: Limit = 100,
 
 
 @router.get("/tenants/{tenant_id}", responses=problems(NotFound, *AUTH))
-async def get_tenant(tenant_id: TenantPath, _: AdminReads, listings: ListingsDep) -> TenantOut:
-    """One tenant."""
-    return TenantOut(**await listings.tenant(tenant_id))
+async def get_tenant(tenant_id: TenantPath, _: AdminReads, listings: ListingsDep) -> TenantShown:
+    """One tenant, and how many numbers it holds."""
+    return TenantShown(**await listings.tenant(tenant_id))
 
 
 @router.put("/tenants/{tenant_id}", responses=problems(NotFound, StateConflict, *AUTH))
 async def put_tenant(
     tenant_id: TenantPath, author: AuthorDep, body: TenantPut, administration: AdministrationDep
-) -> TenantOut:
+) -> TenantFiled:
     """Create or change a tenant; `organization_ids`, where given, become exactly those it may buy for.
 
     A new one needs a `name`: without, an id that is not there is 404.
 
     Its numbers stay where they are, whatever its `state`, and with the account that bought them, whatever `account_id`
-    it buys through from now on.
+    it buys through from now on. To close one that holds numbers, `confirm_numbers_held` must say how many: it is 409
+    else, and tells.
     """
-    return TenantOut(
-        **await administration.put_tenant(
-            author, tenant_id, body.name, body.organization_ids, body.state, body.account_id
-        )
-    )
+    return TenantFiled(**await administration.put_tenant(author, tenant_id, **body.model_dump()))
 
 
 @router.post(
@@ -215,8 +230,13 @@ async def revoke_key(key_id: UUID, author: AuthorDep, administration: Administra
     status_code=201,
     responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH),
 )
-async def rotate_key(key_id: UUID, author: AuthorOnce, body: KeyRotate, administration: AdministrationDep) -> KeyOut:
-    """Issue a successor with the same rights and limits; the old key works for `overlap_seconds` more."""
+async def rotate_key(
+    key_id: UUID, author: AuthorOnce, administration: AdministrationDep, body: KeyRotate = AN_HOUR
+) -> KeyOut:
+    """Issue a successor with the same rights and limits; the old key works for `overlap_seconds` more.
+
+    Without a body that is an hour.
+    """
     return _shown(await administration.rotate_key(author, key_id, overlap=body.overlap_seconds))
 
 

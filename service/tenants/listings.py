@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import BigInteger, Select, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db import Database
-from service.kit.errors import NotFound
+from service.kit.errors import Fault, InvalidRequest, NotFound
 from service.kit.pagination import COUNTED, Cursors, total
+from service.tenants.administration import HELD
 from service.tenants.models import ApiKey, Grant, LoginSession, Organization, Tenant, User
 from service.tenants.policies import RULES, as_told
 from service.tenants.roles import Role
@@ -61,7 +62,18 @@ class Listings:
     async def organizations(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
         return await self._page({"list": "organizations"}, ORGANIZATIONS, Organization.id, limit, cursor)
 
+    async def organization(self, organization_id: str) -> dict[str, Any]:
+        """Raises: NotFound."""
+        return await self._one(ORGANIZATIONS.where(Organization.id == organization_id), "organisation")
+
+    async def user(self, organization_id: str, user_id: str) -> dict[str, Any]:
+        """Raises: NotFound."""
+        whose = User.organization_id == organization_id
+        return await self._one(USERS.where(whose, User.id == user_id), "user of that organisation")
+
     async def users(self, organization_id: str, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Raises: NotFound where there is no such organisation."""
+        await self.organization(organization_id)
         query = {"list": "users", "organization": organization_id}
         users = USERS.where(User.organization_id == organization_id)
         return await self._page(query, users, User.id, limit, cursor)
@@ -70,12 +82,17 @@ class Listings:
         return await self._page({"list": "tenants"}, TENANTS, Tenant.id, limit, cursor)
 
     async def tenant(self, tenant_id: str) -> dict[str, Any]:
-        """Raises: NotFound."""
+        """With how many numbers it holds. Raises: NotFound."""
+        held = HELD.bindparams(id=tenant_id).columns(used=BigInteger).scalar_subquery().label("numbers_held")
+        return await self._one(TENANTS.add_columns(held).where(Tenant.id == tenant_id), "tenant")
+
+    async def check_tenant(self, tenant_id: str | None) -> None:
+        """Of a filter. Raises: InvalidRequest where it names none: whoever mistyped it would be shown an empty page."""
+        if tenant_id is None:
+            return
         async with self._database.acting(duty="admin") as session:
-            found = (await session.execute(TENANTS.where(Tenant.id == tenant_id))).one_or_none()
-        if found is None:
-            raise NotFound("There is no such tenant.")
-        return dict(found._mapping)
+            if await session.get(Tenant, tenant_id) is None:
+                raise InvalidRequest(Fault("tenant_id", "there is no such tenant"))
 
     async def policies(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
         page = await self._page({"list": "policies"}, POLICIES, Tenant.id, limit, cursor)
@@ -84,7 +101,8 @@ class Listings:
     async def keys(
         self, *, tenant_id: str | None, kind: KeyKind | None, state: KeyState | None, limit: int, cursor: str | None
     ) -> dict[str, Any]:
-        """Newest first, those too that are good no more."""
+        """Newest first, those too that are good no more. Raises: InvalidRequest where there is no such tenant."""
+        await self.check_tenant(tenant_id)
         query = {"list": "keys", "tenant_id": tenant_id, "kind": kind, "state": state}
         asked = ((ApiKey.tenant_id, tenant_id), (ApiKey.kind, kind), (STATE, state))
         keys = KEYS.where(*(column == value for column, value in asked if value is not None))
@@ -100,6 +118,14 @@ class Listings:
         roles = {self._roles[group].name for group in session.pop("groups") if group in self._roles}
         who = person(session.pop("issuer"), session.pop("subject"))
         return {**session, "subject": who, "roles": sorted(roles)}
+
+    async def _one(self, row: Select[*tuple[Any, ...]], what: str) -> dict[str, Any]:
+        """Raises: NotFound."""
+        async with self._database.acting(duty="admin") as session:
+            found = (await session.execute(row)).one_or_none()
+        if found is None:
+            raise NotFound(f"There is no such {what}.")
+        return dict(found._mapping)
 
     async def _page(
         self,

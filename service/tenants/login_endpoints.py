@@ -38,13 +38,17 @@ Caller = Annotated[Principal, Depends(authenticate)]
 
 
 class MeOut(BaseModel):
-    """`subject`: as the audit log names it. `sees`: organisations seen whole, across tenants; `*` is all of them."""
+    """`subject`: as the audit log names it. `sees`: organisations seen whole, across tenants; `*` is all of them.
+    `user_ids` and `networks`: what the key is limited to beside; null is no limit.
+    """
 
     kind: str = Field(description="service, admin, finance, operator or person")
     subject: str
     roles: list[str]
     tenant_id: str | None
-    organization_ids: list[str] = Field(description="Those that the tenant may buy for")
+    organization_ids: list[str] = Field(description="Those that the tenant may buy for, within the key's limits")
+    user_ids: list[str] | None
+    networks: list[str] | None
     sees: list[str]
     scopes: list[str]
     expires_at: datetime | None
@@ -66,6 +70,8 @@ async def me(request: Request, caller: Caller) -> MeOut:
         roles=list(caller.roles),
         tenant_id=caller.tenant_id,
         organization_ids=list(caller.organization_ids),
+        user_ids=None if caller.bounds.users is None else list(caller.bounds.users),
+        networks=None if caller.networks is None else list(map(str, caller.networks)),
         sees=list(caller.sees),
         scopes=sorted(caller.scopes),
         expires_at=caller.expires_at,

@@ -1,7 +1,7 @@
 """What administrators send and get."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StrictStr,
     StringConstraints,
 )
@@ -75,8 +76,18 @@ class Strict(BaseModel):
 BOUND = "its numbers are bought through this account; null: through that of the tenant that buys"
 
 
+def kept(value: Any) -> Any:
+    """Raises: ValueError for null, which would be read as a change by one and as none by another."""
+    if value is None:
+        raise ValueError("must not be null; leave it out to keep it as it is")
+    return value
+
+
+Kept = AfterValidator(kept)
+
+
 class OrganizationPut(Strict):
-    name: Name | None = None
+    name: Name | None = Field(None, description="null: none; absent: as it is")
     account_id: UUID | None = Field(None, description=f"{BOUND}; absent: as it is")
 
 
@@ -84,6 +95,10 @@ class OrganizationOut(BaseModel):
     id: str
     name: str | None
     account_id: UUID | None = Field(description=BOUND)
+
+
+class OrganizationFiled(OrganizationOut):
+    created: bool = Field(description="Whether it was not there before; true for a mistyped id too")
 
 
 class UserPut(Strict):
@@ -100,6 +115,10 @@ class UserOut(BaseModel):
     exclusive: bool
 
 
+class UserFiled(UserOut):
+    created: bool = Field(description="Whether it was not there before; true for a mistyped id too")
+
+
 class SyncOut(BaseModel):
     """How many were filed anew, changed, and left as they were; and how many are filed that Teli does not name."""
 
@@ -110,10 +129,15 @@ class SyncOut(BaseModel):
 
 
 class TenantPut(Strict):
-    name: Name | None = None
-    organization_ids: Annotated[list[ExternalId], Field(max_length=1000)] | None = None
-    state: TenantState | None = Field(None, description=STATES)
-    account_id: UUID | None = Field(None, description="it buys through this account from now on; absent: as it is")
+    """What is absent stays as it is."""
+
+    name: Annotated[Name | None, Kept] = None
+    organization_ids: Annotated[Annotated[list[ExternalId], Field(max_length=1000)] | None, Kept] = None
+    state: Annotated[TenantState | None, Kept] = Field(None, description=STATES)
+    account_id: Annotated[UUID | None, Kept] = Field(None, description="it buys through this account from now on")
+    confirm_numbers_held: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        None, description="Of a tenant that is to be closed and holds numbers: how many, as `numbers_held` tells"
+    )
 
 
 class TenantOut(BaseModel):
@@ -122,6 +146,14 @@ class TenantOut(BaseModel):
     organization_ids: list[str]
     state: TenantState = Field(description=STATES)
     account_id: UUID
+
+
+class TenantShown(TenantOut):
+    numbers_held: int = Field(description="Its numbers, as its quota counts them")
+
+
+class TenantFiled(TenantShown):
+    created: bool = Field(description="Whether it was not there before")
 
 
 class TenantPage(Page[TenantOut]):

@@ -136,7 +136,8 @@ async def made(gateway: Gateway, provider: Provider) -> World:
     [[session]] = await gateway.sql("SELECT id::text FROM sessions")
     world.add("session", Thing("a person's session", {"session_id": session}))
     for state in ("suspended", "closed"):
-        await administration.put_tenant(AUTHOR, f"tenant-{state}", None, None, state)
+        [[held]] = await gateway.sql("SELECT used FROM quotas WHERE tenant_id = :id", id=f"tenant-{state}")
+        await administration.put_tenant(AUTHOR, f"tenant-{state}", state=state, confirm_numbers_held=held)
     await gateway.worker.numbering.number()
     for role in ROLES.values():
         await _give_key(world, role)

@@ -29,9 +29,13 @@ def row(table: str, of: str) -> str:
 
 
 async def test_a_caller_is_filed_from_its_organisation_to_a_key_that_buys(gateway: Gateway, office: Desk):
-    assert await office.done("organizations", "put", "org?north", "--name", "North") == "id    org?north\nname  North\n"
+    shown = "id       org?north\nname     North\naccount  the tenant's\n"
+    put = ("organizations", "put", "org?north", "--name", "North")
+    assert await office.done(*put) == f"{shown}created  just now; it was not there before\n"
+    assert await office.done(*put) == await office.done("organizations", "show", "org?north") == shown
     await office.done("users", "put", "org?north", "ada", "--name", "Ada", "--exclusive")
     assert row(await office.done("users", "list", "org?north"), "ada") == "ada Ada – yes"
+    assert "Ada" in await office.done("users", "show", "org?north", "ada")
     granted = ("--organization", "org?north", "--organization", ORGANIZATION)
     made = await office.done("tenants", "put", "dialler", "--name", "Dialler", *granted)
     assert made.splitlines()[3] == f"organisations  {ORGANIZATION}, org?north"
@@ -44,7 +48,15 @@ async def test_a_caller_is_filed_from_its_organisation_to_a_key_that_buys(gatewa
     assert key not in issued.stderr and "shown this once" in issued.stderr
     assert (await Tenant(gateway.http, "dialler", key).buy()).status_code == 200
 
-    [listed] = json.loads(await office.done("keys", "list", "--tenant", "dialler", "--json"))["items"]
+    limit = ("--scope", "numbers:read", "--user", "ada", "--network", "203.0.113.0/24")
+    await office.run("keys", "create", "dialler", "--name", "limited", *limit)
+    assert "ada, 203.0.113.0/24" in await office.done("keys", "list", "--tenant", "dialler")
+    [limited, _] = json.loads(await office.done("keys", "list", "--tenant", "dialler", "--json"))["items"]
+    await office.done("keys", "revoke", limited["id"], "--yes")
+
+    [listed] = json.loads(await office.done("keys", "list", "--state", "good", "--tenant", "dialler", "--json"))[
+        "items"
+    ]
     assert (listed["hint"], key in await office.done("keys", "list")) == (key[-4:], False)
     rotated = json.loads(await office.done("keys", "rotate", listed["id"], "--overlap", "0", "--json"))
     assert rotated["key"] != key

@@ -35,7 +35,7 @@ class Dependencies:
             redis=lambda: self._ask("redis"),
             purchases=self.purchases,
             draining=lambda: False,
-            accounts=lambda: False,
+            accounts=lambda: "ok",
         )
 
 

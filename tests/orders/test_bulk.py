@@ -300,7 +300,8 @@ async def test_numbers_of_others_are_seen_at_most_and_never_changed(gateway: Gat
 async def test_an_administrator_releases_the_numbers_of_a_closed_tenant(gateway: Gateway, tenant: Tenant):
     numbers = await stocked_here(gateway, tenant, 2)
     await gateway.put_quotas(tenant, releases_per_month=0)
-    await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json={"name": "T", "state": "closed"})
+    closed = {"name": "T", "state": "closed", "confirm_numbers_held": 2}
+    assert (await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json=closed)).status_code == 200
 
     shown = await preview(gateway.admin, {"tenant_id": tenant.id}, RELEASE, **{"Idempotency-Key": "k"})
     assert shown["count"] == 2

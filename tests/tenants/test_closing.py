@@ -13,7 +13,8 @@ async def put(gateway: Gateway, tenant: Tenant, **changes: Any) -> None:
 
 
 async def close(gateway: Gateway, tenant: Tenant) -> None:
-    await put(gateway, tenant, state="closed")
+    held = (await gateway.admin.get(f"/v1/admin/tenants/{tenant.id}")).json()["numbers_held"]
+    await put(gateway, tenant, state="closed", confirm_numbers_held=held)
     await gateway.services.version.look()
 
 
@@ -53,6 +54,24 @@ async def test_a_key_of_a_closed_tenant_opens_nothing_a_replay_neither_and_no_ot
         problem(answer, 409, "state_conflict")
         problem(await gateway.admin.send("POST", f"/v1/admin/keys/{key}/rotate", json={}), 409, "state_conflict")
     assert (await gateway.admin.send("DELETE", f"/v1/admin/keys/{key}")).status_code == 204
+
+
+async def test_a_tenant_that_holds_numbers_is_closed_by_whoever_says_how_many(gateway: Gateway, tenant: Tenant):
+    path = f"/v1/admin/tenants/{tenant.id}"
+    await tenant.bought()
+    await tenant.bought()
+    assert (await gateway.admin.get(path)).json()["numbers_held"] == 2
+
+    for confirmed in ({}, {"confirm_numbers_held": 1}, {"confirm_numbers_held": None}):
+        answer = await gateway.admin.send("PUT", path, json={"state": "closed", **confirmed})
+        told = problem(answer, 409, "state_conflict", about=str(confirmed))
+        assert (told["numbers_held"], "confirm_numbers_held: 2" in told["detail"]) == (2, True)
+    assert (await tenant.get("/v1/numbers")).status_code == 200
+
+    closed = await gateway.admin.send("PUT", path, json={"state": "closed", "confirm_numbers_held": 2})
+    assert (closed.status_code, closed.json()["numbers_held"]) == (200, 2)
+    again = await gateway.admin.send("PUT", path, json={"state": "closed", "name": "Gone"})
+    assert again.status_code == 200, "it is closed already"
 
 
 async def test_an_orphan_is_not_given_to_a_closed_tenant_and_can_be_released_for_it(gateway: Gateway, tenant: Tenant):

@@ -243,6 +243,15 @@ async def test_a_key_of_staff_is_held_to_networks_too(gateway: Gateway):
     assert actor == f"key:{issued.id}", "a key that may have been stolen is named in the audit log"
 
 
+async def test_a_key_is_told_what_it_is_limited_to(gateway: Gateway, tenant: Tenant):
+    limits = {"organization_ids": [ORGANIZATION], "user_ids": [USER], "networks": ["127.0.0.0/8"]}
+    key = await limited(gateway, tenant, **limits)
+    told = (await key.get("/v1/me")).json()
+    assert {name: told[name] for name in limits} == limits
+    told = (await tenant.get("/v1/me")).json()
+    assert (told["user_ids"], told["networks"]) == (None, None)
+
+
 BODY = {"name": "K", "scopes": ["numbers:read"]}
 BAD: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no organisation": ({"organization_ids": []}, {"/organization_ids"}),

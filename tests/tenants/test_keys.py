@@ -314,6 +314,18 @@ async def test_a_key_that_is_revoked_after_its_overlap_is_told_that_it_was_revok
     await until_refused(gateway, old["key"], "revoked_key")
 
 
+async def test_a_key_is_rotated_without_a_body_with_an_overlap_of_an_hour(gateway: Gateway, tenant: Tenant):
+    old = await issue(gateway, tenant)
+    answer = await gateway.admin.send("POST", f"/v1/admin/keys/{old['id']}/rotate")
+    assert answer.status_code == 201, answer.text
+    [[hour]] = await gateway.sql(
+        "SELECT expires_at - now() BETWEEN interval '59 min' AND interval '61 min' FROM api_keys WHERE id = :id",
+        id=old["id"],
+    )
+    assert hour
+    assert await listing(gateway, old["key"]) == await listing(gateway, answer.json()["key"]) == (200, None)
+
+
 async def test_a_rotation_never_lengthens_a_life(gateway: Gateway, tenant: Tenant):
     ends = (utc_now() + timedelta(seconds=30)).isoformat()
     old = await issue(gateway, tenant, expires_at=ends)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -41,15 +42,55 @@ async def test_organizations_users_and_tenants_are_listed_by_id(gateway: Gateway
     assert [one["id"] for one in await listed(gateway, "organizations")][-3:] == ["z0", "z1", "z2"]
     users = await listed(gateway, "organizations/z1/users")
     assert [(one["id"], one["exclusive"]) for one in users] == [("u0", False), ("u1", True), ("u2", False)]
-    assert await listed(gateway, "organizations/nowhere/users") == []
+    problem(await gateway.admin.get("/v1/admin/organizations/nowhere/users"), 404, "not_found")
+    assert (await gateway.admin.get("/v1/admin/organizations/z1/users/u1")).json() == users[1]
+    problem(await gateway.admin.get("/v1/admin/organizations/z1/users/u9"), 404, "not_found")
+    organization = {"id": "z1", "name": "Office 1", "account_id": None}
+    assert (await gateway.admin.get("/v1/admin/organizations/z1")).json() == organization
+    problem(await gateway.admin.get("/v1/admin/organizations/z9"), 404, "not_found")
     tenants = await listed(gateway, "tenants")
     assert [one["id"] for one in tenants] == sorted(one["id"] for one in tenants)
     assert {(tuple(one["organization_ids"]), one["state"]) for one in tenants} == {
         (tuple(sorted([ORGANIZATION, "z0"])), "active")
     }
     alone = await gateway.admin.get(f"/v1/admin/tenants/{tenants[0]['id']}")
-    assert alone.json() == tenants[0]
+    assert alone.json() == tenants[0] | {"numbers_held": 0}
     problem(await gateway.admin.get("/v1/admin/tenants/nobody"), 404, "not_found")
+
+
+async def test_a_put_tells_whether_it_made_something(gateway: Gateway):
+    for path, body in (
+        ("organizations/new", {}), ("organizations/new/users/u", {}),
+        ("tenants/new", {"name": "New", "organization_ids": ["new"]}),
+    ):  # fmt: skip
+        answers = [await gateway.admin.send("PUT", f"/v1/admin/{path}", json=body) for _ in range(2)]
+        assert [(one.status_code, one.json()["created"]) for one in answers] == [(200, True), (200, False)], path
+
+
+async def test_all_that_is_wrong_with_a_tenant_is_told_at_once(gateway: Gateway, tenant: Tenant):
+    path = f"/v1/admin/tenants/{tenant.id}"
+    async with nothing_happens(gateway):
+        unknown = {"organization_ids": ["nowhere", "neither"], "account_id": str(uuid4())}
+        told = problem(await gateway.admin.send("PUT", path, json=unknown), 400, "invalid_request")
+        assert [one["pointer"] for one in told["errors"]] == ["/organization_ids", "/organization_ids", "/account_id"]
+        nulls = {"name": None, "organization_ids": None, "state": None, "account_id": None}
+        told = problem(await gateway.admin.send("PUT", path, json=nulls), 400, "invalid_request")
+        assert {(one["pointer"], one["detail"]) for one in told["errors"]} == {
+            (f"/{name}", "must not be null; leave it out to keep it as it is") for name in nulls
+        }
+
+
+async def test_an_organisation_may_lose_its_name_and_keeps_it_where_none_is_said(gateway: Gateway):
+    path = "/v1/admin/organizations/z"
+    told = [await gateway.admin.send("PUT", path, json=body) for body in ({"name": "Z"}, {}, {"name": None})]
+    assert [one.json()["name"] for one in told] == ["Z", "Z", None]
+
+
+async def test_a_filter_by_a_tenant_that_there_is_not_is_refused_and_no_empty_page(gateway: Gateway):
+    for path in ("/v1/admin/keys", "/v1/admin/audit"):
+        answer = await gateway.admin.get(path, params={"tenant_id": "nobody"})
+        [fault] = problem(answer, 400, "invalid_request", about=path)["errors"]
+        assert fault == {"pointer": "tenant_id", "detail": "there is no such tenant"}
 
 
 async def test_a_tenant_whose_id_was_mistyped_is_not_made_by_its_state(gateway: Gateway, tenant: Tenant):
@@ -126,7 +167,7 @@ async def test_a_closed_tenant_has_no_keys_and_its_numbers_stay_in_sight_of_admi
 ):
     number = await tenant.bought()
 
-    assert (await put(gateway, tenant, state="closed")).status_code == 200
+    assert (await put(gateway, tenant, state="closed", confirm_numbers_held=1)).status_code == 200
     await gateway.services.version.look()
 
     problem(await tenant.get("/v1/numbers"), 401, "invalid_key")

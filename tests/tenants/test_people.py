@@ -424,7 +424,8 @@ async def test_a_token_acts_as_its_tenant_within_the_scopes_of_both(door: Gatewa
             problem(await me(refused), 401, code, about=name)
         problem(await http.get("/v1/me", headers={"X-API-Key": reads}), 401, "invalid_key")
 
-    closed = await door.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json={"state": "closed"})
+    close = {"state": "closed", "confirm_numbers_held": 2}
+    closed = await door.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json=close)
     assert closed.status_code == 200
     await door.services.version.look()
     problem(await me(reads), 401, "invalid_key")
@@ -475,6 +476,8 @@ async def test_without_a_provider_nobody_logs_in_and_keys_tell_who_they_are(gate
         "roles": [],
         "tenant_id": tenant.id,
         "organization_ids": [ORGANIZATION],
+        "user_ids": None,
+        "networks": None,
         "sees": [],
         "scopes": ["numbers:read"],
         "expires_at": None,
