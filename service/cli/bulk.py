@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 import typer
 
-from service.cli.lists import Everything, Json, Key, Url, Yes
-from service.cli.numbering import EMPTY, Organization, State, Tenant, User, numbers
+from service.cli.filtering import NAMES, Sort, filtered
+from service.cli.following import follow
+from service.cli.lists import Json, Key, Url, Yes
+from service.cli.numbering import EMPTY, numbers
+from service.cli.numbering import given as named
 
 bulk = typer.Typer(no_args_is_help=True, help="Many numbers at once: shown first, then asked for, then watched.")
 orders = typer.Typer(no_args_is_help=True, help="Orders of many numbers.")
@@ -15,27 +17,21 @@ numbers.add_typer(bulk, name="bulk")
 
 Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NUMBERS]", help="E.164s; or use filters.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-OrderId = Annotated[UUID, typer.Argument(metavar="ID", help="As `orders list` shows it.")]
 
 
-def _selection(
-    given: list[str] | None, organization: str | None, tenant: str | None, user: str | None, state: str | None
-) -> dict[str, Any]:
-    filters = {"organization_id": organization, "tenant_id": tenant, "user_id": user, "state": state}
-    named = {name: value for name, value in filters.items() if value is not None}
-    return named | ({"phone_numbers": given} if given else {})
+def _selection(filters: dict[str, Any], given: list[str] | None) -> dict[str, Any]:
+    return filters | ({"phone_numbers": given} if given else {})
 
 
 @numbers.command("export")
+@filtered
 def export_numbers(
+    filters: dict[str, Any],
     form: Annotated[
         Literal["csv", "ndjson", "parquet"], typer.Option("--format", help="How rows are written.")
     ] = "csv",
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to be written; - is stdout.")] = Path("-"),
-    organization: Organization = None,
-    tenant: Tenant = None,
-    user: User = None,
-    state: State = None,
+    sort: Sort = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
@@ -43,17 +39,15 @@ def export_numbers(
     from service.cli.exporting import run_export
 
     accept = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}[form]
-    filters = _selection(None, organization, tenant, user, state)
-    raise SystemExit(run_export("/v1/numbers", accept, filters, output, one="number", url=url, key=key))
+    asked = filters | named(sort=sort)
+    raise SystemExit(run_export("/v1/numbers", accept, asked, output, one="number", options=NAMES, url=url, key=key))
 
 
 @bulk.command("release")
+@filtered
 def release(
+    filters: dict[str, Any],
     given: Numbers = None,
-    organization: Organization = None,
-    tenant: Tenant = None,
-    user: User = None,
-    state: State = None,
     force: Annotated[bool, typer.Option("--force", help="Also what is in a running campaign.")] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -64,18 +58,16 @@ def release(
     """Release many numbers, for good."""
     from service.cli.orders import run_bulk
 
-    selection = _selection(given, organization, tenant, user, state)
+    selection = _selection(filters, given)
     change = {"release": {"force": True} if force else {}}
     raise SystemExit(run_bulk(selection, change, yes=yes, dry_run=dry_run, url=url, key=key, json=json))
 
 
 @bulk.command("set")
+@filtered
 def set_members(
+    filters: dict[str, Any],
     given: Numbers = None,
-    organization: Organization = None,
-    tenant: Tenant = None,
-    user: User = None,
-    state: State = None,
     nickname: Annotated[str | None, typer.Option(help=f"What each is called{EMPTY}.")] = None,
     add_tag: Annotated[list[str] | None, typer.Option(help="A tag more; may be given several times.")] = None,
     remove_tag: Annotated[list[str] | None, typer.Option(help="A tag less; may be given several times.")] = None,
@@ -101,35 +93,8 @@ def set_members(
     }
     members: dict[str, Any] = {name: text or None for name, text in texts.items() if text is not None}
     members |= {name: tags for name, tags in (("tags_add", add_tag), ("tags_remove", remove_tag)) if tags}
-    selection = _selection(given, organization, tenant, user, state)
+    selection = _selection(filters, given)
     raise SystemExit(run_bulk(selection, {"set": members}, yes=yes, dry_run=dry_run, url=url, key=key, json=json))
 
 
-@orders.command("list")
-def list_orders(
-    state: Annotated[str | None, typer.Option(help="Those in this state, or in one of several.")] = None,
-    everything: Everything = False,
-    json: Json = False,
-    url: Url = None,
-    key: Key = None,
-) -> None:
-    """Orders that were set going, newest first."""
-    from service.cli.orders import run_list
-
-    raise SystemExit(run_list(state=state, everything=everything, url=url, key=key, json=json))
-
-
-@orders.command("show")
-def show_order(order_id: OrderId, json: Json = False, url: Url = None, key: Key = None) -> None:
-    """How far one is, and what of it was not done, and why."""
-    from service.cli.orders import run_show
-
-    raise SystemExit(run_show(str(order_id), url=url, key=key, json=json))
-
-
-@orders.command("cancel")
-def cancel_order(order_id: OrderId, json: Json = False, url: Url = None, key: Key = None) -> None:
-    """Stop one: numbers that nobody has begun with stay as they are."""
-    from service.cli.orders import run_cancel
-
-    raise SystemExit(run_cancel(str(order_id), url=url, key=key, json=json))
+follow(orders, "orders")

@@ -6,24 +6,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.cli.faults import failed
-from service.cli.remote import remote
+from service.cli.remote import NONE, remote
 from service.cli.words import count_of
 
 STDOUT = Path("-")
 
 
 def run_export(
-    path: str, accept: str, filters: Mapping[str, str], output: Path, *, one: str, url: str | None, key: str | None
+    path: str,
+    accept: str,
+    filters: Mapping[str, Any],
+    output: Path,
+    *,
+    one: str,
+    options: Mapping[str, str] = NONE,
+    url: str | None,
+    key: str | None,
 ) -> int:
-    """Returns the exit code. `one`: what a row is called."""
+    """Returns the exit code. `one`: what a row is called. `options`: by what name a person gave a filter."""
     try:
-        with remote(url, key) as gateway, gateway.stream(path, accept=accept, **filters) as answer:
+        with remote(url, key) as gateway, gateway.stream(path, accept=accept, options=options, **filters) as answer:
             size = int(answer.headers.get("Content-Length", 0))
             with _opened(output) as file, progress_bar() as bar:
                 task = bar.add_task("exporting", total=size)

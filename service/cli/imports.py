@@ -2,15 +2,13 @@
 
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
-from service.cli.lists import Everything, Json, Key, Url, Yes
+from service.cli.following import Id, follow
+from service.cli.lists import Json, Key, Url, Yes
 
 imports = typer.Typer(no_args_is_help=True, help="Numbers bought before Numbergate: shown first, then adopted.")
-
-ImportId = Annotated[UUID, typer.Argument(metavar="ID", help="As `preview` and `list` show it.")]
 
 
 @imports.command("preview")
@@ -56,38 +54,11 @@ def preview(
 
 
 @imports.command("apply")
-def apply(import_id: ImportId, yes: Yes = False, json: Json = False, url: Url = None, key: Key = None) -> None:
+def apply(import_id: Id, yes: Yes = False, json: Json = False, url: Url = None, key: Key = None) -> None:
     """Adopt exactly what was shown, and watch until it is done."""
     from service.cli.importing import run_apply
 
     raise SystemExit(run_apply(str(import_id), yes=yes, url=url, key=key, json=json))
 
 
-@imports.command("list")
-def list_imports(
-    state: Annotated[str | None, typer.Option(help="Those in this state, or in one of several.")] = None,
-    everything: Everything = False,
-    json: Json = False,
-    url: Url = None,
-    key: Key = None,
-) -> None:
-    """Imports, newest first."""
-    from service.cli.importing import run_list
-
-    raise SystemExit(run_list(state=state, everything=everything, url=url, key=key, json=json))
-
-
-@imports.command("show")
-def show(import_id: ImportId, json: Json = False, url: Url = None, key: Key = None) -> None:
-    """How far one is, and every row that is left alone, and why."""
-    from service.cli.importing import run_show
-
-    raise SystemExit(run_show(str(import_id), url=url, key=key, json=json))
-
-
-@imports.command("cancel")
-def cancel(import_id: ImportId, json: Json = False, url: Url = None, key: Key = None) -> None:
-    """Stop one: numbers that nobody has begun with stay as they are."""
-    from service.cli.importing import run_cancel
-
-    raise SystemExit(run_cancel(str(import_id), url=url, key=key, json=json))
+follow(imports, "imports")

@@ -19,6 +19,7 @@ from service.cli.hooking import webhooks
 from service.cli.imports import imports
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 from service.cli.numbering import numbers
+from service.cli.saving import filters
 
 BEGAN = time.perf_counter()
 
@@ -41,6 +42,7 @@ cli.add_typer(orphans, name="orphans")
 cli.add_typer(ghosts, name="ghosts")
 cli.add_typer(audit, name="audit")
 cli.add_typer(numbers, name="numbers")
+cli.add_typer(filters, name="filters")
 cli.add_typer(drift, name="drift")
 cli.add_typer(orders, name="orders")
 cli.add_typer(imports, name="imports")

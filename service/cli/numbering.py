@@ -5,20 +5,22 @@ from uuid import UUID
 
 import typer
 
+from service.cli.filtering import Sort, filtered
 from service.cli.lists import Everything, Json, Url, Yes, e164
 
 Key = Annotated[
     str | None,
     typer.Option(help="A tenant's or administrator's key; better in NUMBERGATE_API_KEY or NUMBERGATE_API_KEY_FILE."),
 ]
-Organization = Annotated[str | None, typer.Option(help="Those of this organisation.")]
-Tenant = Annotated[str | None, typer.Option(help="Those of this tenant.")]
-User = Annotated[str | None, typer.Option(help="Those of this user.")]
-State = Annotated[str | None, typer.Option(help="Those in this state, or in one of several, with commas between.")]
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Its id, or its E.164.")]
 EMPTY = "; empty clears"
 
 numbers = typer.Typer(no_args_is_help=True, help="Numbers.")
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those that a person gave."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _named(text: str) -> str:
@@ -30,14 +32,10 @@ def _named(text: str) -> str:
 
 
 @numbers.command("list")
+@filtered
 def list_numbers(
-    organization: Organization = None,
-    tenant: Tenant = None,
-    user: User = None,
-    state: State = None,
-    saved: Annotated[
-        UUID | None, typer.Option("--filter", help="As this saved filter has it, but for the rest.")
-    ] = None,
+    filters: dict[str, Any],
+    sort: Sort = None,
     everything: Everything = False,
     json: Json = False,
     url: Url = None,
@@ -46,15 +44,7 @@ def list_numbers(
     """Those that you may see; filters given together all hold."""
     from service.cli.numbers import run_list
 
-    asked = {
-        "organization_id": organization,
-        "tenant_id": tenant,
-        "user_id": user,
-        "state": state,
-        "filter": saved,
-    }
-    named = {name: str(value) for name, value in asked.items() if value is not None}
-    raise SystemExit(run_list(named, url=url, key=key, everything=everything, json=json))
+    raise SystemExit(run_list(filters | given(sort=sort), url=url, key=key, everything=everything, json=json))
 
 
 @numbers.command("show")
@@ -115,13 +105,32 @@ def set_number(
 @numbers.command("release")
 def release_number(
     number: Number,
+    now: Annotated[bool, typer.Option("--now", help="At once and for good, without a grace.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; goes into its history.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also if it is in a running campaign.")] = False,
     yes: Yes = False,
     json: Json = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Give one back, now and for good."""
+    """Give one back at the end of its grace; until then `restore` keeps it after all."""
+    if now and reason is not None:
+        raise typer.BadParameter("goes without --now", param_hint="--reason")
     from service.cli.numbers import run_release
 
-    raise SystemExit(run_release(_named(number), force=force, yes=yes, url=url, key=key, json=json))
+    asked = {"force": force} | given(reason=reason)
+    raise SystemExit(run_release(_named(number), asked, now=now, yes=yes, url=url, key=key, json=json))
+
+
+@numbers.command("restore")
+def restore_number(
+    number: Number,
+    reason: Annotated[str | None, typer.Option(help="Why; goes into its history.")] = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Keep one after all whose release is scheduled."""
+    from service.cli.numbers import run_restore
+
+    raise SystemExit(run_restore(_named(number), given(reason=reason), url=url, key=key, json=json))

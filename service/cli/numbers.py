@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.cli.faults import failed
+from service.cli.filtering import NAMES
 from service.cli.listing import Item, first, show_items, show_one
 from service.cli.remote import remote
 from service.cli.terminal import is_meant
@@ -15,18 +16,15 @@ from service.cli.words import fit, known, moment
 NUMBERS, TELIS = "/v1/numbers", "/v1/voice/phone-numbers"
 MICROS = 1_000_000
 # By what name a person gave a parameter, or a member of a body.
-OPTIONS = {
-    "organization_id": "--organization",
-    "tenant_id": "--tenant",
-    "user_id": "--user",
-    "state": "--state",
-    "filter": "--filter",
+OPTIONS = NAMES | {
+    "sort": "--sort",
     "/nickname": "--nickname",
     "/tags": "--tag",
     "/cost_center": "--cost-center",
     "/holder_user_id": "--holder",
     "/inbound_agent_id": "--inbound-agent",
     "/outbound_agent_id": "--outbound-agent",
+    "/reason": "--reason",
     "If-Match": "--if-match",
 }
 
@@ -63,23 +61,36 @@ def run_set(number: str, change: Item, *, if_match: str | None, url: str | None,
     return show_one(told, _story, json=json)
 
 
-def run_release(number: str, *, force: bool, yes: bool, url: str | None, key: str | None, json: bool) -> int:
+def run_release(number: str, asked: Item, *, now: bool, yes: bool, url: str | None, key: str | None, json: bool) -> int:
     """Returns the exit code: 0 too where Teli has not confirmed yet, for that is seen to."""
     with remote(url, key) as gateway:
         shown = gateway.get(_path(number))
         if not yes:
-            print(f"{_what(shown)} is given back to Teli, who may give it to anybody.", file=sys.stderr)
-            if not is_meant("Release it, for good?"):
+            when = "now" if now else "at the end of its grace"
+            print(f"{_what(shown)} is given back to Teli {when}, who may give it to anybody.", file=sys.stderr)
+            if not is_meant("Release it, for good?" if now else "Release it?"):
                 return failed("nothing was released")
-        path = f"{TELIS}/{quote(shown['phone_number'], safe='')}"
-        told = gateway.delete(path, id=shown["id"], force=force)
+        if now:
+            path = f"{TELIS}/{quote(shown['phone_number'], safe='')}"
+            told = gateway.delete(path, id=shown["id"], force=asked["force"])
+        else:
+            told = gateway.post(f"{_path(shown['id'])}/release", asked, options=OPTIONS)
     if json:
         print(jsonlib.dumps(told))
+    elif not now:
+        print(f"{_what(shown)} is released at {moment(told['release']['at'])}; until then it can be restored.")
     elif told.get("pending"):
         print(f"{_what(shown)} is being released: operation {told['operation_id']}.")
     else:
         print(f"{_what(shown)} is released.")
     return 0
+
+
+def run_restore(number: str, asked: Item, *, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        told = gateway.post(f"{_path(number)}/restore", asked, options=OPTIONS)
+    return show_one(told, _story, json=json)
 
 
 def _path(number: str) -> str:

@@ -1,30 +1,23 @@
-"""`numbergate numbers bulk` and `numbergate orders`: many numbers at once, through the gateway."""
+"""`numbergate numbers bulk`: many numbers at once, through the gateway."""
 
 import json as jsonlib
 import sys
-import time
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from service.cli.listing import FIRST, first, show_items
-from service.cli.remote import Remote, remote
+from service.cli.faults import failed
+from service.cli.filtering import NAMES
+from service.cli.followed import show_order, watch
+from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, fit, known, moment
 
 Json = dict[str, Any]
 BULK = "/v1/numbers/bulk"
-LOOK_EVERY = 0.5
-LEFT = ("waiting", "begun")
 # By what name a person gave a member of the body.
-OPTIONS = {
-    "/selection/organization_id": "--organization",
-    "/selection/tenant_id": "--tenant",
-    "/selection/user_id": "--user",
-    "/selection/state": "--state",
+OPTIONS = {f"/selection/{name}": option for name, option in NAMES.items()} | {
     "/selection/phone_numbers": "NUMBERS",
     "/change/set/nickname": "--nickname",
     "/change/set/tags_add": "--add-tag",
@@ -43,6 +36,11 @@ def run_bulk(
 ) -> int:
     """Show, ask, apply, and watch until it is over. Returns the exit code: 0 where all that was shown was done."""
     with remote(url, key) as gateway:
+        if saved := selection.pop("filter", None):
+            kept = gateway.get(f"/v1/filters/{saved}")
+            if kept["faults"]:
+                return failed(f"--filter: {fit(kept['name'])} has what the listing knows no more; mend it first")
+            selection = kept["filters"] | selection
         shown = gateway.post(BULK, {"action": "preview", "selection": selection, "change": change}, options=OPTIONS)
         if not json:
             _show_preview(console(), shown)
@@ -59,51 +57,8 @@ def run_bulk(
     if json:
         print(jsonlib.dumps(told))
     else:
-        _show_order(console(), told)
+        show_order(console(), told)
     return 0 if told["state"] == "completed" else 1
-
-
-def run_list(*, state: str | None, everything: bool, url: str | None, key: str | None, json: bool) -> int:
-    """Returns the exit code."""
-    with remote(url, key) as gateway:
-        asked: dict[str, Any] = {} if state is None else {"state": state}
-        items, complete = first(gateway.items("/v1/orders", **asked), everything=everything)
-    return show_items(items, "orders", _row, ("id",), complete=complete, json=json)
-
-
-def run_show(order_id: str, *, url: str | None, key: str | None, json: bool) -> int:
-    """Returns the exit code."""
-    with remote(url, key) as gateway:
-        told = gateway.get(f"/v1/orders/{order_id}")
-        left_alone = [
-            one
-            for outcome in ("skipped", "failed", "unresolved")
-            if told["counts"].get(outcome)
-            for one in islice(gateway.items(f"/v1/orders/{order_id}/items", outcome=outcome), FIRST)
-        ]
-    if json:
-        print(jsonlib.dumps(told | {"not_done": left_alone}))
-        return 0
-    out = console()
-    _show_order(out, told)
-    if left_alone:
-        rows = [
-            {"number": known(one["phone_number"]), "outcome": known(one["outcome"]), "why": known(one["detail"])}
-            for one in left_alone
-        ]
-        out.print(table(rows, out.width, ("number", "outcome")))
-    return 0
-
-
-def run_cancel(order_id: str, *, url: str | None, key: str | None, json: bool) -> int:
-    """Returns the exit code."""
-    with remote(url, key) as gateway:
-        told = gateway.post(f"/v1/orders/{order_id}/cancel", {})
-    if json:
-        print(jsonlib.dumps(told))
-    else:
-        _show_order(console(), told)
-    return 0
 
 
 def _question(shown: Json) -> str:
@@ -137,35 +92,3 @@ def _sampled(one: Mapping[str, Any]) -> dict[str, str]:
         "tenant": known(one["tenant_id"]),
         "becomes": told,
     }
-
-
-def _row(one: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "id": known(one["order_id"]),
-        "kind": known(one["kind"]),
-        "state": known(one["state"]),
-        "numbers": str(one["count"]),
-        "done": str(one["counts"].get("done", 0)),
-        "applied": moment(one["applied_at"]),
-    }
-
-
-def _show_order(out: Console, told: Json) -> None:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["counts"].items()))
-    out.print(f"Order {told['order_id']} is {told['state']}: {counts or 'no numbers'}.")
-    for reason, count in sorted(told["reasons"].items()):
-        out.print(f"{count} for {fit(reason)}")
-
-
-def watch(gateway: Remote, path: str, doing: str) -> Json:
-    """A bar on stderr, where that is a terminal, until the order is over. Returns how it stands then."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(doing, total=None)
-        while True:
-            told = gateway.get(path)
-            done = told["count"] - sum(told["counts"].get(one, 0) for one in LEFT)
-            bar.update(task, total=told["count"], completed=done)
-            if told["ended_at"] is not None:
-                return told
-            time.sleep(LOOK_EVERY)

@@ -137,7 +137,9 @@ class Remote:
             params["cursor"] = page["next_cursor"]
 
     @contextmanager
-    def stream(self, path: str, *, accept: str, **params: Any) -> Iterator[httpx.Response]:
+    def stream(
+        self, path: str, *, accept: str, options: Mapping[str, str] = NONE, **params: Any
+    ) -> Iterator[httpx.Response]:
         """An answer that is too long to be held. Raises: Refused, Away."""
         # Nothing is sent before the whole of it is made.
         patience = httpx.Timeout(PATIENCE, read=EXPORT_PATIENCE)
@@ -145,7 +147,7 @@ class Remote:
             with self._http.stream("GET", path, params=params, headers={"Accept": accept}, timeout=patience) as answer:
                 if answer.status_code != 200:
                     answer.read()
-                    raise self._refusal(answer, {})
+                    raise self._refusal(answer, options)
                 yield answer
         except httpx.HTTPError as error:
             raise Away(f"{self.url} broke off: {fit(str(error)) or type(error).__name__}") from None
