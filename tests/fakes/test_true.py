@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.db import Database, open_database
+from service.idempotency.once import UNKEYED
 from service.kit import clock
 from service.kit.types import TenantId, new_id
 from service.numbers.grace import Grace
@@ -26,7 +27,7 @@ from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
 from tests.fakes.questions import KINDS, Questions, questions_of
-from tests.fakes.scene import FIRST, NORTH, SECOND, scene
+from tests.fakes.scene import FIRST, NORTH, SECOND, principal, scene
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
@@ -170,6 +171,25 @@ async def test_a_number_is_in_question_where_its_row_is_gone_or_its_e164_stands_
             _, in_question = await both.ask("numbers", "with_question", number.id, tenant, role=role)
             *_, with_links = await both.ask("numbers", "with_links", number.id, tenant, role=role)
             assert (in_question, with_links) == (expected, expected)
+
+
+async def test_a_release_that_is_taken_back_leaves_its_quotas_in_the_day_that_it_is(
+    simulated: SimulatedPostgres, still: Still, stores: Stores
+):
+    """The functions that take it back run as their definer, and ask what time it is."""
+    still.begin()
+    world = scene(Random(0))
+    number = add_acquisition(world, E164, "own", age=60, state="active")
+    both = Both(simulated, still, world, stores, in_memory(world))
+    await both.begin()
+
+    asked = {"reason": None, "request_id": "r", "once": UNKEYED}
+    await both.ask("grace", "schedule", principal("alpha"), number.id, force=False, **asked)
+    await both.ask("grace", "restore", principal("alpha"), number.id, **asked)
+
+    await both.check()
+    days = {quota.day for quota in world.quotas_of("alpha", NORTH, "ann")}
+    assert days == {BEGINNING.date()}
 
 
 @pytest.mark.full

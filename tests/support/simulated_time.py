@@ -2,7 +2,7 @@
 
 Every function and column default of ours says `clock_timestamp()` and `gen_random_uuid()` without a schema. Here a
 schema of that kind comes before `pg_catalog` in the search path, already while the migrations run, so that all of them
-mean its functions. Those that run as their definer keep the real path; none of them reads a clock.
+mean its functions. Those that run as their definer name their path themselves, and get that schema in it too.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,6 +35,17 @@ $$;
 GRANT USAGE ON SCHEMA sim TO PUBLIC;
 GRANT SELECT ON sim.now TO PUBLIC;
 GRANT USAGE ON SEQUENCE sim.drawn TO PUBLIC;
+"""
+
+DEFINERS = """
+DO $$
+DECLARE
+  definer regprocedure;
+BEGIN
+  FOR definer IN SELECT oid FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace LOOP
+    EXECUTE format('ALTER FUNCTION %s SET search_path = public, sim, pg_catalog, pg_temp', definer);
+  END LOOP;
+END $$
 """
 
 # Rows as JSON, a table a member: `load` of what `dump` gave is the same database.
@@ -120,6 +131,7 @@ async def simulated_postgres(postgres: EmbeddedPostgres) -> AsyncIterator[Simula
         try:
             await connection.execute(CLOCK + TABLES)
             await migrate(url)
+            await connection.execute(DEFINERS)
             yield SimulatedPostgres(url, connection, await emptying(connection))
         finally:
             await connection.close()
