@@ -32,7 +32,7 @@ from service.numbers.marks import mark_of
 from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Intent, Number, Step
 from service.numbers.policy import foreign_agents
-from service.numbers.steps import called_for_at, owe
+from service.numbers.steps import called_for_at, owe, still_held
 from service.numbers.telling import tell
 from service.observability.metrics import LANE_MODE
 from service.quotas.counting import HELD, count_held, count_release
@@ -358,10 +358,14 @@ class Numbers:
             return [row_id for row_id in found if row_id]
 
     async def grace_is_over(self, step: Step, tenant: TenantId | None) -> bool:
-        """The number of this release cannot be restored any more. False where it was, just before."""
+        """The number of this release cannot be restored any more. False where it was, just before; be it that it has
+        been scheduled anew since, for that has a grace of its own.
+        """
         async with self._database.acting(tenant=tenant) as session:
             number = await session.get_one(Number, step.number_id, with_for_update=True)
             if number.state == "release_scheduled":
+                if await session.scalar(select(Step.id).where(still_held(step))) is None:
+                    return False
                 number.state = "releasing"
                 by = By(step.actor or WORKER, step.request_id)
                 await _tell_releasing(session, number, by, was="release_scheduled")

@@ -270,6 +270,8 @@ class NumbersInMemory(Numbers):
     async def grace_is_over(self, step: Step, tenant: TenantId | None) -> bool:
         number = self._one(step.number_id, tenant)
         if number.state == "release_scheduled":
+            if self._world.still_held(step, tenant) is None:
+                return False
             self._begin_releasing(number)
         return number.state == "releasing"
 

@@ -65,7 +65,7 @@ class StepsInMemory(Steps):
 
     async def about_to_send(self, step: Step, tenant: TenantId | None) -> SendBy | None:
         send_by, now = SendBy.within(SEND_WITHIN), utc_now()
-        held = self._still_held(step, tenant)
+        held = self._world.still_held(step, tenant)
         if held is None:
             return None
         alter(held, lease_until=now + timedelta(seconds=LEASE))
@@ -74,11 +74,11 @@ class StepsInMemory(Steps):
         return send_by
 
     async def not_sent(self, step: Step, tenant: TenantId | None) -> None:
-        if (held := self._still_held(step, tenant)) is not None:
+        if (held := self._world.still_held(step, tenant)) is not None:
             alter(held, sent_at=None)
 
     async def close(self, step: Step, result: Done | Later, *, tenant: TenantId | None = None) -> None:
-        held, now = self._still_held(step, tenant), utc_now()
+        held, now = self._world.still_held(step, tenant), utc_now()
         if held is None:
             return
         alter(held, outcome=result.outcome[:500], lease_until=None)
@@ -87,9 +87,3 @@ class StepsInMemory(Steps):
         else:
             pause = result.after if result.after is not None else min(0.5 * 2 ** min(step.tries, 10), LONGEST_PAUSE)
             alter(held, state="waiting", due_at=now + timedelta(seconds=pause), answer=result.found)
-
-    def _still_held(self, step: Step, tenant: TenantId | None) -> Step | None:
-        held = self._world.steps.get(step.id)
-        if held is None or held.state != "running" or held.tries != step.tries:
-            return None
-        return held if tenant is None or held.tenant_id == tenant else None

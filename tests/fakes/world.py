@@ -20,7 +20,7 @@ from service.idempotency.keys import KEPT_AFTER_RELEASE, KEPT_WITHOUT_NUMBER, Id
 from service.idempotency.models import IdempotencyKey
 from service.idempotency.once import Named, Once
 from service.kit.clock import utc_now
-from service.kit.types import new_id
+from service.kit.types import TenantId, new_id
 from service.numbers.models import Attempt, Evidence, Intent, Number, QueuePlace, SendSlot, Step
 from service.quotas.counting import HELD
 from service.quotas.models import Quota
@@ -395,6 +395,13 @@ class World:
     def end_step(self, step: Step, **values: Any) -> None:
         alter(step, **values)
         del self.steps_due[step.id]
+
+    def still_held(self, step: Step, tenant: TenantId | None) -> Step | None:
+        """The row of this step, while nobody claimed it since; of another tenant's there is none to be seen."""
+        held = self.steps.get(step.id)
+        if held is None or held.state != "running" or held.tries != step.tries:
+            return None
+        return held if tenant is None or held.tenant_id == tenant else None
 
     def release_owed(self, number_id: UUID) -> Step:
         return next(one for one in self.steps_of[number_id] if one.kind == "release" and one.id in self.steps_due)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from service.kit.money import month_after, months_between
 from service.numbers.grace import BEFORE_THE_CHARGE, grace_ends
+from service.numbers.repository import Numbers
+from service.numbers.steps import Steps
 from tests.numbers.test_release import confirmed, delete, quota, sent, state
 from tests.support.gateway import Gateway, Tenant
 
@@ -201,6 +203,22 @@ async def test_it_may_be_scheduled_anew(gateway: Gateway, tenant: Tenant):
     await gateway.hurry()
 
     assert (await state(gateway, number), await sent(gateway)) == ("released", 1)
+
+
+async def test_a_release_that_was_taken_back_does_not_end_the_grace_of_the_next(gateway: Gateway, tenant: Tenant):
+    """A worker has begun it when its grace was over, and asks whether it still is to be when it was scheduled anew."""
+    number = await confirmed(gateway, tenant)
+    await ask(tenant, "release", number)
+    await gateway.sql("UPDATE steps SET due_at = clock_timestamp() WHERE kind = 'release'")
+    [begun] = await Steps(gateway.worker.database).claim()
+    await ask(tenant, "restore", number)
+    release = (await ask(tenant, "release", number)).json()["release"]
+
+    assert not await Numbers(gateway.worker.database).grace_is_over(begun, None)
+
+    assert (await tenant.send("GET", f"/v1/numbers/{number['id']}")).json()["release"] == release
+    assert (await ask(tenant, "restore", number)).status_code == 200
+    assert (await state(gateway, number), await sent(gateway)) == ("active", 0)
 
 
 async def test_restored_at_the_very_end_it_is_either_kept_or_released(gateway: Gateway, tenant: Tenant):
