@@ -1,7 +1,8 @@
 """Those who call the gateway: they buy, ask again with the same key, give back, rename, and note what they hear."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import math
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, TypeVar
@@ -10,13 +11,14 @@ from uuid import UUID
 import orjson
 
 from service.idempotency.keys import Ask, fingerprint
-from service.kit.errors import ServiceError
+from service.idempotency.once import UNKEYED
+from service.kit.errors import ServiceError, StateConflict, StorageUnavailable
 from service.kit.phone import E164
 from service.kit.types import OrganizationId, UserId
 from service.numbers.purchases import Answered, Pending, Wish
-from service.numbers.repository import Change
+from service.numbers.repository import Change, Releasing
 from service.tenants.principals import Principal
-from tests.simulation.machines import Cluster, Machine
+from tests.simulation.machines import GRACE, Cluster, Machine
 
 T = TypeVar("T")
 
@@ -25,6 +27,8 @@ PATIENCE = 15.0
 # Without a key many give up sooner, and ask again: soon, or when the purchase may be unresolved already.
 HANGS_UP_AFTER = (0.05, 0.5, 2.0, PATIENCE, PATIENCE)
 ASKS_AGAIN_AFTER = (0.01, 0.3, 1.0, 5.0, 30.0, 150.0)
+# Who gives back at the end of a grace thinks again at once, or when it ends: a moment before, or as that is noticed.
+HESITATES_FOR = (0.1, 0.1, 1.0, 5.0, *(GRACE.total_seconds() + late for late in (-1.0, 0.0, 1.0, 4.0)))
 Told = Literal["answered", "pending", "error", "nothing"]
 
 
@@ -51,10 +55,28 @@ class Heard:
     joined: bool = False
 
 
+@dataclass(slots=True)
+class Deed:
+    """That a number be given back, at once or later, or be kept after all. Times are its process's.
+
+    `at`: when what came of it was heard, if it ever was; `number`: the number it was done to; `refused`: the code of
+    the error, of one that had no effect.
+    """
+
+    began: float
+    kind: Literal["release", "schedule", "restore"]
+    tenant: str
+    phone_number: str
+    at: float = math.inf
+    number: UUID | None = None
+    refused: str | None = None
+
+
 class Callers:
     def __init__(self, chance: Random, cluster: Cluster, principals: list[Principal], users: dict[str, list[str]],
                  area_codes: list[str], now: Callable[[], float]) -> None:  # fmt: skip
         self.heard: list[Heard] = []
+        self.deeds: list[Deed] = []
         self.bought: list[tuple[Principal, str, str]] = []
         self._chance = chance
         self._cluster = cluster
@@ -162,18 +184,57 @@ class Callers:
 
     async def _another_deed(self) -> None:
         """Mostly to what was bought last, of which least is known."""
-        principal, phone_number, _ = self._chance.choice((self.bought[-1], self._chance.choice(self.bought)))
+        principal, number, _ = self._chance.choice((self.bought[-1], self._chance.choice(self.bought)))
+        phone_number = E164(number)
+        deed = self._chance.choices((self._release, self._rename, self._schedule, self._restore), (7, 4, 4, 1))[0]
+        possible = await self._do(deed, principal, phone_number)
+        while possible and deed in (self._schedule, self._restore) and self._chance.random() < 0.75:
+            await asyncio.sleep(self._chance.choice(HESITATES_FOR))
+            deed = self._restore if deed == self._schedule else self._schedule
+            possible = await self._do(deed, principal, phone_number)
+
+    async def _do(self, deed: Callable[[Machine, Principal, E164], Coroutine[Any, Any, None]], principal: Principal,
+                  phone_number: E164) -> bool:  # fmt: skip
+        """Returns False where the number is in no state for it."""
         machine = self._chance.choice(self._cluster.apis)
-        deed = self._release if self._chance.random() < 0.6 else self._rename
         try:
-            await self._request(machine, deed(machine, principal, E164(phone_number)))
+            await self._request(machine, deed(machine, principal, phone_number))
+        except StateConflict:
+            return False
         except (TimeoutError, ServiceError):
-            return
+            pass
+        return True
 
     async def _release(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
-        begun = await machine.numbers.begin_release(principal, phone_number, acquisition=None, request_id="release")
-        if hasattr(begun, "step_id"):
+        begun = await self._noted(
+            Deed(self._now(), "release", principal.tenant, phone_number),
+            machine.numbers.begin_release(principal, phone_number, acquisition=None, request_id="release"),
+        )
+        if isinstance(begun, Releasing):
             await machine.follow_ups.run_now(principal.tenant, begun.step_id, within=3.0)
+
+    async def _schedule(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
+        deed = Deed(self._now(), "schedule", principal.tenant, phone_number)
+        asked = {"reason": None, "force": False, "request_id": "later", "once": UNKEYED}
+        deed.number = await self._noted(deed, machine.grace.schedule(principal, phone_number, **asked))
+
+    async def _restore(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
+        deed = Deed(self._now(), "restore", principal.tenant, phone_number)
+        asked = {"reason": None, "request_id": "restore", "once": UNKEYED}
+        deed.number = await self._noted(deed, machine.grace.restore(principal, phone_number, **asked))
+
+    async def _noted(self, deed: Deed, work: Awaitable[T]) -> T:
+        """Raises: what the work raises."""
+        self.deeds.append(deed)
+        try:
+            said = await work
+        except StorageUnavailable:  # It may have its effect yet.
+            raise
+        except ServiceError as error:
+            deed.at, deed.refused = self._now(), error.code
+            raise
+        deed.at = self._now()
+        return said
 
     async def _rename(self, machine: Machine, principal: Principal, phone_number: E164) -> None:
         change = Change(frozenset({"nickname"}), nickname=self._chance.choice((None, "Front", "Back")))

@@ -79,6 +79,12 @@ class Carrier:
         self._cut_at = chance.choice(CUTS)
         self._last_wish: tuple[str, str, str] | None = None
 
+    @property
+    def recycled(self) -> int:
+        """Purchases of the gateway's of a number that had been given back before."""
+        given_back = {one.purchase.phone_number: one.at for one in reversed(self.released)}
+        return sum(one.who == "gateway" and given_back.get(one.phone_number, math.inf) <= one.at for one in self.bought)
+
     # What the harness does
 
     def heal(self) -> None:

@@ -13,14 +13,15 @@ from uuid import UUID
 
 import orjson
 
+from service.kit.errors import StateConflict
 from service.numbers.models import Intent, Number
 from service.numbers.steps import SEND_WITHIN
 from service.quotas.models import Quota
 from tests.fakes.quotas import counted, covers
 from tests.fakes.world import World
-from tests.simulation.callers import Heard
+from tests.simulation.callers import Deed, Heard
 from tests.simulation.carrier import Carrier
-from tests.simulation.machines import WINDOW, WRITE_OFF
+from tests.simulation.machines import GRACE, WINDOW, WRITE_OFF
 from tests.simulation.seams import LISTENS, Deletion, Journal, Look
 from tests.simulation.truths import Purchase
 
@@ -38,6 +39,7 @@ class Truths:
     carrier: Carrier
     journal: Journal
     heard: list[Heard]
+    deeds: list[Deed]
     now: float
     made_for: dict[str, Intent] = field(init=False)
     sends: Counter[Any] = field(init=False)
@@ -448,6 +450,79 @@ def _sold_behind_an_old_row(truths: Truths, deletion: Deletion) -> bool:
     )
 
 
+def _grace_is_kept(truths: Truths, _: bool) -> Iterator[str]:
+    """Nothing is given back, or kept from being restored, before somebody asked for that and its grace was over.
+
+    What was restored was not asked for, until it is anew; what was scheduled is given back, unless it was restored.
+    """
+    world = truths.world
+    of_row = {one.upstream_row_id: one for one in world.numbers.values() if one.upstream_row_id}
+    for deletion in truths.journal.deletions:
+        number = of_row.get(deletion.ended) if deletion.ended else None
+        if number is None or _taken_and_sold_anew(truths, deletion) or _sold_behind_an_old_row(truths, deletion):
+            continue
+        if not _called_for(truths, number, deletion.at):
+            yield f"too soon: {number.phone_number} was given back at {deletion.at:.3f}, and nobody had asked for that"
+    for deed in truths.deeds:
+        if deed.kind == "restore" and deed.refused == StateConflict.code:
+            number = _meant(truths, deed)
+            if number is not None and not _called_for(truths, number, deed.at) and not _taken(truths, number):
+                yield f"too soon: {number.phone_number} could not be restored at {deed.at:.3f}, within its grace"
+        elif deed.kind == "schedule" and deed.number is not None and not _restored_since(truths, deed):
+            number = world.numbers[deed.number]
+            if number.state in ("active", "release_scheduled"):
+                yield f"forgotten: {number.phone_number} was to be given back, and is {number.state}"
+    for number in world.numbers.values():
+        if number.state != "active" and not _called_for(truths, number, truths.now) and not _taken(truths, number):
+            yield f"too soon: {number.phone_number} is {number.state}, and nobody had asked for that"
+
+
+def _called_for(truths: Truths, number: Number, moment: float) -> bool:
+    """By then somebody may have asked for it to be given back, since it was acquired or last restored."""
+    restored = [
+        one.began for one in truths.deeds if one.kind == "restore" and one.number == number.id and one.at <= moment
+    ]
+    since = max(number.acquired_at.timestamp(), *restored) if restored else number.acquired_at.timestamp()
+    return any(
+        one.kind != "restore"
+        and one.refused is None
+        and (one.tenant, one.phone_number) == (number.tenant_id, number.phone_number)
+        and one.at >= since
+        and one.began + (GRACE.total_seconds() if one.kind == "schedule" else 0) <= moment
+        for one in truths.deeds
+    )
+
+
+def _restored_since(truths: Truths, scheduled: Deed) -> bool:
+    """Or maybe: who asked for that was not told."""
+    return any(
+        one.kind == "restore"
+        and one.refused is None
+        and (one.tenant, one.phone_number) == (scheduled.tenant, scheduled.phone_number)
+        and one.at >= scheduled.began
+        for one in truths.deeds
+    )
+
+
+def _taken(truths: Truths, number: Number) -> bool:
+    """Somebody gave it back in the dashboard, so that it was closed when it was sold to us anew."""
+    return number.state == "released" and any(
+        one.who == "stranger" and one.purchase.phone_number == number.phone_number for one in truths.carrier.released
+    )
+
+
+def _meant(truths: Truths, deed: Deed) -> Number | None:
+    """The latest acquisition of that number then; None where another was filed just then."""
+    named = [
+        one
+        for one in truths.world.numbers.values()
+        if (one.tenant_id, one.phone_number) == (deed.tenant, deed.phone_number)
+        and one.acquired_at.timestamp() <= deed.at
+    ]
+    latest = max(named, key=lambda one: one.acquired_at)
+    return latest if latest.acquired_at.timestamp() < deed.began else None
+
+
 def _seen_before_touched(truths: Truths, _: bool) -> Iterator[str]:
     """By its E.164 alone a number is neither given back nor named before its own row was seen."""
     seen: dict[str, float] = {}
@@ -563,6 +638,7 @@ AT_THE_END = (
     _one_answer,
     _taken_over_once,
     _right_releases,
+    _grace_is_kept,
     _seen_before_touched,
     _settled_before_repeated,
     _balanced,

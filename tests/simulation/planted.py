@@ -18,7 +18,9 @@ import service.reconciliation.absence
 import service.reconciliation.judgement
 import service.reconciliation.resolver
 import tests.fakes.doubts
+import tests.fakes.grace
 import tests.fakes.ledger
+import tests.fakes.quotas
 import tests.fakes.sightings
 from service.db import CommitUnknown
 from service.kit.phone import E164, pretty
@@ -38,7 +40,9 @@ from service.teli.heard import Heard
 from service.teli.listing import Row
 from service.teli.reading import Refused, Sold
 from tests.fakes.doubts import DoubtsInMemory
+from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
+from tests.fakes.numbers import NumbersInMemory
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.world import World, alter
 
@@ -89,7 +93,7 @@ def instead(target: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -
 # -- Sending ----------------------------------------------------------------------------------------------------------
 
 
-@fault("A create of unknown outcome is never sent again.", shown_by=9)
+@fault("A create of unknown outcome is never sent again.", shown_by=7)
 def blind_retry():
     async def send(sending: Sending, account_id: UUID, body: Mapping[str, Any], send_by: SendBy) -> Heard:
         teli = await sending._upstreams.of(account_id)
@@ -108,7 +112,7 @@ def reading(says: Callable[[Heard], Sold | Refused | None]) -> Patch:
     )
 
 
-@fault("A timeout is no refusal.", shown_by=19)
+@fault("A timeout is no refusal.", shown_by=35)
 def a_timeout_is_a_refusal():
     return reading(lambda heard: Refused("never_sent") if heard.kind == "broken" else None)
 
@@ -118,7 +122,7 @@ def a_server_error_is_a_refusal():
     return reading(lambda heard: Refused("out_of_stock") if (heard.status or 0) >= 500 else None)
 
 
-@fault("A 2xx that names no number proves nothing.", shown_by=64)
+@fault("A 2xx that names no number proves nothing.", shown_by=89)
 def a_2xx_without_a_number_is_a_refusal():
     def says(heard: Heard) -> Refused | None:
         named = heard.object().get("phone_number")
@@ -127,7 +131,7 @@ def a_2xx_without_a_number_is_a_refusal():
     return reading(says)
 
 
-@fault("A 2xx that says `success: false` is no sale.", shown_by=132)
+@fault("A 2xx that says `success: false` is no sale.", shown_by=24)
 def a_denial_is_a_sale():
     def says(heard: Heard) -> Sold | None:
         number = heard.object().get("phone_number") or "+13135551000"
@@ -137,7 +141,7 @@ def a_denial_is_a_sale():
     return reading(says)
 
 
-@fault("Past its deadline nothing leaves, however the sender was held up.", shown_by=30)
+@fault("Past its deadline nothing leaves, however the sender was held up.", shown_by=22)
 def deadline_ignored():
     return patch.object(SendBy, "passed", lambda _: False)
 
@@ -162,7 +166,7 @@ def sent_though_admission_is_unknown():
     return instead(Provisioning, "_admit", make)
 
 
-@fault("Whoever asks is told what is stored, not what was heard.", shown_by=19)
+@fault("Whoever asks is told what is stored, not what was heard.", shown_by=28)
 def told_as_heard():
     def make(real: Any) -> Any:
         async def write(sending: Sending, question: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +197,7 @@ def after_settling(then: Callable[[World, Any, str, dict[str, Any], dict[str, An
     return instead(LedgerInMemory, "settle", make)
 
 
-@fault("A refusal changes nothing once the number is owned.", shown_by=479)
+@fault("A refusal changes nothing once the number is owned.", shown_by=33)
 def late_refusal_undoes_a_purchase():
     def then(_world: World, intent: Any, before: str, ask: dict[str, Any], _said: dict[str, Any]) -> None:
         if before == "owned" and ask["verdict"] == "refused":
@@ -202,7 +206,7 @@ def late_refusal_undoes_a_purchase():
     return after_settling(then)
 
 
-@fault("Proof is kept, however late it comes and whoever brings it.", shown_by=5)
+@fault("Proof is kept, however late it comes and whoever brings it.", shown_by=13)
 def late_proof_dropped():
     def make(real: Any) -> Any:
         async def settle(ledger: LedgerInMemory, ask: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +225,7 @@ def give_back(world: World, tenant: str) -> None:
     alter(quota, reserved=max(0, quota.reserved - 1))
 
 
-@fault("A doubt holds its quota.")
+@fault("A doubt holds its quota.", shown_by=1)
 def quota_given_back_on_doubt():
     return after_settling(
         lambda world, intent, _before, _ask, said: (
@@ -288,22 +292,22 @@ def doubtful_key_buys_anew():
     return knowing(lambda intent: intent.state in ("doubtful", "unresolved"))
 
 
-@fault("What was presumed or decided stays the key's answer.")
+@fault("What was presumed or decided stays the key's answer.", shown_by=11)
 def presumed_refusal_reopened():
     return patch.object(tests.fakes.ledger, "STAND", ())
 
 
-@fault("An undelivered answer is taken over by one request.")
+@fault("An undelivered answer is taken over by one request.", shown_by=19)
 def taken_over_twice():
     return patch.object(World, "deliver", lambda *_: None)
 
 
-@fault("What is unresolved is not taken over.", shown_by=38)
+@fault("What is unresolved is not taken over.", shown_by=7)
 def unresolved_taken_over():
     return patch.object(tests.fakes.ledger, "NEVER_TAKEN_OVER", ())
 
 
-@fault("What is reserved counts like what is used.", shown_by=19)
+@fault("What is reserved counts like what is used.", shown_by=40)
 def only_used_counts():
     def make(real: Any) -> Any:
         def admit(ledger: LedgerInMemory, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -362,7 +366,7 @@ def lapsed_before_the_lease_ended():
     return instead(LedgerInMemory, "lapse", make)
 
 
-@fault("What a refused intent bought after all is reused by the same tenant and user alone.", shown_by=3)
+@fault("What a refused intent bought after all is reused by the same tenant and user alone.", shown_by=210)
 def orphan_of_another_reused():
     def spare(ledger: LedgerInMemory, account_id: Any, ask: dict[str, Any]) -> dict[str, Any] | None:
         for orphan in ledger._world.orphans_at.get(account_id, ()):
@@ -385,7 +389,7 @@ def orphan_of_another_reused():
 # -- Absence ----------------------------------------------------------------------------------------------------------
 
 
-@fault("Absence is not believed before the window after the end of the send.", shown_by=1)
+@fault("Absence is not believed before the window after the end of the send.")
 def absent_before_the_window():
     def make(real: Any) -> Any:
         def proves(looks: Any, *, send_ended_at: datetime, window: timedelta) -> bool:
@@ -396,7 +400,7 @@ def absent_before_the_window():
     return instead(service.reconciliation.resolver, "proves_absence", make)
 
 
-@fault("Listings count from the end of the send, not from its beginning.", shown_by=3)
+@fault("Listings count from the end of the send, not from its beginning.", shown_by=10)
 def absent_before_the_send_ended():
     def make(real: Any) -> Any:
         def found(*args: Any) -> list[Doubt]:
@@ -412,7 +416,7 @@ def absent_by_one_listing():
     return patch.object(service.reconciliation.absence, "LOOKS", 1)
 
 
-@fault("A listing whose count is not its rows proves no absence.", shown_by=11)
+@fault("A listing whose count is not its rows proves no absence.", shown_by=8)
 def incomplete_listings_count():
     def make(real: Any) -> Any:
         def read(heard: Heard) -> Any:
@@ -429,7 +433,7 @@ def untrustworthy_listings_count():
     return patch.object(service.reconciliation.judgement, "_shows_ours", lambda *_: True)
 
 
-@fault("Nothing is written off before Teli's own counts agree.", shown_by=2)
+@fault("Nothing is written off before Teli's own counts agree.", shown_by=7)
 def written_off_without_counts():
     async def agrees(_witness: Witness, _place: Any, doubts: Sequence[Doubt], _forms: Any) -> Any:
         return {doubt: Agreement(doubt.admitted_at, 0, 0) for doubt in doubts}
@@ -437,7 +441,7 @@ def written_off_without_counts():
     return patch.object(Witness, "agrees", agrees)
 
 
-@fault("Nothing is written off while a candidate of it is undecided.", shown_by=9)
+@fault("Nothing is written off while a candidate of it is undecided.", shown_by=17)
 def written_off_with_candidates():
     async def nobody(*_: Any) -> Set[Any]:
         return set()
@@ -463,7 +467,7 @@ def elimination(change: Callable[[Lane], Lane]) -> Patch:
     return instead(service.reconciliation.resolver, "only_new_row", lambda real: lambda lane: real(change(lane)))
 
 
-@fault("Set difference is for lane mode only.", shown_by=122)
+@fault("Set difference is for lane mode only.", shown_by=73)
 def set_difference_in_mark_mode():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -478,7 +482,7 @@ def set_difference_in_mark_mode():
     return instead(DoubtsInMemory, "_lanes", make)
 
 
-@fault("Set difference is for users of whom an operator vouched that nobody else buys for them.", shown_by=65)
+@fault("Set difference is for users of whom an operator vouched that nobody else buys for them.", shown_by=73)
 def set_difference_for_anybody():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -490,7 +494,7 @@ def set_difference_for_anybody():
     return instead(DoubtsInMemory, "_lanes", make)
 
 
-@fault("Set difference is over rows that the last listing before the send did not have.", shown_by=39)
+@fault("Set difference is over rows that the last listing before the send did not have.", shown_by=125)
 def no_baseline():
     def make(real: Any) -> Any:
         def lanes(store: DoubtsInMemory, place: Any, doubts: Sequence[Doubt], settling: timedelta) -> Any:
@@ -506,7 +510,7 @@ def no_baseline():
     return instead(DoubtsInMemory, "_lanes", make)
 
 
-@fault("What a refusal bought after all is no row of the next purchase.", shown_by=2934)
+@fault("What a refusal bought after all is no row of the next purchase.", shown_by=461)
 def a_refusals_row_is_the_next_ones():
     return patch.object(tests.fakes.doubts, "may_own_new_rows", lambda *_: False)
 
@@ -538,7 +542,7 @@ def unmarked_row_adopted():
     return present(more)
 
 
-@fault("A mark counts on the row of its own user.", shown_by=314)
+@fault("A mark counts on the row of its own user.", shown_by=432)
 def mark_of_another_user():
     def more(seen: Any, known: Any, found: Sequence[Presence]) -> list[Presence]:
         by_mark = {doubt.mark: doubt for doubt in known.doubts}
@@ -548,7 +552,7 @@ def mark_of_another_user():
     return present(more)
 
 
-@fault("A number seen under a new row closes the acquisition before it.", shown_by=19)
+@fault("A number seen under a new row closes the acquisition before it.", shown_by=28)
 def older_acquisition_left_open():
     async def leave(*_: Any) -> None:
         return None
@@ -566,14 +570,14 @@ def judging(change: Callable[[Any, Any, Judgement], Judgement]) -> Patch:
     return instead(tests.fakes.sightings, "judge", make)
 
 
-@fault("Every row that nothing explains is an orphan, whoever bought it.", shown_by=1)
+@fault("Every row that nothing explains is an orphan, whoever bought it.", shown_by=4)
 def strangers_not_filed():
     return judging(
         lambda _seen, _known, found: replace(found, orphans=[one for one in found.orphans if one.named is not None])
     )
 
 
-@fault("A number that is listed again counts anew only if it had been given up.", shown_by=5)
+@fault("A number that is listed again counts anew only if it had been given up.", shown_by=1)
 def returning_number_counted_twice():
     def change(seen: Any, known: Any, found: Judgement) -> Judgement:
         back = [one.number_id for row in seen.rows if (one := known.ours.get(row.row_id)) and one.gone_at is not None]
@@ -608,7 +612,7 @@ def unconfirmed(service_of: type[Changes] | type[Release]) -> Patch:
     return instead(service_of, "__init__", make)
 
 
-@fault("A row with another's mark is another purchase's, whatever its E.164.", shown_by=352)
+@fault("A row with another's mark is another purchase's, whatever its E.164.", shown_by=58)
 def confirmed_by_anothers_mark():
     return [
         patch.object(service.numbers.confirm, "mark_of", lambda _: None),
@@ -616,17 +620,17 @@ def confirmed_by_anothers_mark():
     ]
 
 
-@fault("No nickname is written before the number's row was seen.", shown_by=10)
+@fault("No nickname is written before the number's row was seen.", shown_by=5)
 def nickname_pushed_unseen():
     return unconfirmed(Changes)
 
 
-@fault("A number that is not confirmed is not given back.", shown_by=7)
+@fault("A number that is not confirmed is not given back.", shown_by=9)
 def released_unconfirmed():
     return unconfirmed(Release)
 
 
-@fault("A release is repeated only after its row was seen again, alone under its number.", shown_by=46)
+@fault("A release is repeated only after its row was seen again, alone under its number.", shown_by=1120)
 def release_repeated_without_looking():
     async def there(*_: Any) -> str:
         return "there"
@@ -634,7 +638,7 @@ def release_repeated_without_looking():
     return patch.object(Release, "_look", there)
 
 
-@fault("A release of unknown outcome is not repeated before everything has settled.", shown_by=29)
+@fault("A release of unknown outcome is not repeated before everything has settled.", shown_by=9)
 def release_repeated_unsettled():
     def make(real: Any) -> Any:
         def begin(release: Release, *args: Any, **named: Any) -> None:
@@ -645,7 +649,7 @@ def release_repeated_unsettled():
     return instead(Release, "__init__", make)
 
 
-@fault("A row that is gone though no DELETE left is no release of ours.", shown_by=144)
+@fault("A row that is gone though no DELETE left is no release of ours.", shown_by=60)
 def release_believed_without_a_delete():
     def make(real: Any) -> Any:
         async def gone(release: Release, step: Any, number: Any) -> Any:
@@ -656,7 +660,7 @@ def release_believed_without_a_delete():
     return instead(Release, "_gone", make)
 
 
-@fault("A 404 is no proof of a release.", shown_by=83)
+@fault("A 404 is no proof of a release.", shown_by=188)
 def not_found_is_released():
     def make(real: Any) -> Any:
         async def read(release: Release, step: Any, number: Any, heard: Heard, tenant: Any) -> Any:
@@ -667,3 +671,58 @@ def not_found_is_released():
         return read
 
     return instead(Release, "_read", make)
+
+
+# -- Releases with second thoughts -------------------------------------------------------------------------------------
+
+
+@fault("Nothing is given back before its grace is over.", shown_by=5)
+def grace_cut_short():
+    return patch.object(tests.fakes.grace, "grace_ends", lambda *, asked_at, **_: asked_at)
+
+
+@fault("What was scheduled is given back when its grace is over.", shown_by=1)
+def scheduled_and_forgotten():
+    return patch.object(tests.fakes.grace, "grace_ends", lambda *, asked_at, **_: asked_at + timedelta(days=1))
+
+
+@fault("A number that was restored is not given back.", shown_by=1)
+def released_though_restored():
+    def begin(_: Any) -> Any:
+        async def grace_is_over(numbers: NumbersInMemory, step: Any, tenant: Any) -> bool:
+            numbers._begin_releasing(numbers._one(step.number_id, tenant))
+            return True
+
+        return grace_is_over
+
+    def leave(real: Any) -> Any:
+        def end_step(world: World, step: Any, **values: Any) -> None:
+            if values["outcome"] != "restored":
+                real(world, step, **values)
+
+        return end_step
+
+    return [
+        instead(NumbersInMemory, "grace_is_over", begin),
+        instead(World, "end_step", leave),
+        patch.object(tests.fakes.quotas, "take_release_back", lambda *_: None),
+    ]
+
+
+@fault("Once its release has begun a number is not restored.", shown_by=73)
+def restored_while_releasing():
+    def make(real: Any) -> Any:
+        async def restore(grace: GraceInMemory, caller: Any, which: Any, **asked: Any) -> Any:
+            number = grace._held(caller, which)
+            if number.state == "releasing":
+                alter(number, state="release_scheduled")
+            return await real(grace, caller, which, **asked)
+
+        return restore
+
+    return instead(GraceInMemory, "restore", make)
+
+
+@fault("A release that was taken back counts no more.", shown_by=1)
+def taken_back_and_counted():
+    return patch.object(tests.fakes.quotas, "take_release_back", lambda *_: None)

@@ -29,7 +29,7 @@ FAULTS = (
         "quota_limits",
         "allowed := q.numbers_held; used := q.used; reserved := q.reserved;",
         "allowed := q.numbers_held; used := q.used; reserved := 0;",
-        shown_by=19,
+        shown_by=40,
     ),
     Planted(
         "a key that was answered buys again after a minute",
@@ -45,6 +45,7 @@ FAULTS = (
         "admit",
         "UPDATE intents SET undelivered_at = NULL WHERE id = missed.id;",
         "",
+        shown_by=19,
     ),
     Planted("a slot is not given back", "settle", "slot = i.slot AND intent_id = i.id", "slot = i.slot AND false"),
     Planted(
@@ -60,14 +61,14 @@ FAULTS = (
         "settle",
         "WHEN verdict = 'refused' AND i.state IN ('sending', 'doubtful', 'unresolved') THEN 'refused'",
         "WHEN verdict = 'refused' THEN 'refused'",
-        shown_by=91,
+        shown_by=33,
     ),
     Planted(
         "a number that was given back counts as held",
         "held_elsewhere",
         "AND n.state <> 'released' AND",
         "AND",
-        shown_by=18,
+        shown_by=9,
     ),
     Planted(
         "a send that lapsed gives its reservation back",
@@ -75,7 +76,14 @@ FAULTS = (
         "    PERFORM record_event(",
         "    UPDATE quotas SET reserved = greatest(reserved - 1, 0) WHERE tenant_id = i.tenant_id;\n"
         "    PERFORM record_event(",
-        shown_by=2,
+        shown_by=7,
+    ),
+    Planted(
+        "a release that is taken back counts on",
+        "take_release_back",
+        "q.releases := q.releases - 1;",
+        "NULL;",
+        shown_by=1,
     ),
     Planted(
         "a look is never claimed again after its lease",

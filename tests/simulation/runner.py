@@ -12,6 +12,8 @@ from tests.simulation.schedule import CRASHED, Report, be_silent, run
 
 CHUNK = 50
 MOST_SEEDS_TO_A_CATCH = 1_000
+# Of a report, and of a tally too.
+SUMS = ("purchases", "calls", "share", "releases", "restored", "recycled")
 
 
 @dataclass(slots=True)
@@ -23,24 +25,25 @@ class Tally:
     calls: int = 0
     share: float = 0.0
     most_listings: int = 0
+    releases: int = 0
+    restored: int = 0
+    recycled: int = 0
     seconds: float = 0.0
     violations: dict[int, list[str]] = field(default_factory=dict)
 
     def add(self, report: Report) -> None:
         self.schedules += 1
-        self.purchases += report.purchases
-        self.calls += report.calls
-        self.share += report.share
         self.most_listings = max(self.most_listings, report.listings)
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(report, name))
         if report.violations:
             self.violations[report.seed] = report.violations
 
     def join(self, other: "Tally") -> None:
         self.schedules += other.schedules
-        self.purchases += other.purchases
-        self.calls += other.calls
-        self.share += other.share
         self.most_listings = max(self.most_listings, other.most_listings)
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.violations |= other.violations
 
     @property
@@ -53,7 +56,8 @@ class Tally:
         ran = f"{self.schedules} schedules, {len(self.violations)} with a violation, {pace:.0f} a second"
         share = f"{self.mean_share:.0%} of the calls met a fault while there were any"
         did = f"{self.purchases} purchases, {self.calls} calls; {share}; at most {self.most_listings} listings each"
-        return "\n".join([*found, ran, did])
+        back = f"{self.releases} releases, {self.restored} of them taken back; {self.recycled} numbers sold to us anew"
+        return "\n".join([*found, ran, did, back])
 
 
 @dataclass(frozen=True, slots=True)

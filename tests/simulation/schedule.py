@@ -174,7 +174,10 @@ class InMemory:
 
 @dataclass(slots=True)
 class Report:
-    """What one schedule came to. `share`: of calls that met a fault, while there were any."""
+    """What one schedule came to. `share`: of calls that met a fault, while there were any.
+
+    `releases`: of these `restored` were taken back. `recycled`: purchases of ours of a number given back before.
+    """
 
     seed: int
     digest: str
@@ -183,6 +186,9 @@ class Report:
     calls: int
     share: float
     listings: int
+    releases: int
+    restored: int
+    recycled: int
     trace: list[str] | None = field(default=None, repr=False)
 
 
@@ -489,11 +495,15 @@ class Schedule:
         await asyncio.sleep(seconds)
 
     def _truths(self) -> Truths:
-        return Truths(self._backend.read(), self._carrier, self._journal, self._callers.heard, self._loop.time())
+        callers = self._callers
+        return Truths(
+            self._backend.read(), self._carrier, self._journal, callers.heard, callers.deeds, self._loop.time()
+        )
 
     def report(self) -> Report:
         found = [self.broken] if self.broken else []
         found += [f"nobody heard: {one.get('exception')!r}" for one in self._loop.unhandled]
+        releases = [one.outcome for one in self._backend.read().steps.values() if one.kind == "release"]
         if not self.broken:
             found += self._open_before_write_off + violations(self._truths(), written_off=True)
         return Report(
@@ -504,6 +514,9 @@ class Schedule:
             calls=self._network.calls,
             share=getattr(self, "_share", 0.0),
             listings=self._journal.listings,
+            releases=len(releases),
+            restored=releases.count("restored"),
+            recycled=self._carrier.recycled,
             trace=self._trace.lines,
         )
 

@@ -23,6 +23,8 @@ def assert_promises_hold(tally: Tally) -> None:
     assert tally.violations == {}
     assert tally.mean_share >= A_THIRD
     assert tally.purchases > tally.schedules
+    assert tally.releases > tally.restored > 0
+    assert tally.recycled > 0
 
 
 def digests_elsewhere(first: int, end: int, *, hash_seed: str) -> list[str]:
