@@ -51,7 +51,9 @@ from service.numbers.services import NumberServices
 from service.numbers.steps import Steps
 from service.observability.health import Health
 from service.orders.bulk import Bulk
+from service.orders.buying import Buying
 from service.orders.orders import Orders
+from service.orders.placing import Placing
 from service.orders.tokens import SelectionTokens
 from service.orders.work import OrderWork
 from service.outbox.feed import Feed
@@ -124,6 +126,8 @@ class Services:
     bulk: Bulk
     orders: Orders
     imports: Imports
+    placing: Placing
+    buying: Buying
     order_work: OrderWork
     numbers: NumberServices
     campaigns: CampaignServices
@@ -262,6 +266,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
         orders=Orders(database, cursors),
         imports=Imports(database, directory, price=settings.default_price),
+        placing=Placing(database, directory, price=settings.default_price),
+        buying=Buying(database, provisioning, principals),
         order_work=OrderWork(database, mark_keep=settings.mark_keep),
         numbers=NumberServices(
             provisioning=provisioning,

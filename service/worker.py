@@ -42,6 +42,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     async with services(settings, "numbergate_worker") as found:
         await ensure_account(found.database, base_url=settings.teli_base_url, teli_tenant_id=settings.teli_tenant_id)
         await work_with(settings, found, stop)
+        await found.numbers.provisioning.drain()
         await found.numbers.follow_ups.finish()
         await found.delivering.finish()
     log.info("worker stopped")
@@ -61,6 +62,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("pruning", found.pruning.run, PRUNED_EVERY),
             ("pruning of events", lambda: _forget_events(found), PRUNED_EVERY),
             ("orders", found.order_work.close, ORDERS_EVERY),
+            ("what orders give up", found.buying.give_up, ORDERS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
@@ -83,6 +85,7 @@ async def _work_for_new_accounts(
             ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
             ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
             ("orders", found.order_work.run, ORDERS_EVERY),
+            ("ordered numbers", partial(_buy, found, stop), ORDERS_EVERY),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("campaigns", found.campaigns.following.run, min(LAPSES_EVERY, settings.campaign_interval)),
             ("calls", partial(_read_calls, found), pause_between(settings.call_reads_per_hour)),
@@ -112,6 +115,11 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
 
 async def _follow_up(found: Services, account_id: UUID) -> None:
     while await found.numbers.follow_ups.begin_due(account_id):
+        continue
+
+
+async def _buy(found: Services, stop: asyncio.Event, account_id: UUID) -> None:
+    while await found.buying.send(account_id) and not stop.is_set():
         continue
 
 

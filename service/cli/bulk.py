@@ -97,4 +97,54 @@ def set_members(
     raise SystemExit(run_bulk(selection, {"set": members}, yes=yes, dry_run=dry_run, url=url, key=key, json=json))
 
 
+@orders.command("create")
+def create_order(
+    quantity: Annotated[int, typer.Argument(help="How many.")],
+    area_code: Annotated[list[str], typer.Option(help="Asked for in this order; may be given several times.")],
+    user: Annotated[list[str], typer.Option(help="Who owns them; several take turns.")],
+    organization: Annotated[str | None, typer.Option(help="Whom they are bought for.")] = None,
+    fallback: Annotated[
+        list[str] | None, typer.Option(help="What is asked for after those: overlays, neighbours.")
+    ] = None,
+    nickname: Annotated[str | None, typer.Option(help="What they are called, as 'Sales {area_code}-{n:03}'.")] = None,
+    unique_nicknames: Annotated[bool, typer.Option("--unique", help="Refuse to name two the same.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given several times.")] = None,
+    cost_center: Annotated[str | None, typer.Option(help="Who pays.")] = None,
+    inbound_agent: Annotated[str | None, typer.Option(help="The agent that answers.")] = None,
+    outbound_agent: Annotated[str | None, typer.Option(help="The agent that calls.")] = None,
+    all_or_nothing_more: Annotated[
+        bool, typer.Option("--all", help="Send nothing more once one of them cannot be had.")
+    ] = False,
+    deadline: Annotated[str | None, typer.Option(help="Nothing is sent after it; a time by RFC 3339.")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same order, however often this is run.")] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Order many new numbers."""
+    from service.cli.placing import run_create
+
+    asked = {
+        "quantity": quantity,
+        "area_codes": area_code,
+        "user_ids": user,
+        "organization_id": organization,
+        "fallback": fallback,
+        "nickname": nickname,
+        "unique_nicknames": unique_nicknames or None,
+        "tags": tag,
+        "cost_center": cost_center,
+        "inbound_agent_id": inbound_agent,
+        "outbound_agent_id": outbound_agent,
+        "fulfilment": "all" if all_or_nothing_more else None,
+        "deadline": deadline,
+    }
+    body = {name: value for name, value in asked.items() if value is not None}
+    raise SystemExit(
+        run_create(body, idempotency_key=idempotency_key, yes=yes, dry_run=dry_run, url=url, key=key, json=json)
+    )
+
+
 follow(orders, "orders")

@@ -99,9 +99,17 @@ class Remote:
         body, headers = self._ask("GET", path, NONE)
         return body, headers.get("ETag", "")
 
-    def post(self, path: str, body: Mapping[str, Any], *, options: Mapping[str, str] = OPTIONS) -> dict[str, Any]:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        options: Mapping[str, str] = OPTIONS,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
         """`options`: by what name a person gave a member of the body. Raises: Refused, Away."""
-        return self._ask("POST", path, options, json=body)[0]
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return self._ask("POST", path, options, json=body, headers=headers)[0]
 
     def upload(
         self, path: str, content: bytes, content_type: str, *, options: Mapping[str, str] = OPTIONS, **params: Any

@@ -97,6 +97,7 @@ ORDER = {
     "applied_at": MOMENT,
     "cancelled_at": None,
     "ended_at": LATER,
+    "deadline": None,
 }
 ORDER_ITEM = {
     "id": NUMBER_ID,
@@ -108,6 +109,7 @@ ORDER_ITEM = {
     "shown": STOOD,
     "becomes": None,
     "operation_id": None,
+    "area_code": None,
     "ended_at": LATER,
 }
 SAVED_FILTER = {
@@ -579,6 +581,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "SyncOut": {"added": 2, "changed": 1, "unchanged": 14, "not_at_teli": 0},
     "BulkIn": {"action": "preview", "selection": {"user_id": USER}, "change": {"release": {}}},
     "PreviewOut": PREVIEW,
+    "OrderIn": {
+        "quantity": 30, "organization_id": ORGANIZATION, "user_id": USER, "area_codes": ["313", "248"],
+        "fallback": ["overlays", "neighbours"], "nickname": "Sales {area_code}-{n:03}", "tags": ["sales"],
+        "fulfilment": "best_effort",
+    },
+    "QuoteOut": {
+        "dry_run": True, "quantity": 30, "area_codes": ["313", "248", "679", "947"],
+        "nicknames": ["Sales 313-001", "Sales 313-002"],
+        "price": {"currency": "USD", "setup": 0, "monthly": 30_000_000, "at_once": 30_000_000},
+        "allowed": True, "why_not": None,
+        "limits": [
+            {
+                "limit_name": "numbers_held", "scope": "tenant", "scope_id": "dialler", "limit": 100, "used": 40,
+                "reserved": 0, "asked": 30, "resets_at": None,
+            }
+        ],
+    },
     "OrderOut": ORDER,
     "OrderPage": {"items": [ORDER], "next_cursor": None, "total": ONE},
     "OrderItemPage": {"items": [ORDER_ITEM], "next_cursor": None, "total": ONE},
@@ -723,6 +742,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 # Further bodies of those that are not all alike.
 FURTHER: dict[str, list[dict[str, Any]]] = {
     "BulkIn": [{"action": "apply", "token": "AZqRb2Jv5gZ2…"}],
+    "OrderIn": [
+        {"area_codes": ["313"], "items": [{"user_id": USER, "nickname": "Front desk"}, {"user_id": USER}]},
+        {"area_codes": ["313"], "quantity": 4, "user_ids": [USER], "fulfilment": "all", "dry_run": True},
+    ],
 }
 PARAMETERS: dict[str, str] = {
     "account_id": ACCOUNT_ID,

@@ -33,6 +33,9 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("list_campaigns", "200"): {"get_campaign": {"campaign_id": f"{ANSWER}/campaigns/0/campaign_id"}},
     ("list_idle_numbers", "200"): {"get_number": {"number_id": f"{ANSWER}/items/0/id"}},
     ("get_operation", "200"): {"get_number": {"number_id": f"{ANSWER}/number_id"}},
+    ("order_numbers", "202"): {
+        "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER,
+    },
     ("bulk_numbers", "202"): {
         "get_order": ORDER, "list_order_items": ORDER, "cancel_order": ORDER, "undo_order": ORDER,
     },

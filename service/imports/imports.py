@@ -304,7 +304,7 @@ async def _limits_passed(session: AsyncSession, to_do: Collection[Judged]) -> li
     limited = select(Quota).where(Quota.numbers_held.is_not(None), Quota.mode != "off", *covered)
     passed = []
     for quota in await session.scalars(limited):
-        held = quota.used + quota.reserved
+        held = quota.used + quota.reserved + quota.ordered
         would = held + more[quota.scope, quota.tenant_id, quota.organization_id, quota.user_id]
         if quota.numbers_held is not None and held < would > quota.numbers_held:
             passed.append(

@@ -55,7 +55,8 @@ class Intent(Base):
 
     `answer`: {status, headers, body}, as it was first given. `named_number`: what a doubtful answer named, where the
     account held that number already. `fingerprint`: of the body, where there is no key. `undelivered_at`: since when
-    an equal request may take its answer over, for the one that asked for it did not get it.
+    an equal request may take its answer over, for the one that asked for it did not get it. `order_id`, `order_seq`:
+    the order's item that it buys for; then it counts in quotas at `counted_at`, else when it was admitted.
     """
 
     __tablename__ = "intents"
@@ -83,6 +84,9 @@ class Intent(Base):
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
     undelivered_at: Mapped[datetime | None] = mapped_column(Moment)
+    order_id: Mapped[UUID | None]
+    order_seq: Mapped[int | None] = mapped_column(Integer)
+    counted_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Attempt(Base):

@@ -31,7 +31,7 @@ from service.numbers.errors import (
 from service.numbers.ledger import Admission, Ledger
 from service.numbers.marks import make_mark
 from service.numbers.policy import refusal_of
-from service.numbers.purchases import OPERATION_STATES, Answered, Pending, Purchase, Wish
+from service.numbers.purchases import OPERATION_STATES, Answered, Ordered, Pending, Purchase, Wish
 from service.numbers.sending import Sending, lease
 from service.observability.metrics import ADMISSIONS, JOINED, PURCHASES_IN_FLIGHT, REPLAYS
 from service.quotas.errors import QuotaExceeded
@@ -142,6 +142,22 @@ class Provisioning:
                 await self._leave_to_the_next(caller.tenant, intent_id)
         return outcome
 
+    async def send_ordered(
+        self, caller: Principal, wish: Wish, ordered: Ordered, request_id: str
+    ) -> "tuple[str, asyncio.Task[Answered | None]]":
+        """Buy one number of an order, where there is room for it now: no turn is waited for.
+
+        Returns the outcome of its admission, as the database says it, or "lane" where its user's lane is taken; and,
+        of what was admitted, the purchase, which goes on by itself.
+        Raises: QuotaExceeded, RateLimited; Draining, StorageUnavailable.
+        """
+        if self._drain.begun:
+            raise Draining
+        purchase = self._start(caller, wish, Ask(None, b""), request_id, ordered)
+        admission = await purchase.admitted
+        in_lane = admission.outcome == "busy" and admission.said.get("lane")
+        return "lane" if in_lane else admission.outcome, purchase.task
+
     async def _leave_to_the_next(self, tenant: TenantId, intent_id: UUID) -> None:
         """Best effort: where it fails, whoever asks again without a key buys."""
         try:
@@ -189,8 +205,10 @@ class Provisioning:
         if tasks := [purchase.task for purchase in self._under_way.values()]:
             await asyncio.wait(tasks, timeout=within)
 
-    def _start(self, caller: Principal, wish: Wish, ask: Ask, request_id: str) -> Purchase:
-        intent_id = new_id()
+    def _start(
+        self, caller: Principal, wish: Wish, ask: Ask, request_id: str, ordered: Ordered | None = None
+    ) -> Purchase:
+        intent_id = ordered.intent_id if ordered else new_id()
         purchase = Purchase(
             caller,
             wish,
@@ -199,6 +217,7 @@ class Provisioning:
             mark=make_mark(self._secret, tenant=caller.tenant, tag=caller.tag or "", names=ask.key or str(intent_id)),
             intent_id=intent_id,
             admitted=asyncio.get_running_loop().create_future(),
+            ordered=ordered,
         )
         self._under_way[intent_id] = purchase
         if purchase.key:
@@ -229,13 +248,13 @@ class Provisioning:
             return None
         except Exception as error:
             purchase.admitted.set_exception(error)
-            if isinstance(error, QuotaExceeded) and error.lasts:
+            if isinstance(error, QuotaExceeded) and error.lasts and purchase.ordered is None:
                 await self._gate.leave(purchase.caller.tenant, purchase.ask, quota=error)
             if not isinstance(error, ServiceError):
                 raise
             return None
         purchase.admitted.set_result(admission)
-        if admission.outcome == "known":
+        if admission.outcome != "admitted":
             return None
         with PURCHASES_IN_FLIGHT.track_inprogress():
             answered = await self._sending.reuse(purchase, admission)
@@ -265,6 +284,8 @@ class Provisioning:
             "price": self._price,
             "by_account": True,
         }
+        if purchase.ordered is not None:
+            return await self._ledger.admit(question | purchase.ordered.as_json())
         admission = await self._admissions.admit(question)
         if admission.outcome == "unknown_user":
             account_id = UUID(admission.said["account_id"])

@@ -71,11 +71,24 @@ class Pending:
     joined: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The item of an order that a purchase is for, and the intent that it is bought by after so many `tries`."""
+
+    order_id: UUID
+    seq: int
+    tries: int
+    intent_id: UUID
+
+    def as_json(self) -> dict[str, Any]:
+        return {"order_id": str(self.order_id), "seq": self.seq, "tries": self.tries}
+
+
 @dataclass(slots=True, eq=False)
 class Purchase:
     """A purchase under way in this process. `admitted` tells the outcome of its admission, or why there is none.
 
-    `account_id`: of the account that it is sent by, as the admission said.
+    `account_id`: of the account that it is sent by, as the admission said. `ordered`: where it is one of an order.
     """
 
     caller: Principal
@@ -85,6 +98,7 @@ class Purchase:
     mark: str
     intent_id: UUID
     admitted: "asyncio.Future[Admission]"
+    ordered: Ordered | None = None
     task: "asyncio.Task[Answered | None]" = field(init=False)
     account_id: UUID | None = None
     exchange: "asyncio.Task[Heard] | None" = None

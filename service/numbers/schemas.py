@@ -40,7 +40,7 @@ def _sold_area_code(code: str) -> str:
         ) from None
 
 
-def _unmarked(nickname: str) -> str:
+def unmarked(nickname: str) -> str:
     if mark_of(nickname):
         raise ValueError("must not begin like one of our marks, a bracket with 13 letters and digits; change its start")
     return nickname
@@ -52,9 +52,10 @@ def _empty_is_none(value: Any) -> Any:
 
 
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
+AreaCode = Annotated[StrictStr, AfterValidator(_sold_area_code)]
 ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
 AgentId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_AGENT_ID)]
-Nickname = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_NICKNAME), AfterValidator(_unmarked)]
+Nickname = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_NICKNAME), AfterValidator(unmarked)]
 Label = Annotated[PlainText, Field(min_length=1, max_length=64)]
 
 
@@ -70,7 +71,7 @@ class TeliBody(BaseModel):
 
 
 class NumberCreate(TeliBody):
-    area_code: Annotated[StrictStr, AfterValidator(_sold_area_code)] = Field(
+    area_code: AreaCode = Field(
         description="Three digits of a geographic area code of the United States or Canada.", examples=["313"]
     )
     user_id: ExternalId = Field(

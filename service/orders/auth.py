@@ -24,6 +24,8 @@ def check_rights(caller: Principal, kind: str, members: Collection[str]) -> None
     """`members`: what is to be set. Raises: ScopeMissing; NotYourTenant for who acts for none."""
     if caller.may(STAFF):
         return
+    if kind == "buy":
+        caller.need("numbers:create")
     if kind == "release":
         caller.need("numbers:release")
     check_may_set(caller, members)

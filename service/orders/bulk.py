@@ -93,6 +93,8 @@ class Bulk:
             check_rights(caller, undone.kind, settable(undone.change.get("set", {})))
             if (named := await once.before(session)) is not None:
                 return self._shown(await seen(orders, caller, UUID(named.answer["order_id"])), caller)
+            if undone.kind == "buy":
+                raise StateConflict("A purchase cannot be undone: what was bought can be released.")
             if undone.kind == "import":
                 raise StateConflict("An import cannot be undone: what it adopted can be released.")
             if undone.kind != "change":

@@ -11,9 +11,11 @@ from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
 from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
-from service.idempotency.keys import IdempotencyKeyReused
+from service.idempotency.keys import IdempotencyKeyRequired, IdempotencyKeyReused
 from service.idempotency.once import Once
 from service.kit.errors import NotFound, StateConflict
+from service.numbers.endpoints import organization_of
+from service.numbers.errors import InvalidAreaCode, PurchasesStopped, UpstreamUnavailable
 from service.orders.auth import MayOrder, owner_of
 from service.orders.bulk import Bulk
 from service.orders.errors import (
@@ -24,17 +26,20 @@ from service.orders.errors import (
     TooManyPreviews,
 )
 from service.orders.orders import Orders
+from service.orders.placing import Placing
 from service.orders.schemas import (
     ORDER_STATES_PATTERN,
     BulkIn,
+    OrderIn,
     OrderItemPage,
     OrderOut,
     OrderPage,
     Outcome,
     PreviewOut,
+    QuoteOut,
 )
-from service.quotas.errors import RateLimited
-from service.tenants.auth import CREDENTIALS, NumbersRead
+from service.quotas.errors import QuotaExceeded, RateLimited
+from service.tenants.auth import CREDENTIALS, NumbersCreate, NumbersRead
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourUser
 
@@ -58,6 +63,12 @@ def once_of(caller: MayOrder, keyed: Keyed) -> Once:
     return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
 
 
+def placing(request: Request) -> Placing:
+    found: Placing = request.app.state.services.placing
+    return found
+
+
+PlacingDep = Annotated[Placing, Depends(placing)]
 BulkDep = Annotated[Bulk, Depends(bulk)]
 OrdersDep = Annotated[Orders, Depends(orders)]
 OnceDep = Annotated[Once, Depends(once_of)]
@@ -95,6 +106,35 @@ async def bulk_numbers(
     assert body.change is not None
     shown = await bulk.preview(caller, body.selection.selection(), body.change.change(), body.change.said(), once)
     return _json(PreviewOut.model_validate(shown).model_dump_json(), once)
+
+
+@router.post(
+    "",
+    response_model=QuoteOut,
+    responses=problems(
+        InvalidAreaCode, IdempotencyKeyRequired, IdempotencyKeyReused, NotYourOrganization, NotYourUser, QuotaExceeded,
+        RateLimited, PurchasesStopped, UpstreamUnavailable, *AUTH,
+    ) | ORDERED,
+)  # fmt: skip
+async def order_numbers(
+    body: OrderIn, caller: NumbersCreate, placing: PlacingDep, orders: OrdersDep, keyed: Keyed, request_id: RequestId
+) -> Response:
+    """Order many new numbers. Quota for all of them is reserved at once, or the order is refused.
+
+    They are bought one by one, by turns with other tenants' orders, and after purchases that are asked for one by one.
+    With `dry_run` the answer tells what it would cost and how the limits stand, and nothing is written.
+    """
+    if keyed.key is None and caller.idempotency_required:
+        raise IdempotencyKeyRequired
+    wanted = body.wanted(organization_of(caller, body.organization_id))
+    for user in wanted.users:
+        caller.check_user(user)
+    if body.dry_run:
+        return _json(QuoteOut.model_validate(await placing.quote(caller, wanted)).model_dump_json(), keyed)
+    once = replace(keyed, owner=caller.tenant)
+    order_id = await placing.place(caller, wanted, request_id, once)
+    told = OrderOut.model_validate(await orders.get(caller, order_id))
+    return _json(told.model_dump_json(), once, status=202, headers={"Location": f"/v1/orders/{order_id}"})
 
 
 @router.get("", responses=problems(*AUTH))

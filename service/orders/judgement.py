@@ -53,6 +53,27 @@ WORDS: Mapping[Reason, str] = {
 }
 
 
+# Of an order of new numbers: why an item waits still, or why it was not bought.
+NOT_BOUGHT: Mapping[str, str] = {
+    "never_sent": "Teli could not be reached; it is asked again.",
+    "credentials": "Teli refused our key; it is asked again.",
+    "rate_limited": "Teli was asked too often; it is asked again.",
+    "out_of_stock": "Teli has none in this area code; the next one is asked for.",
+    "no_numbers_available": "Teli has none in any of the area codes.",
+    "refused": "Teli refused the purchase; nothing was bought.",
+    "nothing_bought": "What had become of it was not known for long; nothing was bought.",
+    "unresolved": "What became of it at Teli is not known; an operator decides.",
+    "quota_exceeded": "A limit was lowered, or reached otherwise.",
+    "deadline_passed": "The order's deadline had passed.",
+    "not_all": "Another of the order could not be had, and all were wanted.",
+    "tenant_closed": "Its tenant was closed.",
+    "agent_not_allowed": "The tenant's policy does not allow this agent any more.",
+    "not_a_user": "Its organisation has no such user any more.",
+    "not_your_organization": "The tenant may buy for this organisation no more.",
+    "failed_unforeseen": "It failed, and nothing was bought; an operator can see why.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """A number as it stands. `agents`: that are wanted, by member."""

@@ -16,6 +16,7 @@ from service.kit.pagination import COUNTED, Cursors, total
 from service.observability.metrics import ORDERS
 from service.orders.auth import acting_for, check_rights, orders_of
 from service.orders.bulk import seen, settable
+from service.orders.judgement import NOT_BOUGHT
 from service.orders.models import Order
 from service.orders.repository import UNDER_WAY, OrderRepository
 from service.tenants.principals import Principal
@@ -97,10 +98,11 @@ class Orders:
                     "tenant_id": one.tenant_id,
                     "outcome": one.outcome,
                     "reason": one.reason,
-                    "detail": one.detail,
+                    "detail": one.detail or NOT_BOUGHT.get(one.reason or ""),
                     "shown": one.shown,
                     "becomes": one.wanted,
-                    "operation_id": one.step_id,
+                    "operation_id": one.step_id or one.intent_id,
+                    "area_code": one.area_code,
                     "ended_at": one.ended_at,
                 }
                 for one in shown
@@ -178,4 +180,5 @@ def _told(order: Order, tally: Tally | None) -> dict[str, Any]:
         "applied_at": order.applied_at,
         "cancelled_at": order.cancelled_at,
         "ended_at": order.ended_at,
+        "deadline": order.deadline,
     }

@@ -165,7 +165,8 @@ class OrderRepository:
         return found
 
     async def cancel_waiting(self, order_id: UUID) -> None:
-        """Those that nobody has begun."""
+        """Those that nobody has begun. What was reserved for them is given back."""
+        await self.session.execute(select(func.give_up_items(order_id, None, "cancelled", None, None)))
         await self.session.execute(
             update(OrderItem)
             .where(OrderItem.order_id == order_id, OrderItem.outcome == "waiting")
@@ -193,7 +194,8 @@ class OrderRepository:
         waiting = select(OrderItem.seq).where(
             OrderItem.order_id == Order.id, OrderItem.account_id == account, OrderItem.outcome == "waiting"
         )
-        query = select(Order.id).where(Order.state.in_(UNDER_WAY), waiting.exists()).order_by(Order.applied_at)
+        changes = select(Order.id).where(Order.kind != "buy", Order.state.in_(UNDER_WAY), waiting.exists())
+        query = changes.order_by(Order.applied_at)
         return (await self.session.scalars(query)).all()
 
     async def start(self, order_ids: Collection[UUID]) -> None:

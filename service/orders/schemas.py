@@ -1,17 +1,31 @@
 """What callers send and get of orders."""
 
 from datetime import datetime
+from itertools import cycle, islice
 from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
-from service.http.pages import Page
+from service.http.pages import Moment, Page
 from service.inventory.schemas import FiltersIn
 from service.kit.phone import path_number
+from service.kit.types import OrganizationId, UserId
 from service.numbers.members import MOST_TAGS
-from service.numbers.schemas import AgentId, ExternalId, Label, Nickname
+from service.numbers.schemas import AgentId, AreaCode, ExternalId, Label, Nickname, PlainText, unmarked
+from service.orders.choosing import Fallback
 from service.orders.judgement import BulkChange
+from service.orders.naming import Template
+from service.orders.placing import ItemWanted, OrderWanted
 from service.orders.repository import MOST, Selection
 from service.tenants.schemas import Strict
 
@@ -119,6 +133,109 @@ class BulkIn(Strict):
         return self
 
 
+class OrderItemIn(Strict):
+    user_id: ExternalId = Field(description="Who owns it.")
+    nickname: Nickname | None = Field(None, description="What it is called, as it stands here; else by the template.")
+
+
+class OrderIn(Strict):
+    """Many new numbers: for one user, for several in turn, or as `items` says, one each."""
+
+    quantity: StrictInt | None = Field(None, ge=1, le=MOST, description="How many; of `items`, as many as there are.")
+    organization_id: ExternalId | None = Field(
+        None, description="May be left out where the tenant has a grant for one only."
+    )
+    user_id: ExternalId | None = Field(None, description="Who owns all of them.")
+    user_ids: Annotated[list[ExternalId], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="Who own them, in turn."
+    )
+    items: Annotated[list[OrderItemIn], Field(min_length=1, max_length=MOST)] | None = None
+    area_codes: Annotated[list[AreaCode], Field(min_length=1, max_length=50)] = Field(
+        description="In the order in which they are asked for: the next one where Teli has none."
+    )
+    fallback: Annotated[list[Fallback], Field(max_length=2)] = Field(
+        default=[], description="Asked for after those: the other codes of the same areas, and those near to them."
+    )
+    nickname: Annotated[PlainText, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="A template: {n} is the number's place in the order, {n:03} that in three digits, {area_code} the"
+        " one that it is asked for in, {user_id} its owner.",
+        examples=["Sales {area_code}-{n:03}"],
+    )
+    unique_nicknames: StrictBool = Field(False, description="Refuse a template that would name two the same.")
+    tags: Annotated[list[Label], Field(max_length=MOST_TAGS)] | None = None
+    cost_center: Label | None = None
+    inbound_agent_id: AgentId | None = None
+    outbound_agent_id: AgentId | None = None
+    fulfilment: Literal["best_effort", "all"] = Field(
+        "best_effort",
+        description="With `all` nothing more is sent once one of them cannot be had; what was bought stays.",
+    )
+    deadline: Moment | None = Field(None, description="Nothing is sent after it.")
+    dry_run: StrictBool = Field(False, description="Only tell what it would come to; nothing is written.")
+
+    @field_validator("nickname")
+    @classmethod
+    def _a_template(cls, text: str | None) -> str | None:
+        if text is not None:
+            unmarked(Template.of(text).filled(n=1, area_code="200", user_id="x"))
+        return text
+
+    @model_validator(mode="after")
+    def _owned(self) -> Self:
+        given = [name for name in ("user_id", "user_ids", "items") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("takes user_id, or user_ids, or items: one of the three")
+        if self.items is None and self.quantity is None:
+            raise ValueError("needs a quantity")
+        if self.items is not None and self.quantity not in (None, len(self.items)):
+            raise ValueError(f"has a quantity of {self.quantity} and {len(self.items)} items; leave one of them out")
+        return self
+
+    def wanted(self, organization: OrganizationId) -> OrderWanted:
+        if self.items is not None:
+            items = [ItemWanted(UserId(one.user_id), one.nickname) for one in self.items]
+        else:
+            users = [self.user_id] if self.user_id is not None else self.user_ids or []
+            items = [ItemWanted(UserId(user)) for user in islice(cycle(users), self.quantity)]
+        return OrderWanted(
+            organization_id=organization,
+            items=tuple(items),
+            area_codes=tuple(dict.fromkeys(self.area_codes)),
+            fallback=tuple(dict.fromkeys(self.fallback)),
+            nickname=self.nickname,
+            unique_nicknames=self.unique_nicknames,
+            tags=tuple(dict.fromkeys(self.tags or ())),
+            cost_center=self.cost_center,
+            inbound_agent_id=self.inbound_agent_id,
+            outbound_agent_id=self.outbound_agent_id,
+            fulfilment=self.fulfilment,
+            deadline=self.deadline,
+        )
+
+
+class OrderPrice(BaseModel):
+    """Micro-units of `currency`, of all numbers together, by the default price."""
+
+    currency: str
+    setup: int
+    monthly: int
+    at_once: int
+
+
+class QuoteOut(BaseModel):
+    """What an order would come to. `limits`: as they stand without it, each with what it asks of them."""
+
+    dry_run: Literal[True]
+    quantity: int
+    area_codes: list[str] = Field(description="That would be asked for, in order")
+    nicknames: list[str | None] = Field(description="Of the first five")
+    price: OrderPrice
+    allowed: bool
+    why_not: str | None
+    limits: list[dict[str, Any]]
+
+
 class Shown(BaseModel):
     """A number as it stood when it was shown; `becomes`: the members that are to change, null for a release."""
 
@@ -194,6 +311,7 @@ class OrderOut(BaseModel):
     applied_at: datetime | None
     cancelled_at: datetime | None
     ended_at: datetime | None
+    deadline: datetime | None = Field(description="of an order of new numbers: nothing is sent after it")
 
 
 class OrderPage(Page[OrderOut]):
@@ -201,7 +319,9 @@ class OrderPage(Page[OrderOut]):
 
 
 class OrderItemOut(BaseModel):
-    """`operation_id`: what it owes Teli, where it does."""
+    """`operation_id`: what it owes Teli, where it does; of a new number its purchase, once it is begun. `area_code`:
+    the one that it was last asked for in.
+    """
 
     id: UUID | None
     phone_number: str | None
@@ -212,6 +332,7 @@ class OrderItemOut(BaseModel):
     shown: dict[str, Any] | None
     becomes: dict[str, Any] | None
     operation_id: UUID | None
+    area_code: str | None
     ended_at: datetime | None
 
 

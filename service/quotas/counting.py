@@ -1,11 +1,13 @@
 """Counting what is held and given back, always in the transaction that changes it, in every quota it counts in."""
 
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 import structlog
-from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, cast, func, select, text, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +35,7 @@ async def passed_limits(session: AsyncSession, tenant: str, organization: str, u
     covered = tuple_(Quota.scope, Quota.tenant_id, Quota.organization_id, Quota.user_id).in_(
         scopes_of(tenant, organization, user)
     )
-    held = Quota.used + Quota.reserved
+    held = Quota.used + Quota.reserved + Quota.ordered
     passed = select(Quota.scope, Quota.numbers_held, held).where(
         covered, Quota.mode != "off", held > Quota.numbers_held
     )
@@ -57,15 +59,55 @@ async def count_release(
 
     Raises: QuotaExceeded.
     """
+    counting = session.scalar(select(func.count_release(tenant, organization, user, asked, at)))
+    tell_shadow(await refusing(counting))
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """`counted_at`: when all of it counts. `standing`: every limit as it stands without it, and what it asks."""
+
+    counted_at: datetime
+    standing: list[dict[str, Any]]
+
+
+async def reserve_order(
+    session: AsyncSession,
+    tenant: str,
+    organization: str,
+    users: Mapping[str, int],
+    *,
+    price: int,
+    dry: bool = False,
+) -> Reserved:
+    """Reserve so many purchases for each user, all or none; with `dry` only look whether it could be done.
+
+    Raises: QuotaExceeded, RateLimited.
+    """
+    call = func.reserve_order(
+        tenant,
+        organization,
+        cast(list(users), ARRAY(Text)),
+        cast(list(users.values()), ARRAY(BigInteger)),
+        cast(price, BigInteger),
+        func.clock_timestamp(),
+        dry,
+    )
+    said = await refusing(session.scalar(select(call)))
+    tell_shadow(said["shadow"])
+    return Reserved(datetime.fromisoformat(said["counted_at"]), said["standing"])
+
+
+async def refusing(call: Awaitable[Any]) -> Any:
+    """What a function of the database answers that may refuse by a limit. Raises: QuotaExceeded, RateLimited."""
     try:
-        shadow = await session.scalar(select(func.count_release(tenant, organization, user, asked, at)))
+        return await call
     except DBAPIError as error:
         # SQLAlchemy's error wraps its driver's, which wraps asyncpg's.
         cause = getattr(error.orig, "__cause__", None)
         if getattr(cause, "sqlstate", None) != "NG001":
             raise
         raise refusal_of(orjson.loads(getattr(cause, "detail", None) or "{}")) from None
-    tell_shadow(shadow)
 
 
 async def take_release_back(

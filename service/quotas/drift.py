@@ -15,7 +15,7 @@ from service.observability.metrics import ALARMS
 from service.quotas.administration import RECOUNT, Scope
 
 BATCH = 1_000
-COUNTERS = ("used", "reserved", "day_used", "day_reserved", "month_used", "month_reserved", "releases")
+COUNTERS = ("used", "reserved", "ordered", "day_used", "day_reserved", "month_used", "month_reserved", "releases")
 # One statement sees one moment, also within the function.
 A_BATCH = text(
     "SELECT to_jsonb(q) AS kept, to_jsonb(c) AS counted FROM quotas q, LATERAL counted(q) c"

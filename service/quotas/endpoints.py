@@ -96,7 +96,7 @@ class LimitsOut(BaseModel):
 class CountedRow(BaseModel):
     """A number, a purchase or a release, and whether it counts as used or as reserved."""
 
-    kind: Literal["number", "purchase", "release"]
+    kind: Literal["number", "purchase", "release", "ordered"]
     id: UUID
     at: datetime
     state: str

@@ -66,6 +66,8 @@ class QuotaExceeded(ServiceError):
         """
         is_so, helps = WORDS[limit_name]
         said = is_so.format(used=used, reserved=reserved, limit=limit, asked=asked)
+        if asked > 1 and "{asked}" not in is_so:
+            said += f", and this asks for {asked}"
         # Where nothing counts yet, nothing will be given back.
         for_good = not (used or reserved)
         seconds = _until(resets_at)
@@ -75,8 +77,8 @@ class QuotaExceeded(ServiceError):
             f"{WHOSE[scope]} {said}. {helps} an administrator for a higher {limit_name}.",
             headers=({} if after is None or for_good else {"Retry-After": str(after)})
             | limit_headers(limit_name, quota=limit, left=limit - used - reserved, seconds=seconds),
-            quota=_told(limit_name, scope, scope_id, limit, used, reserved, asked, resets_at),
-            also=[_told(**one) for one in also],
+            quota=told(limit_name, scope, scope_id, limit, used, reserved, asked, resets_at),
+            also=[told(**one) for one in also],
         )
         self.revision = revision
         self.word = {
@@ -85,12 +87,17 @@ class QuotaExceeded(ServiceError):
         }  # fmt: skip
 
     @property
+    def passes(self) -> bool:
+        """Whether it is only of what is under way at one time."""
+        return self.word["limit_name"] in AGAIN
+
+    @property
     def lasts(self) -> bool:
         """Whether it is the tenant's own, and will refuse the next as well, unless something is given back."""
         return self.word["scope"] == "tenant" and self.word["limit_name"] not in AGAIN
 
 
-def _told(
+def told(
     limit_name: str,
     scope: str,
     scope_id: str | None,
@@ -100,6 +107,7 @@ def _told(
     asked: int,
     resets_at: float | None,
 ) -> dict[str, Any]:
+    """A limit as the database has it, in the words of an answer."""
     return {
         "limit_name": limit_name,
         "scope": scope,

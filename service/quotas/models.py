@@ -12,7 +12,8 @@ class Quota(Base):
     """The limits of one scope, null for none, and beside them the counters that they limit.
 
     Every tenant has one; of users, organisations and the deployment those that have a limit. `reserved` counts
-    purchases whose outcome is not decided. `day` and `month` are the calendar periods, in `time_zone`, which `day_…`,
+    purchases whose outcome is not decided, `ordered` what orders have still to send, which `day_reserved` and
+    `month_reserved` count too. `day` and `month` are the calendar periods, in `time_zone`, which `day_…`,
     `month_…` and `releases` count; null before anything was counted. `spend_per_month` is in micro-units. `arrival`:
     the theoretical arrival time of the next request (GCRA). `revision` grows with every change.
     """
@@ -38,6 +39,7 @@ class Quota(Base):
 
     used: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     reserved: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+    ordered: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     day: Mapped[date | None] = mapped_column(Date)
     day_used: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     day_reserved: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())

@@ -18,16 +18,23 @@ from service.tenants.principals import Principal
 ROWS_PATH = "/v1/quotas/{name}/rows"
 # The rows that a limit counts: numbers held, purchases that were made or are not decided, releases asked for.
 NUMBERS = (
-    "SELECT 'number' AS kind, id, acquired_at AS at, state, phone_number, 'used' AS counts_as FROM numbers"
+    "SELECT 'number' AS kind, id, id AS about, acquired_at AS at, state, phone_number, 'used' AS counts_as FROM numbers"
     " WHERE tenant_id = :tenant AND state = ANY(:held) AND state <> 'released'"
 )
 PURCHASES = (
-    "SELECT 'purchase' AS kind, i.id, i.admitted_at AS at, i.state, n.phone_number, CASE WHEN {used} THEN 'used'"
-    " ELSE 'reserved' END AS counts_as FROM intents i LEFT JOIN numbers n ON n.id = i.number_id"
+    "SELECT 'purchase' AS kind, i.id, i.id AS about, i.admitted_at AS at, i.state, n.phone_number,"
+    " CASE WHEN {used} THEN 'used' ELSE 'reserved' END AS counts_as"
+    " FROM intents i LEFT JOIN numbers n ON n.id = i.number_id"
     " WHERE i.tenant_id = :tenant AND {which}"
 )
+# What orders have still to send.
+ORDERED = (
+    "SELECT 'ordered' AS kind, i.intent_id AS id, i.order_id AS about, i.counted_at AS at, i.outcome AS state,"
+    " NULL AS phone_number, 'reserved' AS counts_as FROM order_items i"
+    " WHERE i.tenant_id = :tenant AND i.outcome = 'waiting' AND i.counted_at IS NOT NULL AND {which}"
+)
 RELEASES = (
-    "SELECT 'release' AS kind, s.id, s.created_at AS at, s.state, n.phone_number, 'used' AS counts_as"
+    "SELECT 'release' AS kind, s.id, s.id AS about, s.created_at AS at, s.state, n.phone_number, 'used' AS counts_as"
     " FROM steps s JOIN numbers n ON n.id = s.number_id"
     " WHERE s.kind = 'release' AND s.tenant_id = :tenant AND {period}"
 )
@@ -39,12 +46,14 @@ PERIOD = "{at} >= clock_timestamp() - interval '33 days' AND date_trunc('{period
 
 
 def purchases_of(period: str) -> str:
-    in_it = PERIOD.format(at="i.admitted_at", period=period)
-    return PURCHASES.format(used="i.state = 'owned'", which=f"i.state <> 'refused' AND {in_it}")
+    in_it = PERIOD.format(at="coalesce(i.counted_at, i.admitted_at)", period=period)
+    bought = PURCHASES.format(used="i.state = 'owned'", which=f"i.state <> 'refused' AND {in_it}")
+    return f"{bought} UNION ALL {ORDERED.format(which=PERIOD.format(at='i.counted_at', period=period))}"
 
 
 ROWS = {
-    "numbers_held": f"{NUMBERS} UNION ALL {PURCHASES.format(used='false', which=OPEN)}",
+    "numbers_held": f"{NUMBERS} UNION ALL {PURCHASES.format(used='false', which=OPEN)}"
+    f" UNION ALL {ORDERED.format(which='true')}",
     "purchases_per_day": purchases_of("day"),
     "purchases_per_month": purchases_of("month"),
     "spend_per_month": purchases_of("month"),
@@ -61,7 +70,12 @@ PAGES = {
     for name, rows in ROWS.items()
 }
 TOTALS = {name: text(f"SELECT count(*) FROM ({rows}) counted") for name, rows in ROWS.items()}  # noqa: S608  # nosec
-PATHS = {"number": "/v1/numbers/{}", "purchase": "/v1/operations/{}", "release": "/v1/operations/{}"}
+PATHS = {
+    "number": "/v1/numbers/{}",
+    "purchase": "/v1/operations/{}",
+    "release": "/v1/operations/{}",
+    "ordered": "/v1/orders/{}",
+}
 # The period that a limit counts, by the calendar of the tenant's time zone.
 BEGAN = text(
     "SELECT q.time_zone, date_trunc(:period, clock_timestamp() AT TIME ZONE q.time_zone) AS began"
@@ -130,7 +144,7 @@ class QuotaView:
                     "state": one.state,
                     "phone_number": one.phone_number,
                     "counts_as": one.counts_as,
-                    "path": PATHS[one.kind].format(one.id),
+                    "path": PATHS[one.kind].format(one.about),
                 }
                 for one in page
             ],

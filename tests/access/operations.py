@@ -179,6 +179,13 @@ OPERATIONS: dict[str, list[Entry]] = {
             body={"action": "apply", "token": "forged"}, without=("selection", "change"),
         ),
     ],
+    "order_numbers": [
+        Entry(
+            ("numbers:create",), of="organization", reach=granted, acts=True, refuses=NOT_YOURS,
+            suspended=(503, "purchases_stopped"),
+            body={"organization_id": "{organization_id}", "user_id": "{user_id}", "inbound_agent_id": None},
+        ),
+    ],
     "list_orders": [Entry(READS)],
     "get_order": [Entry(READS, of="order", reach=ordered)],
     "list_order_items": [Entry(READS, of="order", reach=ordered)],

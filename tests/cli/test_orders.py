@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.http.serving import served
-from tests.orders.desk import deletes, stocked_here, work
+from tests.orders.desk import buy, deletes, stocked_here, work
 from tests.support.gateway import USER, Gateway, Tenant
 
 from .desk import Desk, Ended
@@ -63,6 +63,26 @@ async def test_orders_are_listed_shown_and_cancelled(mine: Desk, gateway: Gatewa
     refused = await mine.run("orders", "cancel", told["order_id"])
     assert refused.returncode == 1
     assert "nothing left to cancel" in refused.stderr
+
+
+async def test_numbers_are_ordered_after_what_it_comes_to_was_shown(mine: Desk, gateway: Gateway, tenant: Tenant):
+    create = ("orders", "create", "3", "--area-code", "313", "--user", USER, "--nickname", "Desk {n}")
+    shown = await mine.done(*create, "--dry-run")
+    assert "3 numbers in 313, as far as Teli has some: 3.00 USD at once" in shown
+    assert "Called Desk 1, Desk 2, Desk 3." in shown
+    assert "Nothing was ordered." in (await mine.answering("n\n", *create)).stderr
+    assert await gateway.sql("SELECT id FROM orders") == []
+
+    command = asyncio.create_task(mine.answering("y\n", *create))
+    while not command.done():
+        await buy(gateway)
+        await asyncio.sleep(0.1)
+    assert command.result().returncode == 0, command.result().stderr
+    assert "is completed: 3 done." in command.result().stdout
+    assert len(await gateway.teli.purchases()) == 3
+
+    wrong = await mine.run("orders", "create", "3", "--area-code", "313", "--user", USER, "--nickname", "{x}", "--yes")
+    assert (wrong.returncode, "--nickname: has an unknown placeholder {x}" in wrong.stderr) == (1, True)
 
 
 async def test_what_cannot_be_meant_is_told_by_the_option(mine: Desk):

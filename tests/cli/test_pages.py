@@ -30,6 +30,7 @@ TASKS = (
     "docs/people.md",
     "docs/purchases.md",
     "docs/numbers.md",
+    "docs/orders.md",
     "docs/exports.md",
     "docs/import.md",
     "docs/drift.md",

@@ -54,7 +54,7 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
         "time_zone": "UTC",
         "revision": 0,
         **dict.fromkeys(
-            ("used", "reserved", "day_used", "day_reserved", "month_used", "month_reserved", "releases"), 0
+            ("used", "reserved", "ordered", "day_used", "day_reserved", "month_used", "month_reserved", "releases"), 0
         ),
     },
     User: {"exclusive": False},

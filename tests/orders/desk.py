@@ -1,5 +1,6 @@
 """Many numbers changed at once, as callers and the worker do it."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -50,7 +51,7 @@ async def work(gateway: Gateway) -> None:
         for account in accounts:
             await gateway.worker.order_work.run(account)
         await gateway.worker.order_work.close()
-        if not await gateway.sql("SELECT FROM orders WHERE state IN ('pending', 'running')"):
+        if not await gateway.sql("SELECT 1 FROM orders WHERE state IN ('pending', 'running')"):
             return
     raise AssertionError("it never ends")
 
@@ -111,3 +112,48 @@ async def stocked_here(gateway: Gateway, tenant: Tenant, count: int) -> list[str
 
 def cast(found: "re.Match[str]") -> str:
     return f"CAST(:v{found[1]} AS {'jsonb' if found[2] else 'text'})"
+
+
+def wanted(quantity: int | None = 3, **more: Any) -> dict[str, Any]:
+    """The body of an order of new numbers."""
+    owner = {} if {"user_ids", "items"} & more.keys() else {"user_id": USER}
+    count = {} if quantity is None else {"quantity": quantity}
+    return {"area_codes": ["313"], "organization_id": ORGANIZATION, **owner, **count, **more}
+
+
+async def place(who: Tenant, quantity: int | None = 3, *, key: str | None = None, **more: Any) -> httpx.Response:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return await who.send("POST", "/v1/orders", json=wanted(quantity, **more), headers=headers)
+
+
+async def placed(who: Tenant, quantity: int | None = 3, **more: Any) -> str:
+    """Order numbers; the order's id."""
+    answer = await place(who, quantity, **more)
+    assert answer.status_code == 202, answer.text
+    order_id = str(answer.json()["order_id"])
+    assert answer.headers["Location"] == f"/v1/orders/{order_id}"
+    return order_id
+
+
+async def buy(gateway: Gateway, *, until_over: bool = True, within: float = 60) -> None:
+    """Let the worker buy what was ordered, until all orders are over; else only as long as there is something to do."""
+    accounts = [row[0] for row in await gateway.sql("SELECT id FROM accounts")]
+    await gateway.worker.version.look()
+    async with asyncio.timeout(within):
+        while True:
+            more = [await gateway.worker.buying.send(account) for account in accounts]
+            await gateway.worker.buying.give_up()
+            await gateway.worker.order_work.close()
+            if not any(more) and not until_over:
+                return
+            if not await gateway.sql("SELECT 1 FROM orders WHERE state IN ('pending', 'running')"):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def quotas_are_exact(gateway: Gateway) -> None:
+    """Every counter is what it counts, and nothing is reserved."""
+    found = await gateway.sql("SELECT to_jsonb(q), to_jsonb(c) FROM quotas q, LATERAL counted(q) c")
+    for kept, counted in found:
+        assert kept == counted, kept["scope"]
+        assert {kept[name] for name in ("reserved", "ordered", "day_reserved", "month_reserved")} == {0}, kept

@@ -186,5 +186,6 @@ class Gateway:
 
     async def close(self) -> None:
         await self.services.numbers.provisioning.drain()
+        await self.worker.numbers.provisioning.drain()
         await self.services.numbers.follow_ups.drain()
         await self.http.aclose()

@@ -87,6 +87,10 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     many = {"action": "preview", "selection": {"user_id": USER}, "change": {"release": {}}}
     shown = await tenant.send("POST", "/v1/numbers/bulk", json=many)
     assert shown.json()["count"] == 1, shown.text
+    await gateway.sql(
+        "INSERT INTO order_shares (account_id, tenant_id) SELECT account_id, id FROM tenants WHERE id = :tenant",
+        tenant=tenant.id,
+    )
     await gateway.worker.numbering.number()
     async with gateway.services.database.acting(tenant=tenant.id) as session:
         await session.execute(text(HOOK), {"tenant": tenant.id, "id": uuid4()})

@@ -1,0 +1,241 @@
+"""What the worker does for orders of new numbers: claims items by turns, and sends each as any purchase is sent.
+
+There is no leader. An item is claimed for a while by whichever worker has room; nothing of that is needed to be right:
+the transaction that admits the purchase takes the item's reservation over, or finds that it waits no more. A worker
+that dies before it leaves a claim that lapses; one that dies after it leaves an intent like any other, to be resolved.
+What becomes of an intent becomes of its item in the same transaction (the database's `item_follows_intent`).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, text, update
+
+from service.db import CommitUnknown, Database
+from service.kit.errors import StorageUnavailable
+from service.kit.types import OrganizationId, UserId
+from service.numbers.errors import Draining
+from service.numbers.policy import foreign_agents
+from service.numbers.provisioning import Provisioning
+from service.numbers.purchases import Ordered, Wish
+from service.numbers.steps import seconds
+from service.observability.metrics import ALARMS, ORDER_ITEMS
+from service.orders.choosing import choose
+from service.orders.judgement import NOT_BOUGHT
+from service.orders.models import Order, OrderItem, OrderShare, SoldOut
+from service.orders.naming import Template
+from service.orders.placing import intent_of, name_of
+from service.orders.repository import UNDER_WAY
+from service.quotas.errors import QuotaExceeded, RateLimited
+from service.tenants.keys import Unauthenticated
+from service.tenants.principals import Principal, Principals
+
+# Few, for what is claimed and finds no room is put back.
+CLAIMED_AT_ONCE = 4
+CLAIMED_FOR = 15.0
+# Seconds after which somebody else may have made room.
+LOOK_AGAIN = 0.25
+AGAIN: Mapping[str, float] = {"stopped": 1.0, "not_listed": 2.0, "limited": 1.0, "lane": 1.0}
+# For so long Teli is not asked again for an area code in which it had none.
+SOLD_OUT_FOR = timedelta(minutes=5)
+NEVER: Mapping[str, str] = {"unknown_user": "not_a_user", "not_your_organization": "not_your_organization"}
+GIVE_UP = text("SELECT give_up_items(:order, :these, :outcome, :reason, :words)")
+CLAIM = text("SELECT order_id, seq FROM claim_order_items(:account, :most, :seconds)")
+log = structlog.get_logger()
+
+
+class Buying:
+    def __init__(self, database: Database, provisioning: Provisioning, principals: Principals) -> None:
+        self._database = database
+        self._provisioning = provisioning
+        self._principals = principals
+        self._under_way: defaultdict[UUID, set[asyncio.Task[Any]]] = defaultdict(set)
+
+    async def send(self, account: UUID) -> bool:
+        """Send what there is room for. Whether there may be more to send, at once.
+
+        Raises: StorageUnavailable, CommitUnknown.
+        """
+        under_way = self._under_way[account]
+        full = False
+        while not full:
+            claimed = await self._claim(account)
+            if not claimed:
+                break
+            sold_out = await self._sold_out(account)
+            for place, (order, item) in enumerate(claimed):
+                try:
+                    full = not await self._send(order, item, account, sold_out)
+                except Draining:
+                    return False
+                if full:
+                    for later, untried in claimed[place + 1 :]:
+                        await self._put_back(later, untried)
+                    break
+        if not under_way:
+            return False
+        await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+        return True
+
+    async def give_up(self) -> None:
+        """End what waits and must not be sent any more: it is cancelled, late, or not all can be had."""
+        lost = select(OrderItem.seq).where(
+            OrderItem.order_id == Order.id, OrderItem.outcome.in_(("failed", "unresolved"))
+        )
+        waits = select(OrderItem.seq).where(OrderItem.order_id == Order.id, OrderItem.outcome == "waiting")
+        late = Order.deadline <= func.clock_timestamp()
+        all_or_none = (Order.change["buy"]["fulfilment"].astext == "all") & lost.exists()
+        query = select(Order.id, Order.cancelled_at, late).where(
+            Order.kind == "buy", Order.state.in_(UNDER_WAY), waits.exists(),
+            Order.cancelled_at.is_not(None) | late | all_or_none,
+        )  # fmt: skip
+        async with self._database.acting() as session:
+            found = (await session.execute(query)).all()
+        for order_id, cancelled_at, is_late in found:
+            if cancelled_at is not None:
+                outcome, reason = "cancelled", None
+            elif is_late:
+                outcome, reason = "failed", "deadline_passed"
+            else:
+                outcome, reason = "cancelled", "not_all"
+            await self._give_up(order_id, None, outcome, reason)
+
+    async def _claim(self, account: UUID) -> Sequence[tuple[Order, OrderItem]]:
+        async with self._database.acting() as session:
+            claimed = (
+                await session.execute(CLAIM, {"account": account, "most": CLAIMED_AT_ONCE, "seconds": CLAIMED_FOR})
+            ).all()
+            found = {}
+            for order_id, seq in claimed:
+                found[order_id, seq] = (
+                    await session.get_one(Order, order_id),
+                    await session.get_one(OrderItem, (order_id, seq)),
+                )
+        return [found[order_id, seq] for order_id, seq in claimed]
+
+    async def _sold_out(self, account: UUID) -> frozenset[str]:
+        """Area codes in which Teli had none a moment ago."""
+        lately = SoldOut.since > func.clock_timestamp() - SOLD_OUT_FOR
+        async with self._database.acting() as session:
+            found = await session.scalars(select(SoldOut.area_code).where(SoldOut.account_id == account, lately))
+            return frozenset(found)
+
+    async def _send(self, order: Order, item: OrderItem, account: UUID, sold_out: frozenset[str]) -> bool:
+        """Whether there may be room for another. Raises: Draining; StorageUnavailable, CommitUnknown."""
+        try:
+            return await self._ask(order, item, account, sold_out)
+        except (StorageUnavailable, CommitUnknown, Draining):
+            raise
+        except Exception as error:
+            ALARMS.labels("order_item_failed").inc()
+            log.error("an item of an order failed unforeseen", exc_info=error, order=str(order.id), seq=item.seq)
+            await self._fail(order, item, "failed_unforeseen")
+            return True
+
+    async def _ask(self, order: Order, item: OrderItem, account: UUID, sold_out: frozenset[str]) -> bool:
+        wanted = order.change["buy"]
+        assert order.tenant_id is not None
+        try:
+            caller = _acting_for(order.actor, await self._principals.of_tenant(order.tenant_id))
+        except Unauthenticated:
+            await self._fail(order, item, "tenant_closed")
+            return True
+        allowed = [code for code in wanted["choices"] if caller.policy.allows_area_code(code)]
+        code = choose(allowed, without=sold_out.union(item.sold_out or ()))
+        if code is None or foreign_agents(caller.policy, wanted):
+            reason = "no_numbers_available" if code is None else "agent_not_allowed"
+            await self._fail(order, item, reason)
+            return True
+        ordered = Ordered(order.id, item.seq, item.tries, intent_of(order.id, item.seq, item.tries))
+        try:
+            outcome, task = await self._provisioning.send_ordered(
+                caller, _wish(order, item, code), ordered, order.request_id or str(order.id)
+            )
+        except (QuotaExceeded, RateLimited) as refusal:
+            if isinstance(refusal, RateLimited) or refusal.passes:
+                await self._put_back(order, item, after=AGAIN["limited"])
+            else:
+                await self._fail(order, item, "quota_exceeded", refusal.detail)
+            return True
+        if outcome == "admitted":
+            ORDER_ITEMS.labels("buy", "begun").inc()
+            under_way = self._under_way[account]
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+        elif outcome in NEVER:
+            await self._fail(order, item, NEVER[outcome])
+        elif outcome != "gone":
+            await self._put_back(order, item, after=AGAIN.get(outcome, 0), busy=outcome in ("busy", "lane"))
+            return outcome == "lane"
+        return True
+
+    async def _put_back(self, order: Order, item: OrderItem, *, after: float = 0, busy: bool = False) -> None:
+        """It waits on, and its tenant's turn was none. `busy`: for others, who come first, but not for ever."""
+        values: dict[str, Any] = {"claimed_until": None}
+        if after:
+            values["due_at"] = func.clock_timestamp() + seconds(after)
+        if busy:
+            values["busy_since"] = func.coalesce(OrderItem.busy_since, func.clock_timestamp())
+        async with self._database.acting() as session:
+            await session.execute(
+                update(OrderItem)
+                .where(
+                    OrderItem.order_id == order.id, OrderItem.seq == item.seq, OrderItem.outcome == "waiting",
+                    OrderItem.claimed_until == item.claimed_until,
+                )
+                .values(values)
+            )  # fmt: skip
+            await session.execute(
+                update(OrderShare)
+                .where(OrderShare.account_id == item.account_id, OrderShare.tenant_id == order.tenant_id)
+                .values(pass_=OrderShare.pass_ - 1 / OrderShare.weight)
+            )
+
+    async def _fail(self, order: Order, item: OrderItem, reason: str, words: str | None = None) -> None:
+        """It cannot be had; and where all were wanted, none of those that wait is sent any more."""
+        await self._give_up(order.id, [item.seq], "failed", reason, words)
+        if order.change["buy"]["fulfilment"] == "all":
+            await self._give_up(order.id, None, "cancelled", "not_all")
+
+    async def _give_up(
+        self, order_id: UUID, these: list[int] | None, outcome: str, reason: str | None, words: str | None = None
+    ) -> None:
+        """`these`: None for all that wait."""
+        words = words or (reason and NOT_BOUGHT[reason])
+        said = {"order": order_id, "these": these, "outcome": outcome, "reason": reason, "words": words}
+        async with self._database.acting() as session:
+            given_up = await session.scalar(GIVE_UP, said)
+        if given_up:
+            ORDER_ITEMS.labels("buy", outcome).inc(given_up)
+
+
+def _wish(order: Order, item: OrderItem, code: str) -> Wish:
+    wanted = order.change["buy"]
+    assert item.organization_id is not None
+    assert item.user_id is not None
+    assert item.wanted is not None
+    template = Template.of(wanted["nickname"]) if wanted["nickname"] else None
+    return Wish(
+        organization_id=OrganizationId(item.organization_id),
+        user_id=UserId(item.user_id),
+        area_code=code,
+        nickname=name_of(template, item.wanted["nickname"], item.seq + 1, code, item.user_id),
+        cost_center=wanted["cost_center"],
+        tags=tuple(wanted["tags"]),
+        inbound_agent_id=wanted["inbound_agent_id"],
+        outbound_agent_id=wanted["outbound_agent_id"],
+    )
+
+
+def _acting_for(actor: str, tenant: Principal) -> Principal:
+    """Who placed the order, as the audit log names him, with what his tenant may do now."""
+    kind, _, name = actor.partition(":")
+    if kind == "key":
+        return replace(tenant, key_id=UUID(name))
+    return replace(tenant, subject=name, kind="person" if kind == "person" else "service")
