@@ -143,8 +143,13 @@ IN_WORDS = {
 def in_words(error: Mapping[str, Any]) -> str:
     """What is wrong, without the name of the member."""
     if (words := IN_WORDS.get(error["type"])) is not None:
-        return words.format(**error.get("ctx", {}))
+        return words.format(**{name: _whole(value) for name, value in error.get("ctx", {}).items()})
     return str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _whole(value: Any) -> Any:
+    """A bound as people write it: 0 and not 0.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:

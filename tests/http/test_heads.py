@@ -112,6 +112,28 @@ async def test_a_listing_takes_no_parameter_for_what_it_is_not(tenant: Tenant, q
     assert pointers(problem(answer, 400, "invalid_request", about=query)) == QUERIES[query]
 
 
+async def test_faults_are_told_in_plain_words_and_name_what_is_allowed(gateway: Gateway, tenant: Tenant):
+    whole = {"name": 5, "expires_at": "soon", "scopes": "all", "organization_ids": []}
+    answers = [
+        await gateway.admin.send("POST", f"/v1/admin/tenants/{tenant.id}/keys", json=whole),
+        await gateway.admin.send("POST", "/v1/admin/keys/x/rotate", json={"overlap_seconds": -1}),
+        await gateway.admin.get("/v1/admin/keys?state=god&limit=ten"),
+        await gateway.admin.get("/v1/admin/audit?object_kind=tennant&after=yesterday"),
+        await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json={"state": "open", "account_id": "x"}),
+    ]
+    told = {one["pointer"]: one["detail"] for a in answers for one in problem(a, 400, "invalid_request")["errors"]}
+
+    assert told["/name"] == "must be a string"
+    assert told["/scopes"] == "must be a list"
+    assert told["/overlap_seconds"] == "must be 0 or more"
+    assert told["key_id"].startswith("must be a UUID")
+    assert (told["state"], told["limit"]) == ("must be 'good', 'expired' or 'revoked'", "must be a whole number")
+    assert "'tenant', 'user' or 'webhook'" in told["object_kind"]
+    assert told["/state"] == "must be 'active', 'suspended' or 'closed'"
+    assert {"/expires_at", "/organization_ids", "after", "/account_id"} <= told.keys()
+    assert not [words for words in told.values() if "Input should" in words or "{" in words], told
+
+
 async def test_own_paths_refuse_parameters_they_do_not_know_and_any_given_twice(gateway: Gateway, tenant: Tenant):
     operation = f"/v1/operations/{uuid4()}"
     for path, faults in (
