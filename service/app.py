@@ -17,6 +17,7 @@ from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
 from service.http.paths import closer_paths
 from service.imports import endpoints as imports
+from service.imports.sheets import MOST_BYTES
 from service.inventory import agent_endpoints as agents
 from service.inventory import endpoints as inventory
 from service.inventory.saved import endpoints as saved_filters
@@ -121,4 +122,4 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(docs.router)
     app.state.closer_paths = closer_paths(app)
     describe(app, webhooks=announced())
-    return Edge(app, limits, streams=STREAMS)
+    return Edge(app, limits, streams=STREAMS, uploads={imports.CSV_PATH: MOST_BYTES})

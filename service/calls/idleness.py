@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 
 from service.calls.models import CallRead
 from service.calls.windows import LAG
@@ -13,11 +13,11 @@ from service.db import Database
 from service.kit.clock import rfc3339, utc_now
 from service.kit.money import Price, costs
 from service.kit.pagination import COUNTED, Cursors, total
-from service.numbers.models import Number
+from service.numbers.models import Number, idle_since_of
 from service.tenants.principals import Principal
+from service.tenants.visible import Visible
 
-# As the inventory orders and filters by it, and as its index has it: what is not known is idle at no time.
-IDLE_SINCE = func.coalesce(Number.idle_since, literal_column("'infinity'::timestamptz"))
+IDLE_SINCE = idle_since_of(Number.__table__)
 DAY = timedelta(days=1)
 
 
@@ -56,7 +56,7 @@ class Idleness:
         if asked.user_id is not None:
             caller.check_user(asked.user_id)
         now = utc_now()
-        held = [Number.state == "active", *_visible(caller), *_of(asked)]
+        held = [Number.state == "active", *Visible.to(caller).conditions(Number.__table__), *_of(asked)]
         idle = [*held, now - asked.days * DAY >= IDLE_SINCE]
         after: list[ColumnElement[bool]] = []
         if cursor is not None:
@@ -127,15 +127,6 @@ class Idleness:
             return costs(self._price, acquired_at=acquired_at, released_at=None, now=now).to_date
         at, then = (costs(self._price, acquired_at=acquired_at, released_at=None, now=one) for one in (now, idle_since))
         return at.to_date - then.to_date
-
-
-def _visible(caller: Principal) -> list[ColumnElement[bool]]:
-    """The tenant's own, and all of the organisations that it sees whole. Row-level security says the same."""
-    sees = caller.lists_whole
-    if "*" in sees:
-        return []
-    own = Number.tenant_id == caller.tenant_id
-    return [or_(own, Number.organization_id.in_(sees))] if sees else [own]
 
 
 def _of(asked: Asked) -> list[ColumnElement[bool]]:

@@ -17,6 +17,7 @@ from service.kit.errors import Fault
 from service.numbers.models import Number
 from service.numbers.steps import seconds
 from service.tenants.principals import Principal
+from service.tenants.visible import Visible
 
 UNDECIDED = ("sending", "doubtful")
 FOLLOWED = (*UNDECIDED, "running", "paused")
@@ -61,7 +62,7 @@ class CampaignRepository:
         """The campaign of this id that the caller may see: its own before others'."""
         query = (
             select(Campaign)
-            .where(Campaign.campaign_id == campaign_id, _visible(caller))
+            .where(Campaign.campaign_id == campaign_id, *Visible.to(caller).conditions(Campaign.__table__))
             .order_by((Campaign.tenant_id == caller.tenant_id).desc(), Campaign.created_at.desc())
             .limit(1)
         )
@@ -69,7 +70,8 @@ class CampaignRepository:
 
     async def of_organization(self, caller: Principal, organization: str, *, whole: bool) -> Sequence[Campaign]:
         query = select(Campaign).where(Campaign.organization_id == organization)
-        query = query.where(_visible(caller) if whole else Campaign.tenant_id == caller.tenant_id)
+        seen = Visible.to(caller) if whole else Visible(caller.tenant_id, ())
+        query = query.where(*seen.conditions(Campaign.__table__))
         return (await self.session.scalars(query.order_by(Campaign.created_at, Campaign.id))).all()
 
     async def faults_of_numbers(
@@ -152,15 +154,6 @@ class CampaignRepository:
             .returning(Campaign)
         )
         return (await self.session.scalars(claimed)).all()
-
-
-def _visible(caller: Principal) -> ColumnElement[bool]:
-    """The tenant's own, and all of the organisations that it sees whole. Row-level security says the same."""
-    sees = caller.lists_whole
-    own = Campaign.tenant_id == caller.tenant_id
-    if "*" in sees:
-        return or_(own, Campaign.tenant_id.is_not(None))
-    return or_(own, Campaign.organization_id.in_(sees)) if sees else own
 
 
 def _why(state: str | None) -> str:

@@ -6,7 +6,7 @@ uvicorn takes bodies and headers of any size and waits for a body for ever, so t
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import structlog
@@ -65,15 +65,21 @@ STANDARD = Limits()
 class Edge:
     """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here.
 
-    `streams`: the media types beside JSON that a path answers in.
+    `streams`: the media types beside JSON that a path answers in. `uploads`: the bytes that a path takes, where these
+    are more than of others.
     """
 
     def __init__(
-        self, app: ASGIApp, limits: Limits = STANDARD, streams: Mapping[str, Sequence[str]] = MappingProxyType({})
+        self,
+        app: ASGIApp,
+        limits: Limits = STANDARD,
+        streams: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        uploads: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.app = app
         self.limits = limits
         self.streams = streams
+        self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,7 +109,8 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            body = await _read(scope, receive, self.limits, streamed)
+            most = self.uploads.get(scope["path"], self.limits.body)
+            body = await _read(scope, receive, replace(self.limits, body=most), streamed)
             await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.

@@ -45,6 +45,7 @@ from service.tenants.principals import Principal
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"], dependencies=CREDENTIALS, route_class=OwnRoute)
 CSV = "text/csv"
+CSV_PATH = f"{router.prefix}/csv"
 
 
 def imports(request: Request) -> Imports:
@@ -138,7 +139,7 @@ async def preview_csv_import(
         bytes,
         Body(
             media_type=CSV,
-            description="The file as it is, 1 MiB and 10,000 rows at most",
+            description="The file as it is, 8 MiB and 10,000 rows at most",
             examples=["phone_number,tenant_id,acquired_at\n+13135550142,dialler,2025-03-01\n"],
         ),
     ],

@@ -19,6 +19,8 @@ COLUMNS = (
 )  # fmt: skip
 NEEDED = "phone_number"
 MOST_ROWS = 10_000
+# So many rows with every cell filled, in an encoding of two bytes a character.
+MOST_BYTES = 8 << 20
 # The longest first: the mark of UTF-32 begins like that of UTF-16.
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

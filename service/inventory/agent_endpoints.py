@@ -37,7 +37,7 @@ class AgentOut(BaseModel):
 
 
 class AgentPage(Page[AgentOut]):
-    """Agents, by id. Where `total` is not exact, there are at least so many."""
+    """Agents, by id. A `total` that is not exact may count some that are left to released numbers alone."""
 
 
 def agents_of(request: Request) -> AgentList:

@@ -12,9 +12,10 @@ from sqlalchemy import ClauseElement, Executable, Select, func, literal_column, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 
-from service.inventory.filters import LOOKED_THROUGH, Filters
-from service.inventory.selecting import Visible, all_of
+from service.inventory.filters import LOOKED_THROUGH, SEEN, Filters
+from service.inventory.selecting import all_of
 from service.inventory.sorting import Sort
+from service.tenants.visible import Visible
 
 SAMPLE = 2_000
 
@@ -55,7 +56,9 @@ async def share_of(session: AsyncSession, filters: Filters, visible: Visible) ->
 async def estimate_of(session: AsyncSession, filters: Filters, visible: Visible, share: Share | None) -> int:
     """`share`: of what people wrote, where it was looked at already."""
     known = filters.unwritten
-    matching: Select[Any] = select(literal_column("1")).where(*known.conditions(), *visible.conditions(known))
+    matching: Select[Any] = select(literal_column("1")).where(
+        *known.conditions(), *visible.conditions(SEEN, known.organization_id)
+    )
     [[plan]] = (await session.execute(Explain(matching, "FORMAT JSON"))).all()
     rows = int(plan[0]["Plan"]["Plan Rows"])
     if known == filters:

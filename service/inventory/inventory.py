@@ -8,10 +8,11 @@ from service.exports.exports import Export, Exports
 from service.exports.formats import Format
 from service.inventory.filters import Filters
 from service.inventory.repository import InventoryRepository, everything
-from service.inventory.selecting import ITEM, Position, Visible
+from service.inventory.selecting import ITEM, Position
 from service.inventory.sorting import Sort
 from service.kit.pagination import Cursors
 from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
+from service.tenants.visible import Visible
 
 # Values differ too much for one plan to serve them all: an organisation has ten numbers or two million. And none goes
 # through the table, as the planner would have it who wants a few rows and thinks that they lie everywhere.
@@ -41,7 +42,7 @@ class Inventory:
             InvalidRequest for a cursor of other filters or another order.
         """
         sort = sort or Sort()
-        visible = Visible(caller.tenant_id, caller.lists_whole)
+        visible = Visible.to(caller)
         check_asked(caller, filters, visible)
         query = {"list": "inventory", "filters": filters.as_json(), "sort": str(sort)}
         after = None
@@ -68,7 +69,7 @@ class Inventory:
 
         Raises: as `page`, and as `Exports.make`.
         """
-        visible = Visible(caller.tenant_id, caller.lists_whole)
+        visible = Visible.to(caller)
         check_asked(caller, filters, visible)
         return await self._exports.make(
             everything(filters, visible, sort),

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.exports.formats import Column, Kind, Query
 from service.inventory.estimates import SAMPLE, estimate_of, share_of
 from service.inventory.filters import SEEN, Filters
-from service.inventory.selecting import ITEM, Position, Visible, all_of
+from service.inventory.selecting import ITEM, Position, all_of
 from service.inventory.sorting import Sort
+from service.tenants.visible import Visible
 
 KINDS: dict[str, Kind] = {
     "id": "uuid", "phone_number": "word", "state": "word", "area_code": "word", "tags": "texts",
@@ -36,7 +37,7 @@ def _counted_by(filters: Filters, visible: Visible, sort: Sort) -> Sort:
     if filters.area_codes is not None and not filters.narrow and filters.organization_id is None:
         return Sort("phone_number")
     filtered_by = {"nickname": filters.nickname, "idle_since": filters.idle_days}
-    of_tenant = filters.tenant_id is not None or visible.conditions(filters)
+    of_tenant = filters.tenant_id is not None or visible.conditions(SEEN, filters.organization_id)
     return Sort() if of_tenant and filtered_by.get(sort.by, sort) is None else sort
 
 

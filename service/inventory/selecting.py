@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, literal_column, select, union_all
 
 from service.inventory.filters import HELD, RELEASED, SEEN, Filters
 from service.inventory.sorting import Sort
+from service.tenants.visible import Visible
 
 ITEM = (
     SEEN.c.id,
@@ -24,28 +25,6 @@ ITEM = (
     SEEN.c.confirmed_at,
     SEEN.c.released_at,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Visible:
-    """A tenant's own numbers, and all of the organisations in `sees`; ("*",) is all there are.
-
-    Row-level security says the same, and so does the view. It is said here too: so that an index can be used, and
-    because one of the two may be wrong.
-    """
-
-    tenant_id: str | None
-    sees: tuple[str, ...]
-
-    def conditions(self, filters: Filters, of: FromClause = SEEN) -> list[ColumnElement[bool]]:
-        """`of`: the view, or the table itself."""
-        if "*" in self.sees or filters.organization_id in self.sees:
-            return []
-        own = of.c.tenant_id == self.tenant_id
-        seen = of.c.organization_id.in_(self.sees)
-        if self.tenant_id is None:
-            return [seen]
-        return [or_(own, seen)] if self.sees and filters.organization_id is None else [own]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +46,7 @@ def all_of(
     """Every number that is meant, or the first `most`, in order; the columns of an item without others named."""
     columns = columns or ITEM
     parts, filters = _parts(filters, sort)
-    matching = [*filters.conditions(), *visible.conditions(filters)]
+    matching = [*filters.conditions(), *visible.conditions(SEEN, filters.organization_id)]
     if after is not None:
         matching.append(sort.beyond(after.key, after.number_id))
     if not parts:

@@ -8,13 +8,17 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    ColumnElement,
     DateTime,
     FetchedValue,
     ForeignKey,
+    FromClause,
     Integer,
     LargeBinary,
     SmallInteger,
     Text,
+    func,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -163,6 +167,11 @@ class Number(Base):
         if self.price_setup is None or self.price_monthly is None or self.price_currency is None:
             return None
         return Price(self.price_setup, self.price_monthly, self.price_currency)
+
+
+def idle_since_of(numbers: FromClause) -> ColumnElement[datetime]:
+    """As the index has it: what is not known is idle at no time, and comes last."""
+    return func.coalesce(numbers.c.idle_since, literal_column("'infinity'::timestamptz"))
 
 
 class Step(Base):

@@ -9,11 +9,11 @@ from sqlalchemy import ARRAY, ColumnElement, Text, cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
-from service.inventory.selecting import Visible
 from service.numbers.auth import STAFF, check_may_set
 from service.orders.models import Order
 from service.tenants.auth import holding
 from service.tenants.principals import Principal
+from service.tenants.visible import Visible
 
 CHANGES = ("numbers:release", "numbers:update", "numbers:create", "agents:link")
 # Which of them a change takes, the service checks.
@@ -41,7 +41,7 @@ def visible_to(caller: Principal) -> Visible:
     """The numbers that it may mean: what it sees and may not change is told apart from what there is not."""
     if caller.may(STAFF):
         return Visible(None, caller.sees)
-    return Visible(caller.tenant_id, caller.lists_whole)
+    return Visible.to(caller)
 
 
 def acting_for(database: Database, caller: Principal) -> AbstractAsyncContextManager[AsyncSession]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
 from service.inventory.filters import SEEN, Filters
-from service.inventory.selecting import Visible, all_of
+from service.inventory.selecting import all_of
 from service.inventory.sorting import Sort
 from service.kit.pagination import COUNTED
 from service.numbers.models import Number, Step
@@ -21,6 +21,7 @@ from service.orders.judgement import Facts, Reason
 from service.orders.models import Order, OrderItem
 from service.tenants.models import Tenant, User
 from service.tenants.policy import Policy
+from service.tenants.visible import Visible
 
 # Numbers of one order.
 MOST = 10_000
@@ -58,7 +59,7 @@ class OrderRepository:
         if selection.filters is not None:
             found = all_of(selection.filters, visible, Sort(), SEEN.c.id, most=MOST + 1)
             return await self._facts(Number.id.in_(found))
-        seen = visible.conditions(Filters(), Number.__table__)
+        seen = visible.conditions(Number.__table__)
         if selection.ids is not None:
             return await self._facts(_among(Number.id, selection.ids, Uuid), *seen)
         asked = _among(Number.phone_number, selection.phone_numbers or (), Text)

@@ -18,11 +18,11 @@ import pytest
 from sqlalchemy import event
 
 from service.inventory import inventory
-from service.inventory.selecting import Visible
 from service.kit.types import OrganizationId
 from service.numbers import endpoints as numbers
 from service.orders import bulk
 from service.tenants.principals import Principal
+from service.tenants.visible import Visible
 from tests.access.matrix import LedgerCopy, Operation, cells, leaks, operations, without_filters
 from tests.access.roles import ROLES, Role
 from tests.access.test_matrix import copy, document, gateway, world  # noqa: F401

@@ -4,15 +4,14 @@ A tenant lists its numbers, and an administrator an organisation's, over many nu
 of their statements, without what Python does around them.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from statistics import median
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
 from service.db import Database, Role, open_database
 from service.exports.exports import ExportLimits, Exports
@@ -23,6 +22,7 @@ from service.kit.pagination import Cursors
 from service.kit.types import OrganizationId, TenantId
 from service.numbers.listing import Query, TeliListings
 from service.tenants.principals import Kind, Principal
+from tests.bench.timing import timed
 
 TENANTS, ORGANIZATIONS, ROUNDS, PAGE = 1000, 20, 31, 1000
 FILL = f"""
@@ -83,7 +83,7 @@ async def measure(url: str, rows: int) -> None:
         for name, role in (("held", "numbergate_api"), ("free", cast(Role, make_url(url).username))):
             database = open_database(url, cast(Role, role), pool=1)
             stack.push_async_callback(database.engine.dispose)
-            ways[name] = listings(database), _timed(database)
+            ways[name] = listings(database), timed(database)
         print(f"row-level security over {rows} numbers of {TENANTS} tenants, medians of {ROUNDS} rounds")
         for listing in ways["held"][0]:
             took: dict[str, list[float]] = {name: [] for name in ways}
@@ -94,20 +94,3 @@ async def measure(url: str, rows: int) -> None:
                     took[name].append(times[-1])
             held, free = (1000 * median(took[name]) for name in ("held", "free"))
             print(f"{listing:52} {held:7.2f} ms, without {free:7.2f} ms, ratio {held / free:5.2f}")
-
-
-def _timed(database: Database) -> list[float]:
-    """The seconds that each statement of this database took, the latest last."""
-    times: list[float] = []
-    began = 0.0
-
-    def before(*_: Any) -> None:
-        nonlocal began
-        began = time.perf_counter()
-
-    def after(*_: Any) -> None:
-        times.append(time.perf_counter() - began)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", before)
-    event.listen(database.engine.sync_engine, "after_cursor_execute", after)
-    return times

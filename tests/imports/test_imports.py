@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.imports import imports
+from service.imports.sheets import COLUMNS, MOST_BYTES
 from tests.http.refusals import problem
 from tests.imports.desk import (
     IMPORTS,
@@ -505,6 +506,21 @@ async def test_all_that_is_wrong_with_the_request_is_told_at_once(gateway: Gatew
     told = problem(answer, 400, "invalid_request")
     pointers = {fault["pointer"] for fault in told["errors"]}
     assert pointers >= {"acquired_at", "currency", "monthly_price", "colour"}
+
+
+async def test_ten_thousand_rows_with_every_cell_filled_fit_and_no_more(gateway: Gateway, tenant: Tenant):
+    [number] = await bought_before(gateway)
+    filled = f"{ORGANIZATION},{tenant.id},{USER},{'n' * 60},{'c' * 60},{'t' * 60},2025-03-01,2.99,1.00,EUR"
+    others = [f"+1313{2_000_000 + row}" for row in range(9_999)]
+    sheet = "\r\n".join([",".join(COLUMNS), *(f"{one},{filled}" for one in (number, *others))]).encode("utf-16")
+    assert 3 << 20 < len(sheet) < MOST_BYTES
+
+    told = await shown(gateway.admin, sheet)
+
+    assert (told["count"], told["preview"]["sample"][0]["phone_number"]) == (1, number)
+    assert told["counts"] == {"waiting": 1, "skipped": 9_999}
+    problem(await ask(gateway.admin, b"x" * (MOST_BYTES + 1)), 413, "body_too_large")
+    problem(await gateway.admin.send("POST", IMPORTS, content=b"x" * (1 << 20) + b"x"), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/csv; charset=koi8-r", ""])

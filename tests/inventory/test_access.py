@@ -4,9 +4,9 @@ import pytest
 
 from service.inventory.filters import Filters
 from service.inventory.repository import InventoryRepository
-from service.inventory.selecting import Visible
 from service.inventory.sorting import Sort
 from service.tenants.administration import TENANT_SCOPES
+from service.tenants.visible import Visible
 from tests.http.refusals import nothing_happens, problem
 from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
 

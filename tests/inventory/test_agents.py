@@ -34,6 +34,30 @@ async def test_each_agent_is_listed_with_the_numbers_it_is_wanted_and_confirmed_
     assert [counts(one) for one in await listed(tenant)] == [("a", 1, (1, 1), (1, 1)), ("b", 1, (1, 1), (0, 0))]
 
 
+async def test_an_administrator_is_told_of_all_there_are_page_by_page(gateway: Gateway, tenant: Tenant):
+    kept = [await tenant.bought(inbound_agent_id=agent, outbound_agent_id="b") for agent in ("a", "b", "d")]
+    gone = await tenant.bought(inbound_agent_id="c")
+    await gateway.follow_up()
+    await tenant.send("DELETE", f"{NUMBERS}/{gone['phone_number']}")
+    # Teli still has the one that is not wanted any more.
+    await gateway.sql(
+        "UPDATE agent_links SET desired = NULL WHERE direction = 'inbound' AND number_id = CAST(:id AS uuid)",
+        id=kept[0]["id"],
+    )
+    expected = [("a", 1, (0, 1), (0, 0)), ("b", 3, (1, 1), (3, 3)), ("d", 1, (1, 1), (0, 0))]
+
+    whole = (await gateway.admin.get("/v1/agents")).json()
+    assert [counts(one) for one in whole["items"]] == expected
+    assert whole["total"] == {"value": 3, "exact": True}
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        body = (await gateway.admin.get(f"/v1/agents?limit=1{cursor and '&cursor='}{cursor}")).json()
+        found, cursor = found + body["items"], body["next_cursor"]
+        assert body["total"] == {"value": 4, "exact": False}, "with the one of what was released"
+    assert [counts(one) for one in found] == expected
+
+
 async def test_an_agent_that_teli_refused_is_wanted_no_longer(gateway: Gateway, tenant: Tenant):
     known = await gateway.teli.agent("your_tenant", name="Agent")
     number = await tenant.bought(inbound_agent_id=known["unique_id"])

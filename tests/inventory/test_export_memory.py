@@ -23,7 +23,7 @@ from service.exports.exports import ExportLimits, Exports
 from service.exports.formats import FORMATS
 from service.inventory.filters import Filters
 from service.inventory.repository import everything
-from service.inventory.selecting import Visible
+from service.tenants.visible import Visible
 from service.inventory.sorting import Sort
 from service.observability.logs import configure_logs
 

@@ -13,8 +13,8 @@ from service.inventory.filters import Filters
 from service.inventory.inventory import PLANNING
 from service.inventory.repository import COUNTED, page_of
 from service.inventory.schemas import with_an_index
-from service.inventory.selecting import Visible
 from service.inventory.sorting import SORTS, Sort
+from service.tenants.visible import Visible
 from tests.http.refusals import pointers, problem
 from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 

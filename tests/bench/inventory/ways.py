@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-from sqlalchemy import event
 
 from service.db import Database, open_database
 from service.embedded import EmbeddedValkey, temporary_data_dir
@@ -25,6 +24,7 @@ from service.tenants.administration import Administration, Author
 from service.tenants.principals import Principal, Principals
 from service.tenants.version import VersionWatch
 from tests.bench.inventory.questions import PAGE, Ask, Question, Who
+from tests.bench.timing import timed
 from tests.support.process import Serving
 
 SECRET = "of the bench, and long enough to be one of these"
@@ -78,7 +78,7 @@ class InProcess:
         exports = Exports(database, ExportLimits(within=600, most=1 << 30))
         self._inventory = Inventory(database, Cursors(Secret(SECRET)), exports)
         self._principals = principals
-        self._statements = _timed(database)
+        self._statements = timed(database)
 
     async def __call__(self, question: Question, ask: Ask) -> Answer:
         body, seconds = await self.page(question, ask, limit=PAGE, cursor=None)
@@ -151,20 +151,3 @@ async def _keys(database: Database) -> dict[Who, str]:
     own = await administration.issue_key(author, tenant, name="bench", scopes=SCOPES)
     whole = await administration.issue_key(author, tenant, name="bench", scopes=[*SCOPES, "inventory:org"])
     return {"administrator": admin.key, "tenant": own.key, "tenant that sees its organisation": whole.key}
-
-
-def _timed(database: Database) -> list[float]:
-    """The seconds that each statement of this database took, the latest last."""
-    times: list[float] = []
-    began = 0.0
-
-    def before(*_: Any) -> None:
-        nonlocal began
-        began = time.perf_counter()
-
-    def after(*_: Any) -> None:
-        times.append(time.perf_counter() - began)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", before)
-    event.listen(database.engine.sync_engine, "after_cursor_execute", after)
-    return times
