@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from json import dumps
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column
 
 # A `word` is text of a fixed form that the gateway itself writes; `text` may hold whatever somebody sent.
 Kind = Literal["word", "text", "texts", "uuid", "moment"]
@@ -63,12 +64,33 @@ LINES: dict[str, Any] = {"format": "csv", "delimiter": "\x02", "quote": "\x01"}
 
 def copy_of(query: Query, wanted: Format) -> Copy:
     """For Parquet as CSV too, for `service.exports.parquet` to read."""
-    written = {"csv": _for_people, "ndjson": _as_json, "parquet": _for_parquet}[wanted.name]
-    rows = query.rows.with_only_columns(*(written(one).label(one.name) for one in query.columns))
     if wanted is NDJSON:
-        inner = rows.subquery("line")
-        return Copy(select(func.row_to_json(literal_column("line"))).select_from(inner), LINES)
+        return Copy(query.rows.with_only_columns(_line(query.columns)), LINES)
+    written = _for_people if wanted is CSV else _for_parquet
+    rows = query.rows.with_only_columns(*(written(one).label(one.name) for one in query.columns))
     return Copy(rows, {"format": "csv", "header": wanted is CSV})
+
+
+def _line(columns: Sequence[Column]) -> ColumnElement[str]:
+    """A JSON object, put together: `row_to_json` takes half as long again."""
+    parts: list[ColumnElement[Any]] = []
+    for place, column in enumerate(columns):
+        parts += [_written(f"{',' if place else '{'}{dumps(column.name)}:"), _json_value(column)]
+    return func.concat(*parts, _written("}"))
+
+
+def _json_value(column: Column) -> ColumnElement[Any]:
+    if column.kind in ("text", "texts"):
+        value: ColumnElement[Any] = _json_text(column)
+    else:
+        # Nothing in it has to be escaped.
+        value = _written('"').concat(cast(_as_json(column), Text)).concat(_written('"'))
+    return func.coalesce(value, _written("null"))
+
+
+def _written(text: str) -> ColumnElement[str]:
+    """Of our own names and signs, in which there is no apostrophe; not one of many parameters."""
+    return literal_column(f"'{text}'", Text)
 
 
 def _for_people(column: Column) -> ColumnElement[Any]:

@@ -72,8 +72,9 @@ def page_of(
 
 def everything(filters: Filters, visible: Visible, sort: Sort) -> Query:
     """What the pages show, in their order; ids of people and what they wrote are text that anybody may have chosen."""
-    columns = [Column(one.name, one, KINDS.get(one.name, "text")) for one in ITEM]
-    return Query("numbers", columns, all_of(filters, visible, sort))
+    rows = all_of(filters, visible, sort)
+    columns = [Column(one.name, one, KINDS.get(one.name, "text")) for one in rows.selected_columns]
+    return Query("numbers", columns, rows)
 
 
 class InventoryRepository:

@@ -161,6 +161,23 @@ async def test_an_export_obeys_filters_and_shows_nobody_elses(gateway: Gateway, 
         problem(answer, 403, "not_your_tenant")
 
 
+async def test_what_is_merged_of_several_indexes_is_exported_as_it_is_listed(gateway: Gateway, tmp_path: Any):
+    tenant = await gateway.tenant(scopes=["numbers:read", "inventory:org"])
+    for code, state in (("415", "active"), ("628", "released"), ("313", "active"), ("415", "released")):
+        await gateway.sql(
+            "INSERT INTO numbers (id, tenant_id, account_id, organization_id, user_id, phone_number, pretty, area_code,"
+            " state, mark, acquired_at) SELECT gen_random_uuid(), :tenant, id, :organization, 'u',"
+            " '+1' || :code || '5550100', '', :code, :state, '', clock_timestamp() FROM accounts",
+            tenant=tenant.id, organization=ORGANIZATION, code=code, state=state,
+        )  # fmt: skip
+    both, codes = {"state": "active,released"}, {"area_code": "415,628", "organization_id": ORGANIZATION}
+    for asked in (both, both | codes, both | codes | {"sort": "-phone_number"}, codes | {"sort": "-acquired_at"}):
+        expected = (await page(tenant, **asked))["items"]
+        assert expected
+        for kind in (NDJSON, PARQUET):
+            assert read(await export(tenant, kind, **asked), tmp_path) == expected, asked
+
+
 async def test_many_rows_are_in_the_order_of_the_pages_in_every_format(gateway: Gateway, tenant: Tenant, tmp_path: Any):
     """More than a group of Parquet's, and than its reader looks at at once."""
     await fill(gateway, tenant.id, 60_000)
