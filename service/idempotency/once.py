@@ -46,6 +46,10 @@ class Once:
         """Of somebody who acts for no tenant."""
         return replace(self, owner=f"@{actor}")
 
+    def alone(self, actor: str) -> Self:
+        """Of this key or person of its owner alone, where another of them need not be allowed to see the answer."""
+        return replace(self, scope=f"{self.scope} by {actor}")
+
     def replays(self) -> None:
         REPLAYS.labels("postgres").inc()
         self.headers["Idempotent-Replayed"] = "true"

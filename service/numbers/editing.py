@@ -21,7 +21,7 @@ from service.numbers.lookup import Named, meant, revision_of
 from service.numbers.members import CHANGEABLE, KEPT_HERE
 from service.numbers.models import Number, Step
 from service.numbers.policy import foreign_agents
-from service.numbers.repository import By, Change, agents_in_force, change_number, links_of
+from service.numbers.repository import By, Change, agents_in_force, change_number, check_seen, links_of
 from service.tenants.models import Tenant, User
 from service.tenants.policy import Policy
 from service.tenants.principals import Principal
@@ -55,6 +55,7 @@ class Editing:
         async with acting_for_owner(self._database, caller, which, once) as (session, tenant, once):
             before = await once.before(session)
             if before is not None and before.step_id is not None:
+                await check_seen(session, caller, Step, before.step_id)
                 step = await session.get_one(Step, before.step_id)
                 return Edited(step.number_id, tenant, step.id)
             if before is not None:

@@ -216,7 +216,7 @@ class Numbers:
         """
         async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None and named.step_id is not None:
-                await _check_seen(session, caller, Step, named.step_id)
+                await check_seen(session, caller, Step, named.step_id)
                 return named.step_id
             if faults := foreign_agents(caller.policy, change.named()):
                 raise InvalidRequest(*faults)
@@ -298,10 +298,10 @@ class Numbers:
         async with self._database.acting(tenant=caller.tenant, bounds=caller.bounds) as session:
             if (named := await once.before(session)) is not None:
                 if named.step_id is not None:
-                    await _check_seen(session, caller, Step, named.step_id)
+                    await check_seen(session, caller, Step, named.step_id)
                     return Releasing(named.step_id)
                 released = AlreadyReleased.of(named.answer)
-                await _check_seen(session, caller, Number, released.number_id)
+                await check_seen(session, caller, Number, released.number_id)
                 return released
             outcome = await self._begin_release(session, caller, phone_number, acquisition, request_id, force=force)
             if isinstance(outcome, Releasing):
@@ -388,7 +388,7 @@ class Numbers:
             await tell(session, number, "number.release_unresolved", why=why)
 
 
-async def _check_seen(session: AsyncSession, caller: Principal, kind: type[Number | Step], which: UUID) -> None:
+async def check_seen(session: AsyncSession, caller: Principal, kind: type[Number | Step], which: UUID) -> None:
     """An idempotency key is its tenant's; what it names need not be within the bounds of the API key that repeats it.
 
     Raises: NotFound.

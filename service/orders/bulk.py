@@ -23,7 +23,7 @@ from service.kit.types import new_id
 from service.numbers.campaigning import in_campaigns
 from service.observability.metrics import ORDERS
 from service.orders.auth import acting_for, check_rights, owner_of, visible_to
-from service.orders.errors import SelectionExpired, SelectionTooLarge, TooManyPreviews
+from service.orders.errors import NotYourSelection, SelectionExpired, SelectionTooLarge, TooManyPreviews
 from service.orders.judgement import (
     SETTABLE,
     WORDS,
@@ -128,6 +128,8 @@ class Bulk:
                 raise SelectionExpired
             if order is None or order.tenant_id != owner_of(caller):
                 raise NotFound
+            if order.actor != caller.actor:
+                raise NotYourSelection
             check_rights(caller, order.kind, settable(order.change.get("set", {})))
             if order.applied_at is None:
                 if order.state == "cancelled":
@@ -221,8 +223,9 @@ class Bulk:
             digest=digest(said, ((item["number_id"], item["shown"], item["wanted"]) for item in items)),
             preview=self._preview(to_do, wanted, left_out, change, now),
             to_do=len(to_do),
-            organization_ids=sorted({one.organization_id for one in touched}),
-            user_ids=sorted({one.user_id for one in touched}),
+            # Whose limits the order lies within, also where it touches nothing.
+            organization_ids=sorted({one.organization_id for one in touched} or caller.bounds.organizations or ()),
+            user_ids=sorted({one.user_id for one in touched} or caller.bounds.users or ()),
             undoes=undoes,
             created_at=now,
             # As the token says it: in whole seconds.

@@ -63,6 +63,14 @@ def once_of(caller: MayOrder, keyed: Keyed) -> Once:
     return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
 
 
+OnceDep = Annotated[Once, Depends(once_of)]
+
+
+def own_once_of(caller: MayOrder, once: OnceDep) -> Once:
+    """Of a preview and its token, which are his who asked."""
+    return once.alone(caller.actor)
+
+
 def placing(request: Request) -> Placing:
     found: Placing = request.app.state.services.placing
     return found
@@ -71,7 +79,7 @@ def placing(request: Request) -> Placing:
 PlacingDep = Annotated[Placing, Depends(placing)]
 BulkDep = Annotated[Bulk, Depends(bulk)]
 OrdersDep = Annotated[Orders, Depends(orders)]
-OnceDep = Annotated[Once, Depends(once_of)]
+OwnOnceDep = Annotated[Once, Depends(own_once_of)]
 ORDERED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": OrderOut,
@@ -90,7 +98,7 @@ ORDERED: dict[int | str, dict[str, Any]] = {
     ) | ORDERED,
 )  # fmt: skip
 async def bulk_numbers(
-    body: BulkIn, caller: MayOrder, bulk: BulkDep, orders: OrdersDep, once: OnceDep, request_id: RequestId
+    body: BulkIn, caller: MayOrder, bulk: BulkDep, orders: OrdersDep, once: OwnOnceDep, request_id: RequestId
 ) -> Response:
     """Release many numbers, or set something of them, in two steps.
 
@@ -189,7 +197,7 @@ async def cancel_order(
     "/{order_id}/undo",
     responses=problems(NotFound, StateConflict, IdempotencyKeyReused, TooManyPreviews, RateLimited, *AUTH),
 )
-async def undo_order(order_id: UUID, caller: MayOrder, bulk: BulkDep, once: OnceDep) -> PreviewOut:
+async def undo_order(order_id: UUID, caller: MayOrder, bulk: BulkDep, once: OwnOnceDep) -> PreviewOut:
     """Preview the inverse of an order that set something; its token has it done. A release cannot be undone."""
     return PreviewOut.model_validate(await bulk.undo(caller, order_id, once))
 

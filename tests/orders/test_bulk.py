@@ -297,6 +297,56 @@ async def test_numbers_of_others_are_seen_at_most_and_never_changed(gateway: Gat
     assert await gateway.sql("SELECT DISTINCT tenant_id FROM order_items") == [(whole.id,)]
 
 
+async def test_what_a_key_was_shown_is_replayed_to_it_alone(gateway: Gateway, tenant: Tenant):
+    other = await gateway.tenant()
+    [theirs] = await stocked_here(gateway, other, 1)
+    [ours] = await stocked_here(gateway, tenant, 1)
+    narrow = await gateway.key_of(tenant, scopes=["numbers:read", "numbers:release", "numbers:update"])
+    once = {"Idempotency-Key": "p"}
+    shown = await preview(tenant, ALL, RELEASE, **once)
+    assert shown["skipped"]["reasons"][0]["sample"][0]["phone_number"] == theirs
+
+    own = await preview(narrow, ALL, RELEASE, **once)
+
+    assert own["order_id"] != shown["order_id"]
+    assert (own["count"], own["skipped"]["count"]) == (1, 0)
+    assert (await preview(narrow, ALL, RELEASE, **once))["order_id"] == own["order_id"]
+    assert theirs not in (await narrow.get(f"/v1/orders/{shown['order_id']}")).text
+
+    set_ = await preview(tenant, {"phone_numbers": [ours]}, {"set": {"nickname": "x"}})
+    await applied(tenant, set_)
+    await work(gateway)
+    undo = f"/v1/orders/{set_['order_id']}/undo"
+    first, second = [(await one.send("POST", undo, headers=once)).json()["order_id"] for one in (tenant, narrow)]
+    assert first != second
+
+
+async def test_an_order_is_noted_as_his_who_applied_it(gateway: Gateway, tenant: Tenant):
+    await stocked_here(gateway, tenant, 1)
+    second = await gateway.key_of(tenant)
+    once, change = {"Idempotency-Key": "p"}, {"set": {"nickname": "x"}}
+    await preview(tenant, ALL, change, **once)
+    shown = await preview(second, ALL, change, **once)
+    await gateway.sql("UPDATE api_keys SET revoked_at = now() WHERE tenant_id = :t AND name = 'test'", t=tenant.id)
+
+    await applied(second, shown)
+    await work(gateway)
+
+    rows = "SELECT actor FROM audit WHERE action IN ('order.applied', 'number.changed') AND tenant_id = :t"
+    [(key,)] = await gateway.sql("SELECT id FROM api_keys WHERE tenant_id = :t AND name <> 'test'", t=tenant.id)
+    assert await gateway.sql(rows, t=tenant.id) == [(f"key:{key}",)] * 2
+    # A token that was sealed for another than its order's author applies nothing.
+    mine = await preview(second, ALL, {"set": {"nickname": "y"}})
+    [(digest, ends)] = await gateway.sql(
+        "SELECT digest, expires_at FROM orders WHERE id = cast(:id AS uuid)", id=mine["order_id"]
+    )
+    third = await gateway.key_of(tenant)
+    newest = "SELECT id FROM api_keys WHERE tenant_id = :t ORDER BY created_at DESC LIMIT 1"
+    [(key,)] = await gateway.sql(newest, t=tenant.id)
+    token = SelectionTokens(Secret(SECRET)).seal(Selected(UUID(mine["order_id"]), ends, digest), f"key:{key}")
+    problem(await apply(third, token), 403, "not_your_selection")
+
+
 async def test_an_administrator_releases_the_numbers_of_a_closed_tenant(gateway: Gateway, tenant: Tenant):
     numbers = await stocked_here(gateway, tenant, 2)
     await gateway.put_quotas(tenant, releases_per_month=0)

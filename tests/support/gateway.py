@@ -109,6 +109,14 @@ class Gateway:
         )
         return Tenant(self.http, tenant_id, issued.key)
 
+    async def key_of(self, tenant: Tenant, **kwargs: Any) -> Tenant:
+        """The same tenant by a further key, with every scope unless they are named."""
+        scopes = kwargs.pop("scopes", TENANT_SCOPES)
+        issued = await self.services.administration.issue_key(
+            AUTHOR, tenant.id, name="further", scopes=scopes, **kwargs
+        )
+        return Tenant(self.http, tenant.id, issued.key)
+
     async def put_quotas(self, tenant: Tenant, **limits: Any) -> None:
         """As an administrator does, and as replicas have heard of within a second."""
         answer = await self.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}/quotas", json=limits)

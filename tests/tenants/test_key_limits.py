@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from service.db import Bounds
 from service.tenants.administration import TENANT_SCOPES
 from tests.conftest import OpenGateway
 from tests.http.refusals import nothing_happens, pointers, problem
+from tests.orders.desk import RELEASE, apply, preview
 from tests.support.gateway import AUTHOR, CREATE, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 SOUTH, ANN = "org-south", "ann"
@@ -136,6 +138,12 @@ async def test_what_another_key_was_answered_is_told_within_the_limits_alone(gat
     for key in keys:
         problem(await key.send("POST", f"{NUMBERS}/{phone}/update-agent", **renamed), 404, "not_found")
 
+    for member, body in (("told", {"nickname": "Patched"}), ("here", {"cost_center": "c"})):
+        patched = {"json": body, "headers": {"Idempotency-Key": f"patch-{member}"}}
+        assert (await tenant.send("PATCH", f"/v1/numbers/{phone}", **patched)).status_code == 200
+        for key in keys:
+            problem(await key.send("PATCH", f"/v1/numbers/{phone}", **patched), 404, "not_found")
+
     released = {"headers": {"Idempotency-Key": "release"}}
     assert (await tenant.send("DELETE", f"{NUMBERS}/{phone}", **released)).status_code == 200
     again = {"headers": {"Idempotency-Key": "again"}}  # What this one is answered is kept without a step.
@@ -144,6 +152,24 @@ async def test_what_another_key_was_answered_is_told_within_the_limits_alone(gat
         for repeated in (released, again):
             problem(await key.send("DELETE", f"{NUMBERS}/{phone}", **repeated), 404, "not_found")
         assert (await tenant.send("DELETE", f"{NUMBERS}/{phone}", **again)).json()["released_at"]
+
+
+async def test_an_order_that_touches_nothing_is_within_the_limits_of_whom_it_names(gateway: Gateway, tenant: Tenant):
+    key, other = [await limited(gateway, tenant, user_ids=[one]) for one in (ANN, "bob")]
+    nothing = {"ids": [str(uuid4())]}
+    unlimited = await preview(tenant, nothing, RELEASE)
+    mine = await preview(key, nothing, RELEASE)
+    listed = {"state": "previewed"}
+    for who, shown in ((tenant, [unlimited, mine]), (key, [mine]), (other, [])):
+        items = (await who.get("/v1/orders", params=listed)).json()["items"]
+        assert {one["order_id"] for one in items} == {one["order_id"] for one in shown}
+        for one in (unlimited, mine):
+            status = 200 if one in shown else 404
+            path = f"/v1/orders/{one['order_id']}"
+            assert (await who.get(path)).status_code == (await who.get(f"{path}/items")).status_code == status
+    path = f"/v1/orders/{unlimited['order_id']}/cancel"
+    problem(await key.send("POST", path), 404, "not_found")
+    assert (await apply(key, mine["token"])).status_code == 202
 
 
 async def test_a_body_that_names_no_organisation_means_the_keys_own(gateway: Gateway, tenant: Tenant):
