@@ -33,6 +33,7 @@ from service.kit.pagination import Cursors
 from service.kv import KeyValue
 from service.migrations import check_migrated
 from service.numbers.changes import Changes
+from service.numbers.circuits import Circuits
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
 from service.numbers.editing import Editing
@@ -134,6 +135,7 @@ class Services:
     calls: CallServices
     key_listing: KeyListing
     ledger: Ledger
+    circuits: Circuits
     existing: ExistingNumbers
     lists: Lists
     drift_list: DriftList
@@ -174,6 +176,7 @@ async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
         )
         found = assemble(settings, database, kv, teli, exports)
         stack.push_async_callback(found.upstreams.close)
+        stack.push_async_callback(found.circuits.written)
         yield found
 
 
@@ -223,12 +226,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     changes = Changes(owned, steps, upstreams, confirmation)
     release = Release(owned, steps, upstreams, confirmation, settling_window=settings.settling_window)
     ledger = Ledger(database)
+    circuits = Circuits(database, upstreams)
     directory = Directory(database, upstreams)
     settling = Settling(database, looked_at_every=settings.campaign_interval)
     provisioning = Provisioning(
         ledger=ledger,
         gate=gate,
-        sending=Sending(ledger, gate, upstreams, drain),
+        sending=Sending(ledger, gate, upstreams, drain, circuits),
         directory=directory,
         secret=secret,
         drain=drain,
@@ -303,6 +307,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ),
         key_listing=KeyListing(database, cursors),
         ledger=ledger,
+        circuits=circuits,
         existing=ExistingNumbers(database, upstreams),
         lists=Lists(database, cursors, window=window),
         drift_list=DriftList(database, cursors),

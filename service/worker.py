@@ -27,6 +27,7 @@ ACCOUNTS_EVERY = 0.5
 FOLLOW_UPS_EVERY = 0.25
 ORDERS_EVERY = 0.25
 LAPSES_EVERY = 1.0
+CIRCUITS_EVERY = 0.5
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
 NUMBERED_EVERY = 0.2
@@ -62,6 +63,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("pruning", found.pruning.run, PRUNED_EVERY),
             ("pruning of events", lambda: _forget_events(found), PRUNED_EVERY),
             ("orders", found.order_work.close, ORDERS_EVERY),
+            ("circuits", found.circuits.look, CIRCUITS_EVERY),
             ("what orders give up", found.buying.give_up, ORDERS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
@@ -85,6 +87,7 @@ async def _work_for_new_accounts(
             ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
             ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
             ("orders", found.order_work.run, ORDERS_EVERY),
+            ("circuit", found.circuits.probe, CIRCUITS_EVERY),
             ("ordered numbers", partial(_buy, found, stop), ORDERS_EVERY),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("campaigns", found.campaigns.following.run, min(LAPSES_EVERY, settings.campaign_interval)),

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     DateTime,
+    Double,
     FetchedValue,
     ForeignKey,
     FromClause,
@@ -38,6 +39,23 @@ class SendSlot(Base):
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     intent_id: Mapped[UUID | None]
     held_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AccountFlow(Base):
+    """How Teli takes an account's purchases, where it does not take them well; no row is well.
+
+    `rests_until`: nothing is bought until then, and until a read was answered after it; `opened`: how often in a row it
+    was not. `at_a_time`: how much orders send at once, None for all they may. `orders_wait_until`: as Teli asked.
+    """
+
+    __tablename__ = "account_flow"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    rests_until: Mapped[datetime | None] = mapped_column(Moment)
+    opened: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
+    at_a_time: Mapped[float | None] = mapped_column(Double)
+    eased_at: Mapped[datetime | None] = mapped_column(Moment)
+    orders_wait_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class QueuePlace(Base):

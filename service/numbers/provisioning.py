@@ -299,6 +299,11 @@ class Provisioning:
                 raise NotYourOrganization
             case "stopped":
                 raise PurchasesStopped(suspended=caller.suspended)
+            case "resting":
+                raise UpstreamUnavailable(
+                    "Teli has failed again and again and is left alone until it answers; nothing was bought.",
+                    after=admission.said["after"],
+                )
             case "not_listed":
                 raise UpstreamUnavailable(
                     "The account's numbers are being listed for the first time; nothing was bought.", after=2

@@ -18,6 +18,7 @@ from service.kit.errors import ServiceError
 from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import new_id
 from service.numbers.answers import refusal, sale
+from service.numbers.circuits import Circuits
 from service.numbers.drain import Drain
 from service.numbers.ledger import SEND_WITHIN, Admission, Ledger, LostSale, NoSuchIntent
 from service.numbers.marks import mark_of
@@ -41,11 +42,20 @@ def lease(upstream_timeout: float) -> float:
 
 
 class Sending:
-    def __init__(self, ledger: Ledger, gate: Gate, upstreams: Upstreams, drain: Drain) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        gate: Gate,
+        upstreams: Upstreams,
+        drain: Drain,
+        circuits: Circuits | None = None,
+    ) -> None:
+        """`circuits`: what is told of how Teli takes purchases, if anything."""
         self._ledger = ledger
         self._gate = gate
         self._upstreams = upstreams
         self._drain = drain
+        self._circuits = circuits
 
     async def listen(self, purchase: Purchase, admission: Admission) -> Heard:
         wish = purchase.wish
@@ -56,8 +66,8 @@ class Sending:
             "tenant_id": admission.said["teli_tenant_id"],
             "nickname": (purchase.mark + (wish.nickname or "")).rstrip(),
         }
-        account_id = purchase.account_id = UUID(admission.said["account_id"])
-        purchase.exchange = asyncio.create_task(self._send(account_id, body, admission.send_by))
+        purchase.account_id = UUID(admission.said["account_id"])
+        purchase.exchange = asyncio.create_task(self._send(purchase, body, admission.send_by))
         try:
             return await purchase.exchange
         except asyncio.CancelledError:
@@ -65,13 +75,19 @@ class Sending:
                 raise
             return Heard("broken", detail="stopped listening: this process is stopping")
 
-    async def _send(self, account_id: UUID, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+    async def _send(self, purchase: Purchase, body: Mapping[str, Any], send_by: SendBy) -> Heard:
+        account_id = purchase.account_id
+        assert account_id is not None
         try:
             teli = await self._upstreams.of(account_id)
         except ServiceError as error:  # The intent is there already, and gives back what it reserved.
             return Heard("never_sent", detail=error.detail)
         with UPSTREAM_SECONDS.labels(teli.name).time():
-            return await teli.create(body, send_by=send_by)
+            began = monotonic()
+            heard = await teli.create(body, send_by=send_by)
+        if self._circuits is not None:
+            self._circuits.hear(account_id, heard, monotonic() - began, ordered=purchase.ordered is not None)
+        return heard
 
     async def reuse(self, purchase: Purchase, admission: Admission) -> Answered | None:
         """Take the number that a refused intent bought after all, where admission named one, instead of buying.

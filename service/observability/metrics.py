@@ -66,6 +66,12 @@ LOGINS = Counter("numbergate_logins_total", "Logins of people, by how far they c
 IDENTITY_PROVIDER_LOOKS = Counter(
     "numbergate_identity_provider_looks_total", "Fetches of an identity provider's endpoints and keys", ["outcome"]
 )
+CIRCUITS_OPENED = Counter("numbergate_circuits_opened_total", "Upstream accounts that failed so often that they rest")
+ORDERS_AT_A_TIME = Gauge(
+    "numbergate_orders_at_a_time",
+    "How much orders send at once by an account that took it badly",
+    ["account"],
+)
 AUDIT_WAITING = Gauge("numbergate_audit_waiting_rows", "Audit rows that are not chained yet")
 AUDIT_LAG = Gauge("numbergate_audit_lag_seconds", "Age of the oldest audit row that is not chained yet")
 AUDIT_HEAD = Gauge("numbergate_audit_head_seq", "Place of the last link of the audit chain")

@@ -41,7 +41,7 @@ CLAIMED_AT_ONCE = 4
 CLAIMED_FOR = 15.0
 # Seconds after which somebody else may have made room.
 LOOK_AGAIN = 0.25
-AGAIN: Mapping[str, float] = {"stopped": 1.0, "not_listed": 2.0, "limited": 1.0, "lane": 1.0}
+AGAIN: Mapping[str, float] = {"stopped": 1.0, "resting": 1.0, "not_listed": 2.0, "limited": 1.0, "lane": 1.0}
 # For so long Teli is not asked again for an area code in which it had none.
 SOLD_OUT_FOR = timedelta(minutes=5)
 NEVER: Mapping[str, str] = {"unknown_user": "not_a_user", "not_your_organization": "not_your_organization"}

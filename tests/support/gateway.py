@@ -195,5 +195,7 @@ class Gateway:
     async def close(self) -> None:
         await self.services.numbers.provisioning.drain()
         await self.worker.numbers.provisioning.drain()
+        for services in (self.services, self.worker):
+            await services.circuits.written()
         await self.services.numbers.follow_ups.drain()
         await self.http.aclose()
