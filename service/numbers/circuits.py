@@ -75,14 +75,10 @@ class Circuits:
 
     async def look(self) -> None:
         """How all accounts stand, for the worker's metrics, and so that what was eased grows again."""
+        standing = select(AccountFlow.account_id, Account.name, AccountFlow.rests_until, AccountFlow.at_a_time)
+        standing = standing.join(Account, Account.id == AccountFlow.account_id)
         async with self._database.acting() as session:
-            found = (
-                await session.execute(
-                    select(AccountFlow.account_id, Account.name, AccountFlow.rests_until, AccountFlow.at_a_time).join(
-                        Account, Account.id == AccountFlow.account_id
-                    )
-                )
-            ).all()
+            found = (await session.execute(standing)).all()
         for _, name, rests_until, at_a_time in found:
             ORDERS_AT_A_TIME.labels(name).set(0 if rests_until else at_a_time or float("inf"))
         self._eased = frozenset(one.account_id for one in found if one.at_a_time is not None)

@@ -41,7 +41,7 @@ TIMES = {
 
 @dataclass
 class Stage:
-    """`others` are further APIs.
+    """`others` are further APIs, `more_workers` further workers.
 
     `lost` and `nobody` are users for whom faults are armed: an answer is lost, a request is lost.
     """
@@ -54,6 +54,7 @@ class Stage:
     teli_tenant: str
     organization: str
     others: list[Child]
+    more_workers: list[Child] = field(default_factory=list)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     user: str = field(default_factory=lambda: f"user-{uuid4().hex[:12]}")
     lost: str = field(default_factory=lambda: f"lost-{uuid4().hex[:12]}")
@@ -103,6 +104,7 @@ async def stage(
     *,
     worker_dies_at: tuple[str, ...] = (),
     apis: int = 1,
+    workers: int = 1,
     redis_url: str | None = None,
     times: Mapping[str, str] = TIMES,
 ) -> AsyncIterator[Stage]:
@@ -147,6 +149,11 @@ async def stage(
         for other in others:
             stack.push_async_callback(other.close)
             await other.open()
+        for _ in range(workers - 1):
+            another = Child("worker", environment, url)
+            stack.push_async_callback(another.close)
+            await another.open()
+            opened.more_workers.append(another)
         for one in (api, *others):
             await one.until_ready()
         if not worker_dies_at:

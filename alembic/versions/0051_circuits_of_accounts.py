@@ -2,15 +2,15 @@
 
 An account without a row is well; the version before writes none.
 
-Revision ID: 0049
+Revision ID: 0051
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0049"
-down_revision = "0048"
+revision = "0051"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 
