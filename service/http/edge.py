@@ -24,7 +24,7 @@ from service.http.problems import (
     RequestTimeout,
     problem_response,
 )
-from service.kit.errors import ServiceError
+from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.observability.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
 
 # On every answer that does not say otherwise itself, as pages for people do: they need styles and scripts, of ours.
@@ -133,7 +133,7 @@ class Edge:
 async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequence[str]) -> bytes:
     """The whole body, within the limits.
 
-    Raises: HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
+    Raises: InvalidRequest, HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
     """
     _check_head(scope, limits)
     _check_accept(scope, streamed)
@@ -163,6 +163,10 @@ async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequen
 def _check_head(scope: Scope, limits: Limits) -> None:
     query, headers = scope["query_string"], scope["headers"]
     head = len(scope.get("raw_path") or b"") + len(query) + sum(len(name) + len(value) for name, value in headers)
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
+        # RFC 9112, 3.2: a proxy before us may have read the other one of two.
+        raise InvalidRequest(Fault("Host", "must be there once, and once only"))
     if head > limits.head:
         raise HeadersTooLarge(f"Path, query and headers are larger than {limits.head} bytes.")
     if len(query) > limits.query:

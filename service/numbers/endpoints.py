@@ -56,7 +56,15 @@ from service.numbers.schemas import (
 from service.numbers.services import NumberServices
 from service.quotas.errors import QuotaExceeded, RateLimited, tightest_headers
 from service.quotas.turns import Entered
-from service.tenants.auth import CREDENTIALS, AgentsLink, NumbersCreate, NumbersRead, NumbersRelease
+from service.tenants.auth import (
+    CREDENTIALS,
+    Again,
+    AgentsLink,
+    NumbersCreate,
+    NumbersRead,
+    NumbersRelease,
+    again_holding,
+)
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
 
@@ -297,10 +305,11 @@ async def get_operation(
     operation_id: UUID,
     caller: NumbersRead,
     services: NumberServicesDep,
+    again: Annotated[Again, Depends(again_holding("numbers:read"))],
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the outcome")] = 0,
 ) -> OperationOut:
     """How a purchase, a change or a release stands."""
-    return OperationOut(**await services.operations.get(caller, operation_id, wait=wait))
+    return OperationOut(**await services.operations.get(caller, operation_id, wait=wait, again=again))
 
 
 def ended(step: Step, warnings: list[str], once: Once) -> Response:

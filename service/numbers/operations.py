@@ -1,6 +1,5 @@
 """What a caller polls when an answer takes longer than it wants to wait."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.db import Database
 from service.kit.clock import monotonic
 from service.kit.errors import NotFound
+from service.kit.waiting import wait_as
 from service.numbers.drain import Drain
 from service.numbers.follow_ups import operation_state
 from service.numbers.models import Intent, Step
@@ -31,8 +31,11 @@ class Operations:
         self._drain = drain
         self._elsewhere = elsewhere
 
-    async def get(self, caller: Principal, operation_id: UUID, *, wait: float) -> dict[str, Any]:
-        """An operation as it stands; one still pending is waited for, `wait` seconds at most.
+    async def get(
+        self, caller: Principal, operation_id: UUID, *, wait: float, again: Callable[[], Awaitable[Principal]]
+    ) -> dict[str, Any]:
+        """An operation as it stands; one still pending is waited for, `wait` seconds at most. `again`: as `wait_as`
+        asks it.
 
         Raises: NotFound, also for another tenant's.
         """
@@ -42,7 +45,7 @@ class Operations:
             left = self._drain.left(until)
             if found["state"] != "pending" or left <= 0:
                 return found
-            await asyncio.sleep(min(pause, left))
+            caller = await wait_as(caller, again, min(pause, left))
             pause = min(pause * 1.5, 1.0)
 
     async def _look(self, caller: Principal, operation_id: UUID) -> dict[str, Any]:

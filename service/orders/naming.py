@@ -26,8 +26,11 @@ class Template:
         pieces = []
         try:
             found = list(Formatter().parse(text))
-        except ValueError as error:
-            raise ValueError(f"is no template: {error}; write {{{{ and }}}} for braces") from None
+        except ValueError:
+            raise ValueError(
+                "is no template: a brace in it is not closed, or not opened; write {n}, {area_code} or {user_id},"
+                " and {{ or }} for a brace of its own"
+            ) from None
         for literal, name, form, conversion in found:
             if name is not None:
                 _check(name, form or "", conversion)

@@ -1,7 +1,6 @@
 """The feed: a tenant's events in the order of commit, read on from a cursor for as long as they are kept."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from service.db import Database
 from service.kit.clock import monotonic, rfc3339
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.waiting import wait_as
 from service.outbox.catalogue import ANY_OF_A_GROUP, EVENTS, GROUPS, unknown_types
 from service.outbox.models import EventHead, OutboxEvent
 
@@ -24,6 +24,10 @@ COLUMNS = (
 PAUSE, LONGEST_PAUSE = 0.1, 1.0
 # Seconds until a moment, or until a process that is stopping lets nobody wait any longer.
 Left = Callable[[float], float]
+
+
+async def nobody() -> None:
+    """Whoever waits in no other's name."""
 
 
 class EventsForgotten(ServiceError):
@@ -96,11 +100,18 @@ class Feed:
         self._kept = kept
 
     async def page(
-        self, tenant: str, types: Sequence[str] | None, *, limit: int, cursor: str | None, wait: float = 0
+        self,
+        tenant: str,
+        types: Sequence[str] | None,
+        *,
+        limit: int,
+        cursor: str | None,
+        wait: float = 0,
+        again: Callable[[], Awaitable[object]] = nobody,
     ) -> Page:
         """What comes after `cursor`, without one what there is; where that is nothing, waited for `wait` seconds.
 
-        The next cursor is always one, and stands behind everything that was looked at.
+        `again`: as `wait_as` asks it. The next cursor is always one, and stands behind everything that was looked at.
         Raises: InvalidRequest for a cursor that is not of this feed; EventsForgotten.
         """
         query = {"feed": tenant}
@@ -112,7 +123,7 @@ class Feed:
             left = self._left(until)
             if events or left <= 0:
                 break
-            await asyncio.sleep(min(pause, left))
+            await wait_as(None, again, min(pause, left))
             pause = min(pause * 1.5, LONGEST_PAUSE)
         seen = events[-1].seq if len(events) == limit else head.seq
         return Page([envelope(one) for one in events], self._cursors.seal(query, [seen]), total(counted))

@@ -157,15 +157,17 @@ class QuotaAdministration:
 
     async def _locked(self, session: AsyncSession, of: Scope, changes: dict[str, Any]) -> Quota | None:
         """The scope's row, made where it is needed and missing; None where it stays without one."""
+        # Looked for without a lock: two that held one could not both hold all quotas.
+        if await session.scalar(select(Quota.scope).filter_by(**of.key)) is None:
+            if all(value == UNLIMITED[name] for name, value in changes.items()):
+                return None
+            # Purchases that did not find the row count in it, once they have committed; none begins in between.
+            await hold_quotas(session)
+            await session.execute(insert(Quota).values(**of.key).on_conflict_do_nothing())
         found = select(Quota).filter_by(**of.key).with_for_update().execution_options(populate_existing=True)
-        if (quota := await session.scalar(found)) is not None:
-            return quota
-        if all(value == UNLIMITED[name] for name, value in changes.items()):
-            return None
-        # Purchases that did not find the row count in it, once they have committed; none begins in between.
-        await hold_quotas(session)
-        await session.execute(insert(Quota).values(**of.key).on_conflict_do_nothing())
-        return await session.scalar(found)
+        quota: Quota | None = await session.scalar(found)
+        # None: it was there, and somebody took its last limit away meanwhile.
+        return quota or await self._locked(session, of, changes)
 
     async def _told(self, session: AsyncSession, of: Scope) -> dict[str, Any]:
         found = await session.execute(select(Quota).filter_by(**of.key).execution_options(populate_existing=True))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
-from service.db import Database
+from service.db import Database, act_as
 from service.idempotency.once import UNKEYED, Once
 from service.kit.clock import rfc3339, utc_now
 from service.kit.crypto import Secret
@@ -46,6 +46,12 @@ STAFF_SCOPES = {
 }
 NOTHING: dict[str, Any] = {}
 HELD = text("SELECT used FROM quotas WHERE scope = 'tenant' AND tenant_id = :id")
+DISABLE_WEBHOOKS = text(
+    "UPDATE webhook_endpoints SET state = 'disabled', disabled_because = 'tenant_closed', due_at = NULL"
+    " WHERE tenant_id = :id AND state = 'active' RETURNING id"
+)
+# Who puts the same thing waits, and finds it there.
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:named, 0))")
 TenantState = Literal["active", "suspended", "closed"]
 KEY_SCOPES = (*TENANT_SCOPES, "billing:read", "billing:write", "operator:read", "operator:write", "admin:*")
 
@@ -123,6 +129,7 @@ class Administration:
                 faults = await unknown_account(session, account_id)
                 if faults:
                     raise InvalidRequest(*faults)
+            await session.execute(ONE_AT_A_TIME, {"named": f"organization {organization_id}"})
             before = await session.get(Organization, organization_id)
             was = {column: _plain(getattr(before, column)) for column in changes} if before else None
             put = insert(Organization).values(id=organization_id, **changes)
@@ -145,6 +152,7 @@ class Administration:
         async with self._database.acting(duty="admin") as session:
             if await session.get(Organization, organization_id) is None:
                 raise NotFound("There is no such organisation; put it first.")
+            await session.execute(ONE_AT_A_TIME, {"named": f"user {organization_id} {user_id}"})
             user = await session.get(User, (organization_id, user_id))
             was = {name: getattr(user, name) for name in changes} if user else None
             await session.execute(
@@ -190,6 +198,7 @@ class Administration:
             closed, and to close one that holds numbers without saying how many.
         """
         async with self._database.acting(duty="admin") as session:
+            await session.execute(ONE_AT_A_TIME, {"named": f"tenant {tenant_id}"})
             # Locked, for what closes it meanwhile closes it for good.
             tenant = await session.get(Tenant, tenant_id, with_for_update=True)
             held = await self._granted(session, tenant_id)
@@ -207,7 +216,8 @@ class Administration:
             elif tenant.state == "closed" and state != "closed":
                 raise StateConflict("This tenant was closed, and stays so. Put another one.", state="closed")
             numbers = (await session.execute(HELD, {"id": tenant_id})).scalar_one()
-            if state == "closed" != tenant.state and numbers not in (0, confirm_numbers_held):
+            closes = state == "closed" != tenant.state
+            if closes and numbers not in (0, confirm_numbers_held):
                 raise StateConflict(
                     "Closing is for good, and this tenant holds numbers: they stay and are billed on, with no key left"
                     f" to release them. To close it so, send how many there are, confirm_numbers_held: {numbers}.",
@@ -226,7 +236,17 @@ class Administration:
             becomes = _seen(tenant, wanted)
             self._note(session, author, "tenant.put", ("tenant", tenant_id), was, becomes)
             await bump(session)
+            if closes:
+                await self._disable_webhooks(session, author, tenant_id)
         return {"id": tenant_id, **becomes, "numbers_held": numbers, "created": was is None}
+
+    async def _disable_webhooks(self, session: AsyncSession, author: Author, tenant_id: str) -> None:
+        """No key is left that could. Stands last in its transaction, which is the tenant's from here on."""
+        await session.flush()
+        await act_as(session, tenant=tenant_id, duty="admin", sees=())
+        for endpoint_id in await session.scalars(DISABLE_WEBHOOKS, {"id": tenant_id}):
+            was, becomes = {"state": "active"}, {"state": "disabled", "because": "tenant_closed"}
+            self._note(session, author, "webhook.disabled", ("webhook", str(endpoint_id)), was, becomes, tenant_id)
 
     async def issue_key(
         self,

@@ -154,6 +154,23 @@ def holding(scope: str, *or_else: str) -> Callable[[Request], Awaitable[Principa
     return check
 
 
+Again = Callable[[], Awaitable[Principal]]
+
+
+def again_holding(scope: str, *or_else: str) -> Callable[[Request], Again]:
+    """A dependency of who waits long: authenticates the caller anew, as it is by now, as `holding` did first."""
+    check = holding(scope, *or_else)
+
+    def dependency(request: Request) -> Again:
+        async def again() -> Principal:
+            request.state.principal = None
+            return await check(request)
+
+        return again
+
+    return dependency
+
+
 CREDENTIALS = [Security(api_key_header), Security(bearer)]
 
 NumbersCreate = Annotated[Principal, Depends(holding("numbers:create"))]

@@ -155,9 +155,20 @@ class Delivering:
         except (TargetRefused, CannotOpen) as refusal:
             assert found is not None
             said = refusal if isinstance(refusal, TargetRefused) else TargetRefused(f"has a secret, and {refusal}")
-            for item in found.to_send[:OPENS_AFTER]:
-                item.outcome = refused(said)
-            await self._next(endpoint_id, lease, found, last=True)
+            await self._failed(endpoint_id, lease, found, said)
+        except (ServiceError, SQLAlchemyError):
+            raise
+        except Exception as error:
+            log.error("failed unforeseen", job="webhooks", endpoint=str(endpoint_id), exc_info=error)
+            if found is not None:
+                # Counted, so that it is tried ever later, and comes to an end.
+                await self._failed(endpoint_id, lease, found, TargetRefused("was not tried, by a fault of ours"))
+
+    async def _failed(self, endpoint_id: UUID, lease: UUID, found: Round, said: TargetRefused) -> None:
+        """End the turn: of a few events that were to be sent it is filed why they were not."""
+        for item in found.to_send[:OPENS_AFTER]:
+            item.outcome = item.outcome or refused(said)
+        await self._next(endpoint_id, lease, found, last=True)
 
     async def _next(self, endpoint_id: UUID, lease: UUID, done: Round | None, *, last: bool = False) -> Round | None:
         """File what came of a round, and read the next; None where the turn is over: nothing is due, the endpoint is

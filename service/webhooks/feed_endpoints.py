@@ -13,7 +13,7 @@ from service.http.prefer import Patience
 from service.http.routes import OwnRoute
 from service.outbox.catalogue import Event
 from service.outbox.feed import EventsForgotten, Feed, read_types
-from service.tenants.auth import CREDENTIALS, EventsRead
+from service.tenants.auth import CREDENTIALS, Again, EventsRead, again_holding
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
 
@@ -65,6 +65,7 @@ async def list_events(
     request: Request,
     caller: EventsRead,
     feed: Annotated[Feed, Depends(feed)],
+    again: Annotated[Again, Depends(again_holding("events:read"))],
     patience: Patience,
     type: Type = None,  # noqa: A002 - as it is called on the wire
     limit: Limit = 100,
@@ -80,7 +81,7 @@ async def list_events(
     """
     check_unbound(caller)
     waiting = min(patience or 0.0, float(MOST_WAIT)) if wait is None else float(wait)
-    page = await feed.page(caller.tenant, read_types(type), limit=limit, cursor=cursor, wait=waiting)
+    page = await feed.page(caller.tenant, read_types(type), limit=limit, cursor=cursor, wait=waiting, again=again)
     onward = request.url.include_query_params(cursor=page.next_cursor)
     headers = {"Link": f'<{onward.path}?{onward.query}>; rel="next"'}
     if preferred(accept_of(request.scope), (JSON, NDJSON)) == NDJSON:

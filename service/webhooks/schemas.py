@@ -83,7 +83,7 @@ class RedeliverSince(Strict):
 
 
 class WebhookOut(BaseModel):
-    """`disabled_because`: `asked`, `failing` for three days, or `gone`, by a 410."""
+    """`disabled_because`: `asked`, `failing` for three days, `gone`, by a 410, or `tenant_closed`."""
 
     id: UUID
     url: str

@@ -6,12 +6,15 @@ be allowed, and then by http too.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import SplitResult, urlsplit
+
+import httpx
 
 from service.kit.networks import Address, Network, read_address, within
 from service.kit.urls import DEFAULT_PORTS
@@ -24,6 +27,7 @@ RESOLVERS = 32
 NAT64 = IPv6Network("64:ff9b::/96")
 # What the standard library takes for the Internet's: protocol assignments with Oracle's metadata, Azure's, site-local.
 ALSO_INSIDE = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv6Network("fec0::/10"))
+NUMERIC = re.compile(r"[0-9.]+")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -59,10 +63,14 @@ def parts_of(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         hostname, port = parts.hostname, parts.port
-    except ValueError:
+        httpx.URL(url)  # As whoever sends to it reads it.
+    except (ValueError, httpx.InvalidURL):
         raise TargetRefused("is no URL; write it as https://host/path") from None
     if parts.scheme not in DEFAULT_PORTS or not hostname or port == 0:
         raise TargetRefused("must look like https://host/path")
+    if NUMERIC.fullmatch(hostname) and read_address(hostname) is None:
+        # Octal to one, decimal to another.
+        raise TargetRefused("has a host of digits that is no address; write four numbers without leading zeros")
     if "@" in parts.netloc:
         raise TargetRefused("must have no credentials: what is sent is signed")
     if "#" in url:

@@ -146,13 +146,20 @@ class Webhooks:
     ) -> dict[str, Any]:
         """A new secret, shown this once; for `overlap` seconds the one before signs too.
 
-        Raises: NotFound; IdempotencyKeyReused; StateConflict where there is nothing to encrypt a secret with.
+        Raises: NotFound; IdempotencyKeyReused; StateConflict while an overlap lasts, which another rotation would end,
+            and where there is nothing to encrypt a secret with.
         """
         secret = make_secret()
         async with self._database.acting(tenant=caller.tenant) as session:
             if await once.before(session) is not None:
                 return told(await _one(session, caller.tenant, endpoint_id)) | {"secret": None}
             endpoint = await _one(session, caller.tenant, endpoint_id, lock=True)
+            if overlap and (lasts := endpoint.previous_until) is not None and lasts > utc_now():
+                raise StateConflict(
+                    f"This secret was rotated, and the one before signs too until {rfc3339(lasts)}: rotate it then, or"
+                    " at once, with overlap_seconds 0, which ends that too.",
+                    previous_secret_until=rfc3339(lasts),
+                )
             sealed = seal(self._keyring, endpoint_id, secret)
             endpoint.previous_sealed, endpoint.previous_key_id = endpoint.sealed, endpoint.key_id
             endpoint.previous_until = utc_now() + timedelta(seconds=overlap)

@@ -161,6 +161,21 @@ async def test_a_request_of_doubtful_length_is_refused(gateway: Gateway, tenant:
         assert await line.closed()
 
 
+HOSTS = {"none": b"", "two": b"Host: numbergate\r\nHost: other\r\n", "the same twice": b"Host: x\r\nHost: x\r\n"}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+async def test_a_request_names_one_host(line: Line, name: str):
+    await line.say(b"GET /healthz HTTP/1.1\r\n" + HOSTS[name] + b"\r\n")
+    told = problem(await line.answer(), 400, "invalid_request")
+    assert [one["pointer"] for one in told["errors"]] == ["Host"]
+
+
+async def test_a_request_of_an_older_http_need_name_none(line: Line):
+    await line.say(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert (await line.answer()).status_code == 200
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -44,6 +44,12 @@ def test_any_text_is_either_a_template_or_refused_in_words(text: str):
     assert not said or said.startswith(("is no template", "has an unknown", "must not", "cannot write"))
 
 
+@pytest.mark.parametrize("text", ["Sales {n", "Sales n}", "{", "}", "{n:{}", "{n[}"])
+def test_a_brace_that_stands_alone_is_told_in_plain_words(text: str):
+    with pytest.raises(ValueError, match=r"a brace in it is not closed|has an unknown"):
+        Template.of(text)
+
+
 def test_two_of_the_same_name_are_found_and_two_without_one_are_not():
     assert named_twice(["a", None, "b", None]) is None
     assert named_twice(["a", "b", "a"]) == "a"

@@ -12,7 +12,7 @@ from service.observability.metrics import QUOTA_SHADOW
 from tests.conftest import OpenGateway
 from tests.http.refusals import problem
 from tests.numbers.ledger import check, use_marks
-from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 PATHS = {
     "tenant": "/v1/admin/tenants/{tenant}/quotas",
@@ -377,3 +377,18 @@ async def test_a_limit_of_no_money_lets_nothing_through_at_any_price(open_gatewa
         tenant = await gateway.tenant()
         await limit(gateway, "tenant", tenant, spend_per_month=0)
         assert problem(await tenant.buy(), 429, "quota_exceeded")["quota"]["limit_name"] == "spend_per_month"
+
+
+async def test_limits_that_are_put_by_several_at_once_are_all_set(gateway: Gateway):
+    administration = gateway.services.administration
+    for n in range(6):
+        await administration.put_organization(AUTHOR, f"org-{n}", "One of many")
+        await administration.put_user(AUTHOR, f"org-{n}", "u", {})
+    for turn in range(3):
+        paths = [f"/v1/admin/organizations/org-{n}{whose}/quotas" for n in range(6) for whose in ("", "/users/u")]
+        limit = None if turn == 1 else turn
+        answers = await asyncio.gather(
+            *(gateway.admin.send("PUT", path, json={"numbers_held": limit}) for path in paths * 2)
+        )
+        assert {one.status_code for one in answers} == {200}, [one.text for one in answers]
+        assert {one.json()["numbers_held"] for one in answers} == {limit}

@@ -1,5 +1,6 @@
 """What is left of a tenant that was closed, and what a suspended one can still do."""
 
+import asyncio
 from typing import Any
 
 from tests.http.refusals import nothing_happens, pointers, problem
@@ -108,3 +109,17 @@ async def test_a_grant_names_organisations_and_no_tenant_be_it_the_same(gateway:
             assert fault["detail"] == f"{named} is a tenant: grants name organisations"
     told = (await gateway.admin.get(path)).json()
     assert (told["name"], told["organization_ids"]) == ("Test", [ORGANIZATION])
+
+
+async def test_what_is_put_by_several_at_once_is_made_once(gateway: Gateway):
+    async def at_once(path: str, **body: Any) -> list[bool]:
+        answers = await asyncio.gather(*(gateway.admin.send("PUT", path, json=body) for _ in range(6)))
+        assert {one.status_code for one in answers} == {200}, [one.text for one in answers]
+        return sorted(one.json()["created"] for one in answers)
+
+    for path, body in (
+        ("/v1/admin/organizations/org-new", {"name": "New"}),
+        ("/v1/admin/organizations/org-new/users/user-new", {"name": "New"}),
+        ("/v1/admin/tenants/tenant-new", {"name": "New", "organization_ids": ["org-new"]}),
+    ):
+        assert await at_once(path, **body) == [False] * 5 + [True]

@@ -298,6 +298,8 @@ BAD: dict[str, tuple[dict[str, Any], set[str]]] = {
     "no scope": ({"scopes": []}, {"/scopes"}),
     "unknown scopes": ({"scopes": ["numbers:read", "numbers:*", "all"]}, {"/scopes/1", "/scopes/2"}),
     "scopes of staff": ({"scopes": ["admin:*"]}, {"/scopes/0"}),
+    "an end in seconds": ({"expires_at": 4_102_444_800}, {"/expires_at"}),
+    "an end in digits": ({"expires_at": "4102444800"}, {"/expires_at"}),
     "an end that is past": ({"expires_at": "2020-01-01T00:00:00Z"}, {"/expires_at"}),
 }
 

@@ -426,3 +426,24 @@ async def test_a_key_of_staff_is_not_handed_to_whoever_rotates_it(gateway: Gatew
     assert "numbergate keys create-operator" in problem(answer, 409, "state_conflict")["detail"]
     assert (await gateway.admin.get("/v1/admin/keys", params={"kind": "operator"})).json()["items"] == operators
     assert (await gateway.operator.get("/v1/admin/doubts")).status_code == 200
+
+
+async def test_who_waits_long_is_told_when_its_key_is_revoked(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.arm("server_error", operation="create", step="recorded")
+    doubt = (await tenant.buy(key="k", prefer="wait=0")).json()
+    feed = (await tenant.get("/v1/events", params={"limit": 1000})).json()["next_cursor"]
+    waiting = [
+        asyncio.create_task(tenant.get(path, params=params))
+        for path, params in (
+            ("/v1/events", {"wait": 30, "cursor": feed, "type": "order.*"}),
+            (f"/v1/operations/{doubt['operation_id']}", {"wait": 30}),
+        )
+    ]
+    await asyncio.sleep(0.5)
+    assert not any(one.done() for one in waiting)
+    [[key]] = await gateway.sql("SELECT id::text FROM api_keys WHERE tenant_id = :id", id=tenant.id)
+    assert (await gateway.admin.send("DELETE", f"/v1/admin/keys/{key}")).status_code == 204
+    await gateway.services.version.look()
+    async with asyncio.timeout(10):
+        for answer in await asyncio.gather(*waiting):
+            problem(answer, 401, "revoked_key")

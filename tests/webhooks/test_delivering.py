@@ -1,6 +1,7 @@
 """Endpoints that fail, are slow, dead or gone, and workers that die: nothing is lost, and nobody else waits."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from service.observability.metrics import WEBHOOKS_DISABLED, WEBHOOKS_FAILING
 from service.outbox.catalogue import EVENTS
 from service.webhooks.circuit import OPENS_AFTER
 from service.webhooks.delivering import Delivering
+from service.webhooks.targets import Targets
 from tests.http.refusals import problem
 from tests.support.gateway import Gateway, Tenant
 from tests.webhooks.desk import (
@@ -112,6 +114,29 @@ async def test_one_dead_and_one_slow_endpoint_delay_no_other(
     for task in gateway.worker.delivering._turns.values():
         task.cancel()
     await gateway.worker.delivering.rest()
+
+
+async def test_what_nobody_foresaw_counts_as_a_failure_and_comes_to_an_end(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    async def resolve(hostname: str, port: int) -> Sequence[str]:
+        raise ZeroDivisionError
+
+    endpoint = await made(tenant, hooks.url())
+    # As one stands that was filed before its like was refused.
+    await as_tenant(gateway, tenant, "UPDATE webhook_endpoints SET url = 'https://hooks.example/'")
+    monkeypatch.setattr(gateway.worker.delivering._sender, "targets", Targets(resolve=resolve))
+    await happen(gateway, tenant, a_number())
+    with capture_logs() as logs:
+        await deliver(gateway)
+    assert "failed unforeseen" in [one["event"] for one in logs]
+    [waiting] = await deliveries(tenant, endpoint)
+    assert (waiting["state"], waiting["attempts"], waiting["status"]) == ("waiting", 1, None)
+    assert (await found(tenant, endpoint))["failing_since"] is not None
+
+    await pass_time(gateway, 3.1)
+    await hurry(gateway)
+    assert (await found(tenant, endpoint))["disabled_because"] == "failing"
 
 
 async def test_an_endpoint_that_failed_for_three_days_is_disabled_and_the_tenant_hears_of_it(

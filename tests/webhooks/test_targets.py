@@ -76,6 +76,7 @@ async def test_nothing_is_sent_there(url: str):
         "", "hooks.example", "//hooks.example/x", "ftp://hooks.example/x", "file:///etc/passwd", "https://", "https:///x",
         "https://hooks.example:0/", "https://hooks.example:99999/", "https://[::1/", "https://user:pw@hooks.example/",
         "https://hooks.example/#part", "https://hooks.example/ x", "https://hooks.example\\@127.0.0.1/",
+        "https://8.8.8.010/", "https://8.8.8.08/", "https://8.8.8/", "https://8.8.8.8./", "https://134744072/",
         "https://hooks.example/\n", "https://höoks.example/", "https://hooks.example/" + 2000 * "x",
     ],
 )  # fmt: skip

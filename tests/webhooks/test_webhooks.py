@@ -75,6 +75,8 @@ async def test_while_a_secret_is_rotated_both_sign(gateway: Gateway, tenant: Ten
     assert len(told.headers["webhook-signature"].split()) == 2
     for secret in (endpoint["secret"], rotated["secret"]):
         told.check(secret)
+    refused = problem(await tenant.send("POST", path, json={"overlap_seconds": 60}), 409, "state_conflict")
+    assert refused["previous_secret_until"] in refused["detail"]
 
     over = "UPDATE webhook_endpoints SET previous_until = clock_timestamp() - interval '1 second'"
     await as_tenant(gateway, tenant, over)
@@ -84,6 +86,37 @@ async def test_while_a_secret_is_rotated_both_sign(gateway: Gateway, tenant: Ten
     told.check(rotated["secret"])
     with pytest.raises(WebhookVerificationError):
         Webhook(endpoint["secret"]).verify(told.body, told.headers)
+
+    # One that leaked is not waited for.
+    again = (await tenant.send("POST", path, json={"overlap_seconds": 60})).json()
+    last = (await tenant.send("POST", path, json={"overlap_seconds": 0})).json()
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    told = hooks.told["hook"][2]
+    told.check(last["secret"])
+    with pytest.raises(WebhookVerificationError):
+        Webhook(again["secret"]).verify(told.body, told.headers)
+
+
+async def test_nothing_is_sent_for_a_tenant_that_was_closed(gateway: Gateway, tenant: Tenant, hooks: Receiver):
+    endpoint = await made(tenant, hooks.url())
+    other = await gateway.tenant()
+    await made(other, hooks.url("other"))
+    await happen(gateway, tenant, a_number())
+    for state in ("suspended", "closed"):
+        answer = await gateway.admin.send("PUT", f"/v1/admin/tenants/{tenant.id}", json={"state": state})
+        assert answer.status_code == 200, answer.text
+        if state == "suspended":
+            await deliver(gateway)
+    for one in (tenant, other):
+        await happen(gateway, one, a_number())
+    await deliver(gateway)
+
+    assert (len(hooks.told["hook"]), len(hooks.told["other"])) == (1, 1)
+    rows = "SELECT state, disabled_because, due_at FROM webhook_endpoints WHERE id = CAST(:id AS uuid)"
+    assert await gateway.sql(rows, id=endpoint["id"]) == [("disabled", "tenant_closed", None)]
+    [(actor, after)] = await gateway.sql("SELECT actor, after FROM audit WHERE action = 'webhook.disabled'")
+    assert (actor[:4], after) == ("key:", {"state": "disabled", "because": "tenant_closed"})
 
 
 async def test_secrets_are_sealed_at_rest_and_stand_in_no_log(gateway: Gateway, tenant: Tenant, hooks: Receiver):
