@@ -38,6 +38,7 @@ from service.tenants.principals import Principal, Principals
 
 # Few, for what is claimed and finds no room is put back.
 CLAIMED_AT_ONCE = 4
+CLAIMS_IN_A_ROW = 8
 CLAIMED_FOR = 15.0
 # Seconds after which somebody else may have made room.
 LOOK_AGAIN = 0.25
@@ -56,6 +57,7 @@ class Buying:
         self._provisioning = provisioning
         self._principals = principals
         self._under_way: defaultdict[UUID, set[asyncio.Task[Any]]] = defaultdict(set)
+        self._at_once: defaultdict[UUID, int] = defaultdict(lambda: CLAIMED_AT_ONCE)
 
     async def send(self, account: UUID) -> bool:
         """Send what there is room for. Whether there may be more to send, at once.
@@ -63,11 +65,11 @@ class Buying:
         Raises: StorageUnavailable, CommitUnknown.
         """
         under_way = self._under_way[account]
-        full = False
-        while not full:
+        for _ in range(CLAIMS_IN_A_ROW):
             claimed = await self._claim(account)
             if not claimed:
                 break
+            full = False
             sold_out = await self._sold_out(account)
             for place, (order, item) in enumerate(claimed):
                 try:
@@ -78,6 +80,12 @@ class Buying:
                     for later, untried in claimed[place + 1 :]:
                         await self._put_back(later, untried)
                     break
+            # Where there was no room, one place at a time becomes free.
+            self._at_once[account] = 1 if full else min(2 * self._at_once[account], CLAIMED_AT_ONCE)
+            if full:
+                break
+        else:
+            return True  # Whoever asks may want to stop.
         if not under_way:
             return False
         await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
@@ -109,7 +117,9 @@ class Buying:
     async def _claim(self, account: UUID) -> Sequence[tuple[Order, OrderItem]]:
         async with self._database.acting() as session:
             claimed = (
-                await session.execute(CLAIM, {"account": account, "most": CLAIMED_AT_ONCE, "seconds": CLAIMED_FOR})
+                await session.execute(
+                    CLAIM, {"account": account, "most": self._at_once[account], "seconds": CLAIMED_FOR}
+                )
             ).all()
             found = {}
             for order_id, seq in claimed:
