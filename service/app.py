@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from service import __version__
+from service.billing import endpoints as billing
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
 from service.exports.answers import MEDIA_TYPES
@@ -46,7 +47,12 @@ from service.webhooks.announcing import announced
 from service.wiring import Services
 
 # What answers in another media type than JSON too, where `Accept` asks for it.
-STREAMS = {"/v1/admin/audit": (NDJSON,), "/v1/numbers": MEDIA_TYPES, "/v1/events": (NDJSON,)}
+STREAMS = {
+    "/v1/admin/audit": (NDJSON,),
+    "/v1/numbers": MEDIA_TYPES,
+    "/v1/events": (NDJSON,),
+    "/v1/billing/statements/{period}/export": MEDIA_TYPES,
+}
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
 here by changing the base URL and the key.
@@ -97,6 +103,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         imports.router,
         own_numbers.router,
         numbers.operations_router,
+        billing.router,
         campaigns.router,
         calls.router,
         calls.idle_router,

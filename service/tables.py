@@ -2,6 +2,7 @@
 
 from service.agents import models as agents
 from service.audit import models as audit
+from service.billing import models as billing
 from service.calls import models as calls
 from service.campaigns import models as campaigns
 from service.db import Base
@@ -18,6 +19,7 @@ from service.webhooks import models as webhooks
 __all__ = [
     "agents",
     "audit",
+    "billing",
     "calls",
     "campaigns",
     "idempotency",

@@ -11,6 +11,10 @@ from sqlalchemy import text
 from service.audit.chaining import Chaining
 from service.audit.log import AuditLog
 from service.audit.refusals import Refusals
+from service.billing.book import PriceBook
+from service.billing.periods import Periods
+from service.billing.services import BillingServices
+from service.billing.statements import Statements
 from service.calls.endpoints import CallServices
 from service.calls.idleness import Idleness
 from service.calls.passing import Calls
@@ -131,6 +135,7 @@ class Services:
     buying: Buying
     order_work: OrderWork
     numbers: NumberServices
+    billing: BillingServices
     campaigns: CampaignServices
     calls: CallServices
     key_listing: KeyListing
@@ -213,6 +218,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     cursors = Cursors(secret)
     version = VersionWatch(database)
     keyring = settings.keyring
+    book = PriceBook(database, cursors, default=settings.default_price)
+    periods = Periods(database, book)
     upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
     principals = Principals(database, secret, version)
     sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
@@ -285,6 +292,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             gate=gate,
             answer_within=settings.answer_within,
         ),
+        billing=BillingServices(book, periods, Statements(database, periods, exports)),
         campaigns=CampaignServices(
             creation=Creation(database, upstreams, directory, settling, drain, listen=settings.upstream_timeout),
             campaigns=Campaigns(database, upstreams),

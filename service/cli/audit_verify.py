@@ -6,27 +6,22 @@ import logging
 import re
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.exc import DBAPIError
 
 from service.audit.chain import Link, Verification, canonical, read
 from service.audit.log import Unchained, last_link, links, unchained
 from service.cli.faults import settings_or_exit
+from service.cli.ledger import CannotVerify, ledger
 from service.cli.words import count_of, fit
-from service.db import Database, Role, open_database
-from service.kit.errors import StorageUnavailable
-from service.migrations import NotMigrated, check_migrated
 from service.settings import DatabaseSettings
 
 TAMPERED, NOT_VERIFIED = 1, 2
-ROLES: tuple[Role, ...] = ("numbergate_api", "numbergate_worker")
 # However the log was wrapped on its way: as JSON, as JSON inside of JSON, or as a line for people.
 LOGGED = re.compile(rb"audit head\b")
 LOGGED_SEQ = re.compile(rb'\bseq\\*"?[=:] *([0-9]{1,18})\b')
@@ -34,10 +29,6 @@ LOGGED_HASH = re.compile(rb'\bhash\\*"?[=:] *\\*"?([0-9a-f]{64})\b')
 SHOWN_EVERY = 500
 DIGEST = re.compile("[0-9a-f]{64}")
 Heads = Mapping[int, frozenset[bytes]]
-
-
-class CannotVerify(Exception):
-    """Nothing can be said of the chain; the text says why."""
 
 
 def run_verify(
@@ -144,7 +135,7 @@ def _link_of(line: bytes) -> Link | None:
 
 async def _verify_database(verification: Verification) -> Unchained:
     settings = settings_or_exit(DatabaseSettings)
-    async with _database(settings.database_url.get_secret_value()) as database:
+    async with ledger(settings.database_url.get_secret_value()) as database:
         last, after = await last_link(database), verification.head[0]
         with _progress() as bar:
             task = bar.add_task("verifying", total=max(0, last - after))
@@ -157,32 +148,6 @@ async def _verify_database(verification: Verification) -> Unchained:
     if found.first_passed is not None:
         verification.bypassed(found.first_passed, found.passed)
     return found
-
-
-@asynccontextmanager
-async def _database(url: str) -> AsyncIterator[Database]:
-    """In whichever of the roles that may read the log this login can become."""
-    refused = ""
-    for role in ROLES:
-        database = open_database(url, role, pool=1)
-        try:
-            await check_migrated(database)
-            opened = True
-        except NotMigrated as error:
-            raise CannotVerify(str(error)) from None
-        except (OSError, DBAPIError, StorageUnavailable, asyncpg.PostgresError) as error:
-            opened, refused = False, str(error.orig if isinstance(error, DBAPIError) else error)
-        if not opened:
-            await database.engine.dispose()
-            continue
-        try:
-            yield database
-        except (StorageUnavailable, DBAPIError) as error:
-            raise CannotVerify(f"the database broke off: {error.__cause__ or error}") from None
-        finally:
-            await database.engine.dispose()
-        return
-    raise CannotVerify(f"the database does not let us in as {' or '.join(ROLES)}: {refused}; check DATABASE_URL")
 
 
 def _tell(verification: Verification, found: Unchained, *, of_file: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from service.cli.accounts import accounts
 from service.cli.audit import audit
+from service.cli.billing import billing
 from service.cli.bulk import orders
 from service.cli.callers import keys, organizations, policies, sessions, tenants, users
 from service.cli.calling import campaigns
@@ -48,6 +49,7 @@ cli.add_typer(orders, name="orders")
 cli.add_typer(imports, name="imports")
 cli.add_typer(campaigns, name="campaigns")
 cli.add_typer(webhooks, name="webhooks")
+cli.add_typer(billing, name="billing")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column
 
-# A `word` is text of a fixed form that the gateway itself writes; `text` may hold whatever somebody sent.
-Kind = Literal["word", "text", "texts", "uuid", "moment"]
+# A `word` is text of a fixed form that the gateway itself writes; `text` may hold whatever somebody sent. A `whole` is
+# an integer of eight bytes.
+Kind = Literal["word", "text", "texts", "uuid", "moment", "day", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def _line(columns: Sequence[Column]) -> ColumnElement[str]:
 def _json_value(column: Column) -> ColumnElement[Any]:
     if column.kind in ("text", "texts"):
         value: ColumnElement[Any] = _json_text(column)
+    elif column.kind == "whole":
+        value = cast(column.value, Text)
     else:
         # Nothing in it has to be escaped.
         value = _written('"').concat(cast(_as_json(column), Text)).concat(_written('"'))

@@ -17,7 +17,10 @@ ROW_GROUP = 51_200
 LIMITS: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB", "temp_directory": ""}
 # Buffers of the reader, in bytes; it holds two of them.
 BUFFER = 4 << 20
-TYPES = {"word": "VARCHAR", "text": "VARCHAR", "texts": "VARCHAR", "uuid": "VARCHAR", "moment": "TIMESTAMPTZ"}
+TYPES = {
+    "word": "VARCHAR", "text": "VARCHAR", "texts": "VARCHAR", "uuid": "VARCHAR", "moment": "TIMESTAMPTZ", "day": "DATE",
+    "whole": "BIGINT",
+}  # fmt: skip
 AS_JSON = {"text": '"VARCHAR"', "texts": '["VARCHAR"]'}
 FULL = ("No space left", "Disk quota exceeded")
 

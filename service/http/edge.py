@@ -4,6 +4,7 @@ uvicorn takes bodies and headers of any size and waits for a body for ever, so t
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,8 +66,8 @@ STANDARD = Limits()
 class Edge:
     """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here.
 
-    `streams`: the media types beside JSON that a path answers in. `uploads`: the bytes that a path takes, where these
-    are more than of others.
+    `streams`: the media types beside JSON that a path answers in, which may have parameters, as `/v1/{name}`.
+    `uploads`: the bytes that a path takes, where these are more than of others.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Edge:
     ) -> None:
         self.app = app
         self.limits = limits
-        self.streams = streams
+        self._streams = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items()]
         self.uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +87,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         request_id = request_id_of(scope)
-        streamed = self.streams.get(scope["path"], ())
+        streamed = next((kinds for path, kinds in self._streams if path.fullmatch(scope["path"])), ())
         structlog.contextvars.clear_contextvars()
         before = CALLER.set(None)
         structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -367,6 +367,53 @@ DELIVERY = {
     "error": None,
     "seconds": 0.12,
 }
+PRICE = {
+    "id": OPERATION_ID,
+    "organization_id": ORGANIZATION,
+    "number_type": None,
+    "area_code": None,
+    "since": "2027-01-01",
+    "setup": 1_000_000,
+    "monthly": 2_990_000,
+    "currency": "USD",
+    "reason": "the contract of 2027",
+    "created_at": MOMENT,
+    "created_by": f"key:{OPERATION_ID}",
+}
+CHARGE = {
+    "period": "2026-10", "phone_number": "+13135550142", "corrects": None,
+    "number_id": NUMBER_ID, "kind": "month", "begins": "2026-10-12", "ends": "2026-11-12",
+    "due": "2026-10-12", "micros": 2_990_000, "currency": "USD", "price_id": OPERATION_ID,
+    "tenant_id": "dialler", "organization_id": ORGANIZATION,
+    "user_id": USER, "holder_user_id": None, "cost_center": "marketing",
+    "tags": ["sales"],
+}  # fmt: skip
+CHARGING_RULE = {
+    "cycle": "anniversary",
+    "proration": "none",
+    "due": "advance",
+    "time_zone": "America/Detroit",
+    "free_days": 0,
+    "minimum_months": 0,
+}
+PERIOD = {
+    "period": "2026-10",
+    "state": "final",
+    "hash": "5f2b1c54a1d5c1c6e0b0c9c2a7d14f38b8f9a3d7c1e2f4a5b6c7d8e9f0a1b2c3",
+    "charges": 412,
+    "closed_at": MOMENT,
+    "closed_by": f"key:{OPERATION_ID}",
+    "charging_rule": CHARGING_RULE,
+    "doubts": 0,
+}
+SUMS = {
+    "currency": "USD",
+    "micros": 1_233_870_000,
+    "charges": 412,
+    "numbers": 405,
+    "corrections": 2_990_000,
+    "unpriced": 0,
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CampaignCreate": {
         "campaign_id": "spring-offer-2026",
@@ -739,6 +786,20 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "EventPage": {"items": [EVENT], "next_cursor": "c2lnbmVkLWFuZC1vcGFxdWU", "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
+EXAMPLES |= {
+    "PriceVersionIn": {
+        "since": "2027-01-01", "setup": 1_000_000, "monthly": 2_990_000, "organization_id": ORGANIZATION,
+    },
+    "PriceVersionOut": PRICE,
+    "PriceVersionPage": {"items": [PRICE], "next_cursor": None, "total": ONE},
+    "ChargingRuleBody": CHARGING_RULE,
+    "PeriodOut": PERIOD,
+    "PeriodList": {"items": [PERIOD]},
+    "StatementOut": {
+        "period": "2026-10", "state": "final", "charging_rule": CHARGING_RULE, "totals": [SUMS],
+        "groups": [{"key": {"cost_center": "marketing"}, **SUMS}],
+    },
+}  # fmt: skip
 # Further bodies of those that are not all alike.
 FURTHER: dict[str, list[dict[str, Any]]] = {
     "BulkIn": [{"action": "apply", "token": "AZqRb2Jv5gZ2…"}],
@@ -748,6 +809,7 @@ FURTHER: dict[str, list[dict[str, Any]]] = {
     ],
 }
 PARAMETERS: dict[str, str] = {
+    "period": "2026-10",
     "account_id": ACCOUNT_ID,
     "phone_number": "+13135550142",
     "number_id": NUMBER_ID,

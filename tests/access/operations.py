@@ -130,6 +130,7 @@ READS, ADMIN, ADMIN_READS = ("numbers:read",), ("admin:write",), ("admin:read",)
 OPERATOR, DECIDES, STOPS = ("operator:read",), ("operator:write",), ("operator:write", "admin:write")
 MAY_RELEASE = ("numbers:release", "admin:write")
 MAY_ORDER = (*MAY_RELEASE, "numbers:update", "numbers:create", "agents:link")
+BILLING_READ, BILLING_WRITE = ("billing:read",), ("billing:write",)
 WEBHOOKS = ("webhooks:write",)
 REASON = {"reason": "the matrix"}
 CLOSED: dict[str, Refusal] = {"closed": (409, "state_conflict")}
@@ -324,6 +325,14 @@ OPERATIONS: dict[str, list[Entry]] = {
     ],
     "revoke_key": [Entry(ADMIN, of="key", reach=filed)],
     "rotate_key": [Entry(ADMIN, of="key", reach=filed, unless=CLOSED)],
+    "list_prices": [Entry(BILLING_READ)],
+    "create_price": [Entry(BILLING_WRITE, body={"since": "2031-01-01"})],
+    "get_charging_rule": [Entry(BILLING_READ)],
+    "put_charging_rule": [Entry(BILLING_WRITE)],
+    "list_periods": [Entry(BILLING_READ)],
+    "close_period": [Entry(BILLING_WRITE)],
+    "get_statement": [Entry(BILLING_READ)],
+    "export_statement": [Entry(BILLING_READ)],
     "list_policies": [Entry(ADMIN_READS)],
     "get_policy": [Entry(ADMIN_READS, of="tenant", reach=filed)],
     "put_policy": [Entry(ADMIN, of="tenant", reach=filed)],

@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 from sqlalchemy import event
 
+from service.billing import statements
 from service.inventory import inventory
 from service.kit.types import OrganizationId
 from service.numbers import endpoints as numbers
@@ -31,6 +32,7 @@ from tests.access.world import ORGANIZATIONS, World
 SERVICE = Path(__file__).parents[2] / "service"
 # Where the service refuses somebody because of who asks. Each is switched off below.
 CHECKS = {
+    "service/billing/statements.py check_asked",
     "service/inventory/inventory.py check_asked",
     "service/numbers/endpoints.py organization_of",
     "service/numbers/provisioning.py _admit",
@@ -82,6 +84,7 @@ async def unchecked(
     monkeypatch.setattr(Principal, "check_tenant_id", lambda *_: None)
     monkeypatch.setattr(Principal, "tenant", property(lambda self: self.tenant_id or "nobody"))
     monkeypatch.setattr(inventory, "check_asked", lambda *_: None)
+    monkeypatch.setattr(statements, "check_asked", lambda *_: None)
     monkeypatch.setattr(bulk, "check_asked", lambda *_: None)
     monkeypatch.setattr(Visible, "conditions", lambda *_: [])
     monkeypatch.setattr(

@@ -37,6 +37,7 @@ TASKS = (
     "docs/idempotency.md",
     "docs/quotas.md",
     "docs/audit.md",
+    "docs/billing.md",
     "docs/events.md",
     "docs/webhooks.md",
     "docs/operate.md",

@@ -15,6 +15,8 @@ STREAMED = {
     "list_events": {"application/x-ndjson"},
     "list_inventory": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
 }
+# Answers that are files and nothing else.
+FILES_ONLY = {"export_statement": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}}
 FILES = {"preview_csv_import": "text/csv"}
 PUBLIC = {"healthz", "readyz"}
 Operation = tuple[str, str, dict[str, Any]]
@@ -72,6 +74,8 @@ def test_every_body_and_every_answer_has_an_example(document: dict[str, Any], op
         contents += [
             answer["content"] for status, answer in one["responses"].items() if status < "3" and "content" in answer
         ]
+        if kinds := FILES_ONLY.get(one["operationId"]):
+            assert contents.pop().keys() == kinds, f"{method} {path}"
         for content in contents:
             assert content.keys() == {"application/json", *STREAMED.get(one["operationId"], ())}, f"{method} {path}"
             schema = resolved(document, content["application/json"]["schema"])

@@ -41,6 +41,18 @@ class Filled:
     tables: list[str]
 
 
+CHARGED = """
+    WITH closed AS (
+      INSERT INTO billing_periods (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)
+      VALUES ('2020-01-01', '{}', 0, 0, 0, '', 'a test', '[]') ON CONFLICT DO NOTHING)
+    INSERT INTO charges (month, place, number_id, phone_number, kind, begins, ends, due, micros, currency, price_id,
+      tenant_id, organization_id, user_id, tags)
+    SELECT '2020-01-01', f.seq, f.number_id, '+13135550100', 'setup', '2020-01-01', '2020-01-02', '2020-01-01', 1,
+      'USD', f.number_id, f.tenant_id, f.organization_id, f.user_id, f.tags
+    FROM number_facts f WHERE f.tenant_id = :tenant LIMIT 1
+"""
+
+
 async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     """Everything a tenant can do: buy, link, rename, release, and be left in doubt, with proof of another number."""
     kept = await tenant.bought(key=f"kept {tenant.id}".replace(" ", "-"), inbound_agent_id="agent_1")
@@ -87,6 +99,8 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     many = {"action": "preview", "selection": {"user_id": USER}, "change": {"release": {}}}
     shown = await tenant.send("POST", "/v1/numbers/bulk", json=many)
     assert shown.json()["count"] == 1, shown.text
+    async with gateway.services.database.acting(duty="finance", sees=["*"]) as session:
+        await session.execute(text(CHARGED), {"tenant": tenant.id})
     await gateway.sql(
         "INSERT INTO order_shares (account_id, tenant_id) SELECT account_id, id FROM tenants WHERE id = :tenant",
         tenant=tenant.id,

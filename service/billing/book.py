@@ -1,0 +1,146 @@
+"""The price book and the supplier's rule: added to, and never changed for a month that is final."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.audit.entries import note
+from service.billing.accrual import PriceVersion
+from service.billing.auth import acting_for
+from service.billing.charging import ChargingRule, months_later
+from service.billing.errors import PeriodFinal, PriceOverlaps
+from service.billing.models import BillingPeriod, ChargingRuleRow, PriceRow
+from service.billing.prices import Priced
+from service.db import Database
+from service.kit.money import Price
+from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.types import new_id
+from service.tenants.principals import Principal
+
+# From when on the deployment's default price holds, where nothing else is filed.
+ALWAYS = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPrice:
+    """A version that is to be filed: for an organisation, type and area, each of which may be any."""
+
+    organization_id: str | None
+    number_type: str | None
+    area_code: str | None
+    since: date
+    setup: int
+    monthly: int
+    currency: str
+    reason: str | None
+
+
+class PriceBook:
+    """`default`: the price that the book begins with."""
+
+    def __init__(self, database: Database, cursors: Cursors, *, default: Price) -> None:
+        self._database, self._cursors, self._default = database, cursors, default
+        self._has_default = False
+
+    async def page(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """Versions, the one that begins last first. Raises: InvalidRequest for a cursor that is not of this list."""
+        query = {"list": "prices"}
+        found = select(PriceRow).order_by(PriceRow.since.desc(), PriceRow.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            since, price_id = self._cursors.open(query, cursor)
+            found = found.where(tuple_(PriceRow.since, PriceRow.id) < tuple_(date.fromisoformat(since), UUID(price_id)))
+        async with acting_for(self._database, caller) as session:
+            rows = (await session.scalars(found)).all()
+            among = select(PriceRow.id).limit(COUNTED + 1).subquery()
+            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        return {
+            "items": shown,
+            "next_cursor": self._cursors.seal(query, [str(shown[-1].since), str(shown[-1].id)]) if more else None,
+            "total": total(counted),
+        }
+
+    async def add(self, caller: Principal, wanted: WantedPrice, request_id: str) -> PriceRow:
+        """Raises: PeriodFinal for a day in a month that is closed; PriceOverlaps."""
+        await self.ensure_default()
+        row = PriceRow(id=new_id(), created_by=caller.actor, **{name: getattr(wanted, name) for name in WANTED})
+        async with acting_for(self._database, caller) as session:
+            await session.execute(ONE_AT_A_TIME)
+            if (final := await last_final(session)) is not None and wanted.since < months_later(final, 1):
+                first_open = months_later(final, 1)
+                raise PeriodFinal(final, mend=f"Let the price begin on {first_open} or later.")
+            session.add(row)
+            try:
+                await session.flush()
+            except IntegrityError:
+                raise PriceOverlaps(wanted.since) from None
+            told = {name: getattr(wanted, name) for name in WANTED if getattr(wanted, name) is not None}
+            note(
+                session, actor=caller.actor, action="price.filed", of=("price", str(row.id)), tenant=None, before=None,
+                after=told | {"since": str(wanted.since)}, request_id=request_id,
+            )  # fmt: skip
+            await session.refresh(row)
+        return row
+
+    async def ensure_default(self) -> None:
+        """The deployment's default price is the first version of the book, from the first time it is needed on.
+
+        By the gateway itself: whoever only reads has it filed too.
+        """
+        if self._has_default:
+            return
+        price = self._default
+        row = {"id": new_id(), "since": ALWAYS, "setup": price.setup, "monthly": price.monthly,
+               "currency": price.currency, "reason": "the deployment's default price",
+               "created_by": "numbergate"}  # fmt: skip
+        known = select(PriceRow.id).where(
+            PriceRow.organization_id.is_(None), PriceRow.number_type.is_(None), PriceRow.area_code.is_(None)
+        )
+        async with self._database.acting(duty="finance", sees=["*"], by_itself=True) as session:
+            await session.execute(ONE_AT_A_TIME)
+            if await session.scalar(known.limit(1)) is None:
+                await session.execute(insert(PriceRow).values(**row))
+        self._has_default = True
+
+    async def rule(self, caller: Principal) -> ChargingRule:
+        """Of the months that are not closed."""
+        async with acting_for(self._database, caller) as session:
+            return await present_rule(session)
+
+    async def put_rule(self, caller: Principal, rule: ChargingRule, request_id: str) -> None:
+        """For every month that is not closed; those that are keep theirs."""
+        async with acting_for(self._database, caller) as session:
+            before = await present_rule(session)
+            filed = insert(ChargingRuleRow).values(rule=rule.as_json())
+            await session.execute(filed.on_conflict_do_update(index_elements=["one"], set_={"rule": rule.as_json()}))
+            note(
+                session, actor=caller.actor, action="charging_rule.put", of=("charging_rule", "1"), tenant=None,
+                before=before.as_json(), after=rule.as_json(), request_id=request_id,
+            )  # fmt: skip
+
+
+# A price is filed, or a month is closed: a month is reckoned from what was filed before.
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('numbergate billing'))")
+WANTED = ("organization_id", "number_type", "area_code", "since", "setup", "monthly", "currency", "reason")
+
+
+async def last_final(session: AsyncSession) -> date | None:
+    """The first day of the last month that is closed."""
+    return await session.scalar(select(func.max(BillingPeriod.month)))
+
+
+async def present_rule(session: AsyncSession) -> ChargingRule:
+    found = await session.scalar(select(ChargingRuleRow.rule))
+    return ChargingRule(**found) if found else ChargingRule()
+
+
+def priced(row: PriceRow) -> Priced:
+    version = PriceVersion(row.id, row.since, row.setup, row.monthly, row.currency)
+    return Priced(version, row.organization_id, row.number_type, row.area_code, row.seq)

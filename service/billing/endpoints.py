@@ -1,0 +1,160 @@
+"""Billing over REST: prices, the charging rule, months and their statements."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AfterValidator
+
+from service.billing.auth import BillingRead, BillingWrite
+from service.billing.book import PriceBook
+from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing, PriceOverlaps
+from service.billing.periods import Periods
+from service.billing.schemas import (
+    ChargingRuleBody,
+    PeriodList,
+    PeriodOut,
+    PriceVersionIn,
+    PriceVersionOut,
+    PriceVersionPage,
+    StatementOut,
+)
+from service.billing.statements import GROUPS, Filters, Statements
+from service.exports.answers import MEDIA_TYPES, ExportAnswer, streamed, while_there
+from service.exports.errors import ExportsBusy, ExportStorageFull
+from service.exports.formats import FORMATS
+from service.http.accept import accept_of, preferred
+from service.http.examples import CHARGE
+from service.http.openapi import problems
+from service.http.pages import Cursor, Limit
+from service.http.params import RequestId
+from service.http.routes import OwnRoute
+from service.kit.text import plain
+from service.tenants.auth import CREDENTIALS
+from service.tenants.endpoints import AUTH
+from service.tenants.principals import NotYourOrganization, NotYourTenant
+
+router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
+
+GROUPED_BY = rf"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)})){{0,3}}$"
+Month = Annotated[
+    str,
+    Path(pattern=r"^(?:19[7-9]\d|2\d{3})-(?:0[1-9]|1[0-2])$", description="A month, as 2026-11", examples=["2026-11"]),
+]
+Exactly = Annotated[
+    str | None, AfterValidator(lambda given: given and plain(given)), Query(min_length=1, max_length=128)
+]
+
+
+def book(request: Request) -> PriceBook:
+    found: PriceBook = request.app.state.services.billing.book
+    return found
+
+
+def periods(request: Request) -> Periods:
+    found: Periods = request.app.state.services.billing.periods
+    return found
+
+
+def statements(request: Request) -> Statements:
+    found: Statements = request.app.state.services.billing.statements
+    return found
+
+
+def filters(
+    organization_id: Exactly = None,
+    tenant_id: Exactly = None,
+    user_id: Exactly = None,
+    cost_center: Exactly = None,
+    tag: Exactly = None,
+) -> Filters:
+    return Filters(organization_id, tenant_id, user_id, cost_center, tag)
+
+
+BookDep = Annotated[PriceBook, Depends(book)]
+PeriodsDep = Annotated[Periods, Depends(periods)]
+StatementsDep = Annotated[Statements, Depends(statements)]
+FiltersDep = Annotated[Filters, Depends(filters)]
+
+
+@router.get("/prices", responses=problems(*AUTH))
+async def list_prices(
+    caller: BillingRead, prices: BookDep, limit: Limit = 100, cursor: Cursor = None
+) -> PriceVersionPage:
+    """Every version of the price book, the one that begins last first."""
+    return PriceVersionPage.model_validate(await prices.page(caller, limit=limit, cursor=cursor), from_attributes=True)
+
+
+@router.post("/prices", status_code=201, responses=problems(PeriodFinal, PriceOverlaps, *AUTH))
+async def create_price(
+    body: PriceVersionIn, caller: BillingWrite, prices: BookDep, request_id: RequestId
+) -> PriceVersionOut:
+    """File a price from a day on. A version is never changed; a later one takes its place."""
+    return PriceVersionOut.model_validate(await prices.add(caller, body.wanted(), request_id), from_attributes=True)
+
+
+@router.get("/charging-rule", responses=problems(*AUTH))
+async def get_charging_rule(caller: BillingRead, prices: BookDep) -> ChargingRuleBody:
+    """How the supplier charges a month, for those that are not final."""
+    return ChargingRuleBody.model_validate((await prices.rule(caller)).as_json())
+
+
+@router.put("/charging-rule", responses=problems(*AUTH))
+async def put_charging_rule(
+    body: ChargingRuleBody, caller: BillingWrite, prices: BookDep, request_id: RequestId
+) -> ChargingRuleBody:
+    """Say how the supplier charges a month. Those that are final keep the rule that they were closed with."""
+    await prices.put_rule(caller, body.rule(), request_id)
+    return body
+
+
+@router.get("/periods", responses=problems(*AUTH))
+async def list_periods(caller: BillingRead, months: PeriodsDep) -> PeriodList:
+    """Every month since the first number: open while it runs, draft once it has ended, final when it is closed."""
+    return PeriodList.model_validate({"items": await months.listed(caller)})
+
+
+@router.post("/periods/{period}/close", responses=problems(PeriodFinal, PeriodNotReady, PriceMissing, *AUTH))
+async def close_period(period: Month, caller: BillingWrite, months: PeriodsDep, request_id: RequestId) -> PeriodOut:
+    """Make a month final. What is found out later is charged in the next one as a correction."""
+    return PeriodOut.model_validate(await months.close(caller, _first_of(period), request_id))
+
+
+@router.get("/statements/{period}", responses=problems(NotYourOrganization, NotYourTenant, *AUTH))
+async def get_statement(
+    period: Month,
+    caller: BillingRead,
+    found: StatementsDep,
+    asked: FiltersDep,
+    group_by: Annotated[
+        str | None,
+        Query(pattern=GROUPED_BY, description="Up to four, with commas in between", examples=["cost_center,user_id"]),
+    ] = None,
+) -> StatementOut:
+    """What a month charges, at any time: as it stands where it is open or draft, for good where it is final.
+
+    A tenant sees its own charges, finance those of all it sees.
+    """
+    grouped = list(dict.fromkeys(group_by.split(","))) if group_by else []
+    return StatementOut.model_validate(await found.get(caller, _first_of(period), asked, grouped))
+
+
+@router.get(
+    "/statements/{period}/export",
+    response_class=Response,
+    responses={
+        200: streamed(CHARGE),
+        **problems(NotYourOrganization, NotYourTenant, ExportsBusy, ExportStorageFull, *AUTH),
+    },
+)
+async def export_statement(
+    period: Month, caller: BillingRead, found: StatementsDep, asked: FiltersDep, request: Request
+) -> Response:
+    """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why."""
+    kind = preferred(accept_of(request.scope), MEDIA_TYPES) or MEDIA_TYPES[0]
+    made = found.export(caller, _first_of(period), asked, FORMATS[kind])
+    return ExportAnswer(await while_there(request.receive, made))
+
+
+def _first_of(period: str) -> date:
+    return date.fromisoformat(f"{period}-01")

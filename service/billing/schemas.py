@@ -1,0 +1,135 @@
+"""What finance sends and gets. Amounts are integer micro-units of their currency; days are those of the rule's zone."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt, StrictStr
+
+from service.billing.book import WantedPrice
+from service.billing.charging import ChargingRule, Cycle, Due, Proration
+from service.billing.periods import State
+from service.http.pages import Page
+from service.numbers.schemas import AreaCode, PlainText
+from service.tenants.schemas import ExternalId, Strict
+
+MOST_MICROS = 1_000_000_000_000
+
+
+def _day(value: object) -> object:
+    if not (isinstance(value, str) and len(value) == len("2026-01-31")):
+        raise ValueError("must be a day, as 2026-01-31")
+    return value
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a name of the IANA time zone database, as America/Detroit")
+    return name
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Micros = Annotated[StrictInt, Field(ge=0, le=MOST_MICROS)]
+Currency = Annotated[StrictStr, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
+
+
+class PriceVersionIn(Strict):
+    """A price from the day `since` on, until the next one for just the same. What is for an organisation wins over what
+    is for an area code, that over what is for a type, and that over what is for all.
+    """
+
+    organization_id: ExternalId | None = None
+    number_type: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
+    area_code: AreaCode | None = None
+    since: Day
+    setup: Micros = Field(description="Once, in micro-units: 1.00 is 1000000")
+    monthly: Micros
+    currency: Currency = "USD"
+    reason: Annotated[PlainText, Field(min_length=1, max_length=500)] | None = None
+
+    def wanted(self) -> WantedPrice:
+        return WantedPrice(**self.model_dump())
+
+
+class PriceVersionOut(BaseModel):
+    """A version of the price book; null of organisation, type and area is any."""
+
+    id: UUID
+    organization_id: str | None
+    number_type: str | None
+    area_code: str | None
+    since: date
+    setup: int
+    monthly: int
+    currency: str
+    reason: str | None
+    created_at: datetime
+    created_by: str
+
+
+class PriceVersionPage(Page[PriceVersionOut]):
+    """Prices, the one that begins last first."""
+
+
+class ChargingRuleBody(Strict):
+    """How the supplier charges a month. `cycle`: months from the day of purchase, or the calendar's. `proration`: a
+    month that has begun in full, or by the day. `due`: on its first day, or after its last. `free_days`: the first
+    ones, that cost no rent. `minimum_months`: charged in full however soon a number is given back.
+    """
+
+    cycle: Cycle = "anniversary"
+    proration: Proration = "none"
+    due: Due = "advance"
+    time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(_zone)] = "UTC"
+    free_days: Annotated[StrictInt, Field(ge=0, le=366)] = 0
+    minimum_months: Annotated[StrictInt, Field(ge=0, le=36)] = 0
+
+    def rule(self) -> ChargingRule:
+        return ChargingRule(**self.model_dump())
+
+
+class PeriodOut(BaseModel):
+    """A month. What is null is known once it is final. `hash`: SHA-256 over its charges, which
+    `numbergate billing verify` reckons anew. `doubts`: purchases whose outcome was not known then.
+    """
+
+    period: str
+    state: State
+    hash: str | None
+    charges: int | None
+    closed_at: datetime | None
+    closed_by: str | None
+    charging_rule: ChargingRuleBody | None
+    doubts: int | None
+
+
+class PeriodList(BaseModel):
+    """Months, the last first."""
+
+    items: list[PeriodOut]
+
+
+class Sums(BaseModel):
+    """`corrections`: of the sum, what puts months before it right. `unpriced`: charges without a price yet."""
+
+    currency: str | None
+    micros: int
+    charges: int
+    numbers: int
+    corrections: int
+    unpriced: int
+
+
+class Group(Sums):
+    key: dict[str, Any]
+
+
+class StatementOut(BaseModel):
+    """The sums of a month by currency, and of each group; the sums of the groups add up to the whole."""
+
+    period: str
+    state: State
+    charging_rule: ChargingRuleBody
+    totals: list[Sums]
+    groups: list[Group]

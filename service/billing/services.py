@@ -1,0 +1,14 @@
+"""What the endpoints of billing work with."""
+
+from dataclasses import dataclass
+
+from service.billing.book import PriceBook
+from service.billing.periods import Periods
+from service.billing.statements import Statements
+
+
+@dataclass(frozen=True, slots=True)
+class BillingServices:
+    book: PriceBook
+    periods: Periods
+    statements: Statements

@@ -1,0 +1,127 @@
+"""Statements: what a month charges, for whoever may see it, grouped as is asked or line by line."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, func, literal, select
+from sqlalchemy.dialects.postgresql import array
+
+from service.billing.auth import acting_for
+from service.billing.periods import COLUMNS, Basis, Periods
+from service.db import Database
+from service.exports.exports import Export, Exports
+from service.exports.formats import Column, Format, Kind, Query
+from service.numbers.models import Number
+from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
+
+GROUPS = ("organization_id", "tenant_id", "user_id", "holder_user_id", "cost_center", "tags", "kind")
+MOST_GROUPS = 10_000
+KINDS: dict[str, Kind] = {
+    "corrects": "day", "begins": "day", "ends": "day", "due": "day", "micros": "whole", "number_id": "uuid",
+    "price_id": "uuid", "phone_number": "word", "kind": "word", "tags": "texts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Whose charges; None is no condition. `user_id`: of whom numbers are, whoever holds them. `tag`: one of them."""
+
+    organization_id: str | None = None
+    tenant_id: str | None = None
+    user_id: str | None = None
+    cost_center: str | None = None
+    tag: str | None = None
+
+    def conditions(self, of: FromClause) -> list[ColumnElement[bool]]:
+        exactly = [of.c[name] == value for name, value in asdict(self).items() if value is not None and name != "tag"]
+        return exactly + ([of.c.tags.contains(array([self.tag]))] if self.tag is not None else [])
+
+
+class Statements:
+    def __init__(self, database: Database, periods: Periods, exports: Exports) -> None:
+        self._database, self._periods, self._exports = database, periods, exports
+
+    async def get(self, caller: Principal, month: date, filters: Filters, group_by: Sequence[str]) -> dict[str, Any]:
+        """The sums of a month by currency, and of each group; every group's sums add up to the whole.
+
+        Raises: NotYourOrganization, NotYourTenant.
+        """
+        check_asked(caller, filters)
+        basis = await self._periods.basis(caller, month)
+        charges = basis.charges()
+        async with acting_for(self._database, caller) as session:
+            sums = (
+                func.coalesce(func.sum(charges.c.micros), 0).label("micros"),
+                func.count().label("charges"),
+                func.count(charges.c.number_id.distinct()).label("numbers"),
+                func.coalesce(func.sum(charges.c.micros).filter(charges.c.corrects.is_not(None)), 0).label(
+                    "corrections"
+                ),
+                func.count().filter(charges.c.price_id.is_(None)).label("unpriced"),
+            )
+            asked = filters.conditions(charges)
+            whole = select(charges.c.currency, *sums).where(*asked).group_by(charges.c.currency)
+            totals = (await session.execute(whole.order_by(charges.c.currency))).mappings().all()
+            groups: Sequence[Any] = ()
+            if group_by:
+                keys = [charges.c[name] for name in group_by]
+                parts = select(*keys, charges.c.currency, *sums).where(*asked).group_by(*keys, charges.c.currency)
+                groups = (
+                    (await session.execute(parts.order_by(*keys, charges.c.currency).limit(MOST_GROUPS)))
+                    .mappings()
+                    .all()
+                )
+        return {
+            "period": f"{month:%Y-%m}",
+            "state": basis.state,
+            "charging_rule": basis.rule.as_json(),
+            "totals": [_sums(one) for one in totals],
+            "groups": [{"key": {name: one[name] for name in group_by}} | _sums(one) for one in groups],
+        }
+
+    async def export(self, caller: Principal, month: date, filters: Filters, wanted: Format) -> Export:
+        """Every line. Raises: as `get`, and as `Exports.make`."""
+        check_asked(caller, filters)
+        basis = await self._periods.basis(caller, month)
+        return await self._exports.make(
+            lines(basis, filters),
+            wanted,
+            whose=caller.tenant_id or caller.actor,
+            acting=lambda database: acting_for(database, caller),
+        )
+
+
+def lines(basis: Basis, filters: Filters) -> Query:
+    """Every line of a month that is meant, by number, then in the order in which they are due."""
+    charges = basis.charges()
+    shown: dict[str, ColumnElement[Any]] = {
+        "period": literal(f"{basis.month:%Y-%m}"),
+        "phone_number": Number.__table__.c.phone_number,
+        **{name: charges.c[name] for name, _ in COLUMNS},
+    }
+    columns = [Column(name, value, KINDS.get(name, "text")) for name, value in shown.items()]
+    rows = (
+        select(*(value.label(name) for name, value in shown.items()))
+        .join_from(charges, Number, Number.id == charges.c.number_id)
+        .where(*filters.conditions(charges))
+        .order_by(*(charges.c[name] for name in ("number_id", "due", "kind", "begins", "corrects")))
+    )
+    return Query(f"charges-{basis.month:%Y-%m}", columns, rows)
+
+
+def check_asked(caller: Principal, filters: Filters) -> None:
+    """Raises: NotYourOrganization, NotYourTenant."""
+    sees = (*caller.sees, *caller.organization_ids)
+    if filters.organization_id is not None and "*" not in sees and filters.organization_id not in sees:
+        raise NotYourOrganization
+    if caller.tenant_id is not None and filters.tenant_id not in (None, caller.tenant_id):
+        raise NotYourTenant("tenant_id must be absent or your own.")
+
+
+def _sums(of: Any) -> dict[str, Any]:
+    return {
+        "currency": of["currency"], "micros": int(of["micros"]), "charges": of["charges"], "numbers": of["numbers"],
+        "corrections": int(of["corrections"]), "unpriced": of["unpriced"],
+    }  # fmt: skip

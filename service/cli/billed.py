@@ -1,0 +1,214 @@
+"""`numbergate billing`: prices, months and statements through the gateway, and final months reckoned anew."""
+
+import asyncio
+import json as jsonlib
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from service.billing.verifying import Verified, verify
+from service.cli.exporting import run_export
+from service.cli.faults import failed, settings_or_exit
+from service.cli.ledger import CannotVerify, ledger
+from service.cli.remote import remote
+from service.cli.terminal import console, is_meant, table
+from service.cli.words import count_of, fit, known, moment
+from service.settings import DatabaseSettings
+
+BILLING = "/v1/billing"
+FIRST = 100
+MICROS = 1_000_000
+ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+DIFFERS, NOT_VERIFIED = 1, 2
+OPTIONS = {
+    "group_by": "--by",
+    "organization_id": "--organization",
+    "tenant_id": "--tenant",
+    "user_id": "--user",
+    "cost_center": "--cost-center",
+    "tag": "--tag",
+}
+Item = dict[str, Any]
+
+
+def money(micros: int | None, currency: str | None) -> str:
+    """`2.99 USD`: to the cent, and further where there is more."""
+    if micros is None:
+        return "–"
+    whole = f"{Decimal(micros) / MICROS:f}"
+    places = max(2, len(whole.partition(".")[2].rstrip("0")))
+    return f"{Decimal(micros) / MICROS:.{places}f} {currency or ''}".strip()
+
+
+def run_prices(*, everything: bool, json: bool, url: str | None, key: str | None) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        found = gateway.items(f"{BILLING}/prices")
+        items = list(found if everything else islice(found, FIRST))
+        more = next(found, None) is not None
+    if json:
+        print(jsonlib.dumps({"items": items, "complete": not more}))
+        return 0
+    _shown([_price(item) for item in items], ("since",), none="No price is filed yet; the deployment's default holds.")
+    if more:
+        Console(stderr=True, highlight=False).print(f"The first {FIRST}; --all shows every one.")
+    return 0
+
+
+def run_add(body: Mapping[str, Any], *, setup: str, monthly: str, json: bool, url: str | None, key: str | None) -> int:
+    """Returns the exit code."""
+    amounts = {}
+    for name, text in (("setup", setup), ("monthly", monthly)):
+        try:
+            micros = Decimal(text) * MICROS
+        except InvalidOperation:
+            return failed(f"{name}: must be an amount, as 2.99")
+        if not micros.is_finite() or micros != int(micros) or micros < 0:
+            return failed(f"{name}: must be an amount of six decimals at most, as 2.99")
+        amounts[name] = int(micros)
+    with remote(url, key) as gateway:
+        told = gateway.post(f"{BILLING}/prices", {**body, **amounts})
+    if json:
+        print(jsonlib.dumps(told))
+    else:
+        print(f"Filed: from {told['since']} on {money(told['monthly'], told['currency'])} a month.")
+    return 0
+
+
+def run_periods(*, json: bool, url: str | None, key: str | None) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        told = gateway.get(f"{BILLING}/periods")
+    if json:
+        print(jsonlib.dumps(told))
+        return 0
+    rows = [
+        {
+            "period": one["period"],
+            "state": one["state"],
+            "charges": known(one["charges"]),
+            "closed": moment(one["closed_at"])[:16],
+            "hash": known(one["hash"] and one["hash"][:16]),
+        }
+        for one in told["items"]
+    ]
+    _shown(rows, ("period", "state"), none="No number was held yet.")
+    return 0
+
+
+def run_close(month: str, *, yes: bool, json: bool, url: str | None, key: str | None) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        if not yes:
+            statement = gateway.get(f"{BILLING}/statements/{month}")
+            sums = ", ".join(money(one["micros"], one["currency"]) for one in statement["totals"]) or "nothing"
+            print(f"{fit(month)} is made final, for good, with {sums}.", file=sys.stderr)
+            if not is_meant("Close it?"):
+                return failed("nothing was closed")
+        told = gateway.post(f"{BILLING}/periods/{month}/close", {})
+    if json:
+        print(jsonlib.dumps(told))
+    else:
+        print(f"{told['period']} is final: {count_of(told['charges'], 'charge')}, hash {told['hash']}.")
+    return 0
+
+
+def run_statement(
+    month: str, asked: Mapping[str, str], by: Sequence[str], *, json: bool, url: str | None, key: str | None
+) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        grouped = {"group_by": ",".join(by)} if by else {}
+        told = gateway.get(f"{BILLING}/statements/{month}", options=OPTIONS, **asked, **grouped)
+    if json:
+        print(jsonlib.dumps(told))
+        return 0
+    out = console()
+    out.print(f"{told['period']}, {told['state']}")
+    rows = [
+        {**{name: known(_joined(value)) for name, value in one["key"].items()}, **_sums(one)} for one in told["groups"]
+    ]
+    whole = dict.fromkeys(by, "")
+    total = [{**whole, **_sums(one)} for one in told["totals"]]
+    _shown(rows + total, ("amount",), none="Nothing is charged.")
+    if unpriced := sum(one["unpriced"] for one in told["totals"]):
+        Console(stderr=True, highlight=False).print(f"{count_of(unpriced, 'charge')} without a price: file one.")
+    return 0
+
+
+def run_export_of(
+    month: str, asked: Mapping[str, str], output: Path, form: str, *, url: str | None, key: str | None
+) -> int:
+    """Returns the exit code."""
+    path = f"{BILLING}/statements/{month}/export"
+    return run_export(path, ACCEPT[form], asked, output, one="charge", options=OPTIONS, url=url, key=key)
+
+
+def run_verify(month: str | None, *, json: bool) -> int:
+    """Returns the exit code: 0 where every month is as it was closed, 1 where one is not, 2 where that is not known."""
+    try:
+        only = date.fromisoformat(f"{month}-01") if month is not None else None
+    except ValueError:
+        return failed("the month must look like 2026-11")
+    try:
+        found = asyncio.run(_verified(only))
+        if not found:
+            raise CannotVerify(f"{month} is not final" if month else "no month is final yet")
+    except CannotVerify as error:
+        print(f"numbergate: {error}", file=sys.stderr)
+        return NOT_VERIFIED
+    if json:
+        print(jsonlib.dumps({"items": [_verdict(one) for one in found]}))
+    else:
+        for one in found:
+            verdict = "; ".join(one.faults) or f"{count_of(one.charges, 'charge')}, {one.closed.digest.hex()}"
+            print(f"{one.closed.month:%Y-%m} {'DIFFERS' if one.faults else 'verified'}: {verdict}")
+    return DIFFERS if any(one.faults for one in found) else 0
+
+
+async def _verified(only: date | None) -> list[Verified]:
+    settings = settings_or_exit(DatabaseSettings)
+    async with ledger(settings.database_url.get_secret_value()) as database:
+        return await verify(database, only=only)
+
+
+def _verdict(one: Verified) -> Item:
+    return {
+        "period": f"{one.closed.month:%Y-%m}", "verified": not one.faults, "faults": one.faults,
+        "charges": one.charges, "hash": one.closed.digest.hex(),
+    }  # fmt: skip
+
+
+def _price(one: Item) -> dict[str, str]:
+    scopes = [fit(str(one[name])) for name in ("organization_id", "area_code", "number_type") if one[name]]
+    return {
+        "since": one["since"],
+        "for": " ".join(scopes) or "all",
+        "setup": money(one["setup"], one["currency"]),
+        "monthly": money(one["monthly"], one["currency"]),
+        "reason": known(one["reason"]),
+    }
+
+
+def _sums(one: Item) -> dict[str, str]:
+    return {
+        "amount": money(one["micros"], one["currency"]),
+        "charges": str(one["charges"]),
+        "numbers": str(one["numbers"]),
+        "corrections": money(one["corrections"], one["currency"]),
+    }
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def _shown(rows: Sequence[Mapping[str, str]], whole: Sequence[str], *, none: str) -> None:
+    out = console()
+    out.print(table(rows, out.width, whole) if rows else none)

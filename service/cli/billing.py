@@ -1,0 +1,136 @@
+"""The group `billing` of the command line; what it does is imported when it runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from service.cli.lists import Everything, Json, Url
+
+billing = typer.Typer(no_args_is_help=True, help="Prices, months and statements, for finance.")
+prices = typer.Typer(no_args_is_help=True, help="The price book.")
+periods = typer.Typer(no_args_is_help=True, help="Months: open, draft, final.")
+billing.add_typer(prices, name="prices")
+billing.add_typer(periods, name="periods")
+
+Key = Annotated[
+    str | None,
+    typer.Option(help="A key of finance; better in NUMBERGATE_API_KEY or NUMBERGATE_API_KEY_FILE."),
+]
+Month = Annotated[str, typer.Argument(help="A month, as 2026-11.")]
+Organization = Annotated[str | None, typer.Option("--organization", help="Only what this organisation is charged.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="Only what this tenant is charged.")]
+User = Annotated[str | None, typer.Option("--user", help="Only numbers of this user.")]
+CostCenter = Annotated[str | None, typer.Option("--cost-center", help="Only this cost centre.")]
+Tag = Annotated[str | None, typer.Option(help="Only numbers with this tag.")]
+
+
+def _asked(**given: str | None) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@prices.command("list")
+def list_prices(everything: Everything = False, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Every version, the one that begins last first."""
+    from service.cli.billed import run_prices
+
+    raise SystemExit(run_prices(everything=everything, json=json, url=url, key=key))
+
+
+@prices.command("add")
+def add_price(
+    since: Annotated[str, typer.Argument(help="The day from which it holds, as 2026-11-01.")],
+    monthly: Annotated[str, typer.Argument(help="By the month, as 2.99.")],
+    setup: Annotated[str, typer.Option(help="Once, as 1.00.")] = "0",
+    currency: Annotated[str, typer.Option(help="ISO 4217.")] = "USD",
+    organization: Annotated[str | None, typer.Option(help="Only for this organisation.")] = None,
+    number_type: Annotated[str | None, typer.Option("--type", help="Only for numbers of this type.")] = None,
+    area_code: Annotated[str | None, typer.Option(help="Only for this area code.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for those who read it later.")] = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """File a price from a day on; what is filed is never changed."""
+    from service.cli.billed import run_add
+
+    body = _asked(
+        since=since, currency=currency, organization_id=organization, number_type=number_type, area_code=area_code,
+        reason=reason,
+    )  # fmt: skip
+    raise SystemExit(run_add(body, setup=setup, monthly=monthly, json=json, url=url, key=key))
+
+
+@periods.command("list")
+def list_periods(json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Every month since the first number, the last first."""
+    from service.cli.billed import run_periods
+
+    raise SystemExit(run_periods(json=json, url=url, key=key))
+
+
+@periods.command("close")
+def close_period(
+    month: Month,
+    yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Make a month final, for good."""
+    from service.cli.billed import run_close
+
+    raise SystemExit(run_close(month, yes=yes, json=json, url=url, key=key))
+
+
+@billing.command("statement")
+def show_statement(
+    month: Month,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Group by organization_id, tenant_id, user_id, holder_user_id, cost_center, tags or kind."),
+    ] = None,
+    organization: Organization = None,
+    tenant: Tenant = None,
+    user: User = None,
+    cost_center: CostCenter = None,
+    tag: Tag = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """What a month charges: as it stands, or for good once it is final."""
+    from service.cli.billed import run_statement
+
+    asked = _asked(organization_id=organization, tenant_id=tenant, user_id=user, cost_center=cost_center, tag=tag)
+    raise SystemExit(run_statement(month, asked, by or [], json=json, url=url, key=key))
+
+
+@billing.command("export")
+def export_statement(
+    month: Month,
+    output: Annotated[Path, typer.Option(help="The file to be written; - is stdout.")],
+    form: Annotated[Literal["csv", "ndjson", "parquet"], typer.Option("--format", help="Of the file.")] = "csv",
+    organization: Organization = None,
+    tenant: Tenant = None,
+    user: User = None,
+    cost_center: CostCenter = None,
+    tag: Tag = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Every charge of a month, into a file."""
+    from service.cli.billed import run_export_of
+
+    asked = _asked(organization_id=organization, tenant_id=tenant, user_id=user, cost_center=cost_center, tag=tag)
+    raise SystemExit(run_export_of(month, asked, output, form, url=url, key=key))
+
+
+@billing.command("verify")
+def verify(
+    month: Annotated[str | None, typer.Argument(help="Only this month, as 2026-11.")] = None, json: Json = False
+) -> None:
+    """Reckon final months anew from the facts, straight from the database in DATABASE_URL."""
+    from service.cli.billed import run_verify
+
+    raise SystemExit(run_verify(month, json=json))

@@ -1,0 +1,178 @@
+"""Months over REST: priced, drafted, closed for good, corrected later, and reckoned anew."""
+
+import csv
+import json
+from asyncio import gather
+from collections.abc import AsyncIterator, Awaitable
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import duckdb
+import httpx
+import pytest
+
+from service.billing.verifying import verify
+from service.kit.clock import utc_now
+from tests.support.gateway import AUTHOR, Gateway, Tenant
+
+NOW = utc_now()
+THIS = NOW.replace(day=1)
+LAST = (THIS - timedelta(days=1)).replace(day=1)
+BEFORE = (LAST - timedelta(days=1)).replace(day=1)
+PRICE = {"since": "2020-01-01", "setup": 1_000_000, "monthly": 2_990_000}
+
+
+def named(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
+
+
+@pytest.fixture
+async def finance(gateway: Gateway) -> Tenant:
+    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
+    return Tenant(gateway.http, "", issued.key)
+
+
+@pytest.fixture
+async def ledger(superuser_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(superuser_url)
+    yield connection
+    await connection.close()
+
+
+async def held_since(ledger: asyncpg.Connection, number_id: str, acquired: datetime) -> None:
+    """As if it had been bought then, and that had been known at once."""
+    await ledger.execute(
+        "UPDATE number_facts SET acquired_at = $2, valid_at = $2 WHERE number_id = $1", UUID(number_id), acquired
+    )
+
+
+async def test_a_month_is_closed_once_with_every_charge_and_what_comes_to_light_later_is_corrected_in_the_next(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
+):
+    one, other = [(await tenant.buy()).json()["id"] for _ in range(2)]
+    await held_since(ledger, one, BEFORE + timedelta(days=9))
+    filed = await finance.send("POST", "/v1/billing/prices", json=PRICE)
+    assert filed.status_code == 201, filed.text
+
+    closed = await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+    assert closed.status_code == 200, closed.text
+    assert (closed.json()["state"], closed.json()["charges"]) == ("final", 2)
+    statement = (await finance.get(f"/v1/billing/statements/{named(BEFORE)}?group_by=cost_center")).json()
+    assert [(one["micros"], one["charges"]) for one in statement["totals"]] == [(3_990_000, 2)]
+
+    # The other was held as well, and nobody knew.
+    await ledger.execute("UPDATE numbers SET acquired_at = $2 WHERE id = $1", UUID(other), BEFORE + timedelta(days=19))
+    again = (await finance.get(f"/v1/billing/statements/{named(BEFORE)}")).json()
+    assert again["totals"] == statement["totals"]
+    draft = (await finance.get(f"/v1/billing/statements/{named(LAST)}")).json()
+    [total] = draft["totals"]
+    assert (draft["state"], total["micros"], total["corrections"]) == ("draft", 2 * 2_990_000 + 3_990_000, 3_990_000)
+
+    second = await finance.send("POST", f"/v1/billing/periods/{named(LAST)}/close")
+    assert second.status_code == 200, second.text
+    assert (await finance.get(f"/v1/billing/statements/{named(LAST)}")).json()["totals"] == draft["totals"]
+    for found in await verify(gateway.worker.database):
+        assert found.faults == [], found.closed.month
+
+    await ledger.execute("UPDATE charges SET micros = micros + 1 WHERE place = 1 AND month = $1", LAST)
+    told = {found.closed.month: found.faults for found in await verify(gateway.worker.database)}
+    assert told == {BEFORE.date(): [], LAST.date(): ["its charges are not those that it was closed with"]}
+
+
+async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_half_done(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
+):
+    bought = (await tenant.buy()).json()["id"]
+    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    for body, pointer in (
+        ({**PRICE, "since": "01/02/2026"}, "/since"),
+        ({**PRICE, "monthly": 2.99}, "/monthly"),
+        ({**PRICE, "setup": -1}, "/setup"),
+        ({**PRICE, "currency": "usd"}, "/currency"),
+        ({**PRICE, "area_code": "911"}, "/area_code"),
+        ({**PRICE, "price": 1}, "/price"),
+    ):
+        answer = await finance.send("POST", "/v1/billing/prices", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer), answer.text
+    for rule in ({"cycle": "weekly"}, {"time_zone": "Mars/Olympus"}, {"free_days": -1}, {"minimum_months": 1000}):
+        assert (await finance.send("PUT", "/v1/billing/charging-rule", json=rule)).status_code == 400, rule
+    assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
+    await told(finance.send("POST", "/v1/billing/prices", json=PRICE), 409, "price_overlaps")
+
+    await told(finance.send("POST", f"/v1/billing/periods/{named(NOW)}/close"), 409, "period_not_ready")
+    await told(finance.get("/v1/billing/statements/2026-13"), 400, "invalid_request")
+    assert (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).status_code == 200
+    await told(finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close"), 409, "period_final")
+    late = {**PRICE, "since": f"{named(BEFORE)}-05"}
+    await told(finance.send("POST", "/v1/billing/prices", json=late), 409, "period_final")
+    [[count]] = await gateway.sql("SELECT count(*) FROM price_versions WHERE created_by <> 'numbergate'")
+    assert count == 1
+
+
+async def test_two_that_close_one_month_at_once_close_it_once(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
+):
+    bought = (await tenant.buy()).json()["id"]
+    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    close = f"/v1/billing/periods/{named(BEFORE)}/close"
+
+    answers = await gather(*(finance.send("POST", close) for _ in range(4)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    [found] = await verify(gateway.worker.database)
+    assert found.faults == []
+
+
+async def test_a_price_that_is_missing_is_named_with_number_and_day(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
+):
+    bought = (await tenant.buy()).json()
+    await held_since(ledger, bought["id"], BEFORE + timedelta(days=1))
+    assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
+    await ledger.execute(
+        "UPDATE price_versions SET since = current_date + place FROM generate_series(0, 1) AS place"
+        " WHERE (since = '1970-01-01') = (place = 0)"
+    )
+
+    answer = await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "price_missing")
+    assert answer.json()["phone_number"] == bought["phone_number"]
+    assert await gateway.sql("SELECT FROM billing_periods") == []
+
+
+async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
+    gateway: Gateway, finance: Tenant, ledger: asyncpg.Connection, tmp_path: Path
+):
+    one, other = [await gateway.tenant(scopes=["numbers:create", "numbers:read", "billing:read"]) for _ in range(2)]
+    for who in (one, other, other):
+        bought = (await who.buy()).json()["id"]
+        await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    for _ in range(2):
+        path = f"/v1/billing/statements/{named(BEFORE)}"
+        whole = (await finance.get(f"{path}?group_by=tenant_id")).json()
+        assert {group["key"]["tenant_id"]: group["numbers"] for group in whole["groups"]} == {one.id: 1, other.id: 2}
+        assert sum(group["micros"] for group in whole["groups"]) == whole["totals"][0]["micros"]
+        mine = (await one.get(f"{path}?group_by=tenant_id")).json()
+        assert [(group["key"]["tenant_id"], group["numbers"]) for group in mine["groups"]] == [(one.id, 1)]
+        await told(one.get(f"{path}?tenant_id={other.id}"), 403, "not_your_tenant")
+        lines = await other.get(f"{path}/export", headers={"Accept": "application/x-ndjson"})
+        assert {json.loads(line)["tenant_id"] for line in lines.text.splitlines()} == {other.id}
+        assert lines.headers["x-total-count"] == str(len(lines.text.splitlines()))
+        assert [json.loads(line)["micros"] for line in lines.text.splitlines()] == [1_000_000] * 2
+        table = await other.get(f"{path}/export", headers={"Accept": "text/csv"})
+        assert [row["micros"] for row in csv.DictReader(StringIO(table.text))] == ["1000000"] * 2
+        file = await other.get(f"{path}/export", headers={"Accept": "application/vnd.apache.parquet"})
+        (tmp_path / "charges.parquet").write_bytes(file.content)
+        read = f"SELECT sum(micros), min(due) FROM '{tmp_path}/charges.parquet'"
+        assert duckdb.execute(read).fetchall() == [(2_000_000, (BEFORE + timedelta(days=1)).date())]
+        await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+    await told(one.send("POST", "/v1/billing/prices", json=PRICE), 403, "scope_missing")
+
+
+async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> None:
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
