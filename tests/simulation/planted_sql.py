@@ -27,8 +27,8 @@ FAULTS = (
     Planted(
         "what is reserved does not count towards the quota",
         "quota_limits",
-        "allowed := q.numbers_held; used := q.used; reserved := q.reserved;",
-        "allowed := q.numbers_held; used := q.used; reserved := 0;",
+        "allowed := q.numbers_held; used := q.used;\n    reserved := q.reserved + q.ordered;",
+        "allowed := q.numbers_held; used := q.used;\n    reserved := 0;",
         shown_by=40,
     ),
     Planted(
