@@ -3,8 +3,6 @@
 A fact is noted with every change of a number, by the database itself, whoever makes it. Prices and final charges are
 added and never changed. Of charges a tenant reads its own; finance reads those of the organisations that it sees.
 
-Numbers that are there already get one fact each, placed before all others, for changes go on meanwhile.
-
 Revision ID: 0052
 """
 
@@ -154,17 +152,6 @@ def upgrade() -> None:
         f" WHEN (ROW({old}) IS DISTINCT FROM ROW({new}) OR (OLD.state = 'missing') <> (NEW.state = 'missing'))"
         " EXECUTE FUNCTION note_fact()"
     )
-    with op.get_context().autocommit_block():
-        op.execute("""
-            INSERT INTO number_facts (seq, number_id, valid_at, tenant_id, organization_id, user_id, holder_user_id,
-              cost_center, tags, number_type, area_code, acquired_at, ended_at, price_setup, price_monthly,
-              price_currency)
-            OVERRIDING SYSTEM VALUE
-            SELECT -row_number() OVER (), id, acquired_at, tenant_id, organization_id, user_id, holder_user_id,
-              cost_center, tags, number_type, area_code, acquired_at,
-              coalesce(released_at, CASE WHEN state = 'missing' THEN now() END), price_setup, price_monthly,
-              price_currency
-            FROM numbers""")
 
 
 def downgrade() -> None:
