@@ -160,7 +160,7 @@ class Placing:
             },
             "allowed": refusal is None,
             "why_not": refusal and refusal.detail,
-            "limits": [told(**{name: one[name] for name in TOLD}) for one in standing],
+            "limits": [_limit(one) for one in standing],
         }
 
     def _acting(self, caller: Principal) -> Any:
@@ -253,6 +253,15 @@ class Placing:
 
 
 TOLD = ("limit_name", "scope", "scope_id", "limit", "used", "reserved", "asked", "resets_at")
+
+
+def _limit(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A limit as it stands without the order. Of one that other tenants count in too, only whether there is room."""
+    named = told(**{name: one[name] for name in TOLD})
+    allowed = one["used"] + one["reserved"] + one["asked"] <= one["limit"]
+    if one["scope"] != "tenant":
+        named |= dict.fromkeys(("limit", "used", "reserved"))
+    return named | {"allowed": allowed}
 
 
 async def _account(session: AsyncSession, tenant: str, organization: str) -> UUID:

@@ -89,7 +89,8 @@ def own_filter(role: Role, thing: Thing) -> bool:
 class Entry:
     """`acts`: it is a tenant's alone, whatever the scopes. `refuses`: what is answered beyond reach. `also`: one of
     these scopes too; `then`: so too, and that is looked at once it is known what is meant. `without`: members of the
-    example body that are left out. `free`: any text is well-formed.
+    example body that are left out. `free`: any text is well-formed. `keeps`: who
+    audits alone may not.
     """
 
     needs: tuple[str, ...]
@@ -106,6 +107,7 @@ class Entry:
     body: dict[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     free: bool = False
+    keeps: bool = False
 
     def refusal(self, role: Role, thing: Thing) -> Refusal | None:
         """What this role is told of this thing; None where it may."""
@@ -115,6 +117,8 @@ class Entry:
             return 403, "scope_missing"
         if thing.state == "malformed" and not self.free:
             return INVALID
+        if self.keeps and role.may("admin:read") and not role.may("admin:write"):
+            return 403, "scope_missing"
         if self.acts and role.tenant is None:
             return 403, "not_your_tenant"
         if not self.reach(role, thing):
@@ -197,23 +201,24 @@ OPERATIONS: dict[str, list[Entry]] = {
         ),
     ],
     "create_filter": [
-        Entry(READS, without=("organization_id",)),
+        Entry(READS, keeps=True, without=("organization_id",)),
         Entry(
-            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS, keeps=True,
             body={"organization_id": "{organization_id}"},
         ),
     ],
     "list_filters": [Entry(READS)],
     "get_filter": [Entry(READS, of="filter", reach=own), Entry(READS, of="shared filter", reach=shared)],
     "put_filter": [
-        Entry(READS, of="filter", reach=own, body={"organization_id": None}),
+        Entry(READS, of="filter", reach=own, keeps=True, body={"organization_id": None}),
         Entry(
-            READS, of="shared filter", reach=own_or_administered, body={"organization_id": "{organization_id}"},
+            READS, of="shared filter", reach=own_or_administered, keeps=True,
+            body={"organization_id": "{organization_id}"},
         ),
     ],
     "delete_filter": [
-        Entry(READS, of="filter", reach=own),
-        Entry(READS, of="shared filter", reach=own_or_administered),
+        Entry(READS, of="filter", reach=own, keeps=True),
+        Entry(READS, of="shared filter", reach=own_or_administered, keeps=True),
     ],
     "preview_import": [Entry(ADMIN)],
     "preview_csv_import": [Entry(ADMIN)],

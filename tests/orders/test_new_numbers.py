@@ -246,12 +246,26 @@ async def test_a_dry_run_tells_what_it_would_come_to_and_writes_nothing(gateway:
     assert told["area_codes"][:2] == ["313", "679"]
     [limit] = told["limits"]
     assert (limit["limit_name"], limit["limit"], limit["used"], limit["asked"]) == ("numbers_held", 5, 0, 4)
+    assert limit["allowed"]
     beyond = (await place(tenant, 6, dry_run=True)).json()
     assert not beyond["allowed"]
     assert "this asks for 6" in beyond["why_not"]
 
     assert await gateway.sql("SELECT 1 FROM orders") == await gateway.sql("SELECT FROM idempotency_keys") == []
     assert await gateway.sql("SELECT to_jsonb(q) FROM quotas q") == before
+
+
+async def test_a_dry_run_tells_of_a_limit_that_others_count_in_whether_there_is_room_and_no_more(gateway: Gateway):
+    tenant = await gateway.tenant()
+    path = f"/v1/admin/organizations/{ORGANIZATION}/quotas"
+    for most, allowed in ((4, True), (3, False)):
+        put = await gateway.admin.send("PUT", path, json={"numbers_held": most, "mode": "shadow"})
+        assert put.status_code == 200, put.text
+        shown = (await place(tenant, 4, dry_run=True)).json()
+        assert shown["allowed"]
+        [limit] = shown["limits"]
+        assert (limit["scope"], limit["allowed"], limit["asked"]) == ("organization", allowed, 4)
+        assert (limit["limit"], limit["used"], limit["reserved"]) == (None, None, None)
 
 
 NICKNAMES = {

@@ -172,6 +172,39 @@ async def test_an_order_that_touches_nothing_is_within_the_limits_of_whom_it_nam
     assert (await apply(key, mine["token"])).status_code == 202
 
 
+async def test_a_saved_filter_that_names_others_is_not_there_for_a_limited_key(gateway: Gateway, tenant: Tenant):
+    by_user = await limited(gateway, tenant, user_ids=[ANN])
+    by_organization = await limited(gateway, tenant, organization_ids=[SOUTH])
+    saved = {}
+    for name, filters in (
+        ("user", {"user_id": USER}), ("holder", {"holder_user_id": USER}), ("north", {"organization_id": ORGANIZATION}),
+        ("ann", {"user_id": ANN}), ("south", {"organization_id": SOUTH}),
+    ):  # fmt: skip
+        answer = await tenant.send("POST", "/v1/filters", json={"name": name, "filters": filters})
+        assert answer.status_code == 201, answer.text
+        saved[name] = answer.json()["id"]
+
+    for key, theirs, others, refusal in (
+        (by_user, {"north", "ann", "south"}, {"user", "holder"}, "not_your_user"),
+        (by_organization, {"user", "holder", "ann", "south"}, {"north"}, "not_your_organization"),
+    ):
+        assert {one["name"] for one in (await key.get("/v1/filters")).json()["items"]} == theirs
+        beyond = {"user_id": USER} if key is by_user else {"organization_id": ORGANIZATION}
+        for name in others:
+            path = f"/v1/filters/{saved[name]}"
+            problem(await key.get(path), 404, "not_found")
+            problem(await key.get("/v1/numbers", params={"filter": saved[name]}), 404, "not_found")
+            problem(await key.send("PUT", path, json={"name": "x", "filters": {"state": "active"}}), 404, "not_found")
+            problem(await key.send("DELETE", path), 404, "not_found")
+            taken = await key.send("POST", "/v1/filters", json={"name": name, "filters": {"state": "active"}})
+            problem(taken, 409, "state_conflict")
+        problem(await key.send("POST", "/v1/filters", json={"name": "x", "filters": beyond}), 403, refusal)
+        mine = {"name": "x", "filters": beyond}
+        problem(
+            await key.send("PUT", f"/v1/filters/{saved['ann' if key is by_user else 'south']}", json=mine), 403, refusal
+        )
+
+
 async def test_a_body_that_names_no_organisation_means_the_keys_own(gateway: Gateway, tenant: Tenant):
     north, south = [await limited(gateway, tenant, organization_ids=[one]) for one in (ORGANIZATION, SOUTH)]
     body = {"area_code": "313", "user_id": ANN}

@@ -36,6 +36,12 @@ def visible_to(caller: Principal) -> ColumnElement[bool]:
     return or_(own, SavedFilter.organization_id.in_({*caller.organization_ids, *caller.sees}))
 
 
+def check_may_keep(caller: Principal) -> None:
+    """Who reads what is administered and administers nothing is there to look. Raises: ScopeMissing."""
+    if caller.may("admin:read"):
+        caller.need(STAFF)
+
+
 def may_change(caller: Principal, found: SavedFilter) -> bool:
     if found.tenant_id == owner_of(caller):
         return True

@@ -15,7 +15,7 @@ from service.inventory.saved.schemas import SavedFilterIn, SavedFilterOut, Saved
 from service.kit.errors import NotFound, StateConflict
 from service.tenants.auth import CREDENTIALS, NumbersRead
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization
+from service.tenants.principals import NotYourOrganization, NotYourUser
 
 router = APIRouter(prefix="/v1/filters", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 TAGGED = {"headers": {"ETag": {"description": "For `If-Match`", "schema": {"type": "string"}}}}
@@ -33,7 +33,7 @@ SavedFiltersDep = Annotated[SavedFilters, Depends(saved_filters)]
     "",
     status_code=201,
     response_model=SavedFilterOut,
-    responses=problems(NotYourOrganization, StateConflict, *AUTH) | {201: TAGGED},
+    responses=problems(NotYourOrganization, NotYourUser, StateConflict, *AUTH) | {201: TAGGED},
 )
 async def create_filter(
     body: SavedFilterIn, caller: NumbersRead, saved: SavedFiltersDep, request_id: RequestId
@@ -63,7 +63,7 @@ async def get_filter(filter_id: UUID, caller: NumbersRead, saved: SavedFiltersDe
 @router.put(
     "/{filter_id}",
     response_model=SavedFilterOut,
-    responses=problems(NotFound, NotYourOrganization, StateConflict, EtagMismatch, *AUTH) | {200: TAGGED},
+    responses=problems(NotFound, NotYourOrganization, NotYourUser, StateConflict, EtagMismatch, *AUTH) | {200: TAGGED},
 )
 async def put_filter(
     filter_id: UUID,

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.db import Database
 from service.http.conditions import Tags, digest
 from service.http.problems import faults_of
-from service.inventory.saved.auth import acting_for, may_change, owner_of, visible_to
+from service.inventory.saved.auth import acting_for, check_may_keep, may_change, owner_of, visible_to
 from service.inventory.saved.errors import FilterOutdated
 from service.inventory.saved.models import SavedFilter
 from service.inventory.saved.repository import SavedFilterRepository
@@ -21,7 +22,7 @@ from service.kit.clock import utc_now
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
-from service.tenants.principals import Principal
+from service.tenants.principals import NotYourOrganization, Principal
 
 # Of one owner that are not shared, and that are shared with one organisation.
 MOST = 100
@@ -47,13 +48,15 @@ class SavedFilters:
         self._cursors = cursors
 
     async def create(self, caller: Principal, wanted: Wanted, request_id: str) -> dict[str, Any]:
-        """Raises: NotYourOrganization; StateConflict for a name that is taken, and where there are too many."""
-        _check_shared(caller, wanted)
+        """Raises: ScopeMissing; NotYourOrganization, NotYourUser; StateConflict for a name taken, and for too many."""
+        check_may_keep(caller)
+        _check_wanted(caller, wanted)
         now = utc_now()
         found = SavedFilter(id=new_id(), tenant_id=owner_of(caller), created_at=now, updated_at=now, **asdict(wanted))
         async with acting_for(self._database, caller) as session:
             await _check_room(SavedFilterRepository(session), found.tenant_id, wanted)
             session.add(found)
+            await _flush(session)
             _note(session, caller, "created", found, request_id, after=asdict(wanted))
         return told(found, caller)
 
@@ -91,12 +94,13 @@ class SavedFilters:
             before = Wanted.of(found)
             if wanted.organization_id != before.organization_id and found.tenant_id != owner_of(caller):
                 raise InvalidRequest(Fault("/organization_id", "is for its author to change; send it as it is"))
-            _check_shared(caller, wanted)
+            _check_wanted(caller, wanted)
             if wanted != before:
                 await _check_room(filters, found.tenant_id, wanted, but=filter_id)
                 for name, value in asdict(wanted).items():
                     setattr(found, name, value)
                 found.updated_at = utc_now()
+                await _flush(session)
                 _note(session, caller, "changed", found, request_id, before=asdict(before), after=asdict(wanted))
         return told(found, caller)
 
@@ -162,9 +166,24 @@ def _faults(asked: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def _check_shared(caller: Principal, wanted: Wanted) -> None:
+def _check_wanted(caller: Principal, wanted: Wanted) -> None:
+    """Raises: NotYourOrganization, NotYourUser."""
+    named = wanted.filters.get("organization_id")
+    if named is not None and not caller.bounds.may_be_of(named):
+        raise NotYourOrganization
+    for member in ("user_id", "holder_user_id"):
+        if (user := wanted.filters.get(member)) is not None:
+            caller.check_user(user)
     if wanted.organization_id is not None:
         caller.check_organization(wanted.organization_id, whole=False)
+
+
+async def _flush(session: AsyncSession) -> None:
+    """Raises: StateConflict for a name that a filter has which the caller may not see."""
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise StateConflict("Another filter has this name. Choose another name.") from None
 
 
 async def _check_room(filters: SavedFilterRepository, owner: str, wanted: Wanted, *, but: UUID | None = None) -> None:
@@ -181,6 +200,7 @@ async def _check_room(filters: SavedFilterRepository, owner: str, wanted: Wanted
 async def _changeable(
     filters: SavedFilterRepository, caller: Principal, filter_id: UUID, if_match: Tags | None
 ) -> SavedFilter:
+    check_may_keep(caller)
     found = await filters.get(filter_id, visible_to(caller), lock=True)
     if found is None or not may_change(caller, found):
         raise NotFound
