@@ -5,7 +5,8 @@ never repeated before the row id that was meant has been seen again, alone under
 outcome not before a settling window has passed. Nor is one sent without that look where the number is in question: it
 was given up as missing, its row is listed no more, or its E.164 stands for something else too.
 Where it is seen no more after a DELETE of ours, that DELETE took effect. Where none was sent, or the E.164 stands for
-another row, the release is unresolved: a person decides. So it is of a number that was bought and never listed.
+something else, in whatever organisation and whether its own row is listed or not, the release is unresolved: a person
+decides. So it is of a number that was bought and never listed.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from service.kit.types import TenantId
 from service.numbers.confirm import Confirmation
 from service.numbers.models import Number, Step
 from service.numbers.repository import Numbers
-from service.numbers.standing import Unfound, own_row
+from service.numbers.standing import Shared, Unfound, own_row
 from service.numbers.steps import LOOKED_FOR_FIRST, LOST, Done, Later, Steps
 from service.observability.metrics import ALARMS
 from service.teli.client import Upstreams
@@ -29,6 +30,7 @@ from service.teli.listing import Row
 
 LOOKS = 3
 GONE = "its row is listed no more"
+SHARED = "its E.164 stands for something else too"
 LONGEST_BETWEEN_LOOKS = 60.0
 # As long as a request may wait for its turn.
 AT_ONCE_WITHIN = timedelta(seconds=60)
@@ -93,6 +95,9 @@ class Release:
                     return await self._gone(step, number)
                 case "given out anew":
                     return await self._unresolved(step, number, "its E.164 is listed under another row id", None)
+                case Shared(by):
+                    # At once, for a decision about the other, right or wrong, is not to let a DELETE through.
+                    return await self._unresolved(step, number, SHARED, None, evidence=by)
         teli = await self._upstreams.of(number.account_id)
         send_by = await self._steps.about_to_send(step, tenant)
         if send_by is None:
@@ -149,12 +154,15 @@ class Release:
         await self._steps.not_sent(step, tenant)
         return Later(why)
 
-    async def _unresolved(self, step: Step, number: Number, why: str, tenant: TenantId | None) -> Done:
-        """The number stays `releasing`, its quota held, until a person decides."""
+    async def _unresolved(
+        self, step: Step, number: Number, why: str, tenant: TenantId | None, *, evidence: str | None = None
+    ) -> Done:
+        """The number stays `releasing`, its quota held, until a person decides. `evidence` is an operator's to see."""
+        shown = f"{why}: {evidence}" if evidence else why
         ALARMS.labels("release_unresolved").inc()
-        log.error("a release is unresolved", number=str(number.id), why=why)
+        log.error("a release is unresolved", number=str(number.id), why=shown)
         await self._numbers.release_unresolved(step, number, why, tenant)
-        return Done(why, state="unresolved")
+        return Done(shown, state="unresolved")
 
 
 def _looks(step: Step) -> int:

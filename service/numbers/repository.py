@@ -11,7 +11,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -44,6 +44,20 @@ from service.tenants.version import bump
 WORKER = "worker"
 DIRECTIONS = ("inbound", "outbound")
 LATE_RETRY = timedelta(days=7)
+# A row that is listed, be it in another organisation, unless it is an earlier acquisition's; a purchase that is proved
+# and has no row yet; a doubt whose answer named it. As the function `number_in_question` has them, but told by name.
+SHARED_BY = text("""
+    SELECT 'row ' || r.row_id FROM upstream_rows r
+    WHERE r.account_id = :account AND r.phone_number = :phone_number AND r.gone_at IS NULL AND r.row_id <> :row
+    AND (SELECT e.acquired_at < :acquired_at FROM numbers e
+         WHERE e.account_id = r.account_id AND e.upstream_row_id = r.row_id) IS NOT TRUE
+    UNION ALL
+    SELECT 'orphan ' || o.id FROM orphans o
+    WHERE o.account_id = :account AND o.phone_number = :phone_number AND o.state = 'open' AND o.row_id IS NULL
+    UNION ALL
+    SELECT 'doubt ' || i.id FROM intents i
+    WHERE i.account_id = :account AND i.named_number = :phone_number AND i.state IN ('doubtful', 'unresolved')
+""")
 log = structlog.get_logger()
 
 
@@ -356,6 +370,17 @@ class Numbers:
                 )
             )
             return [row_id for row_id in found if row_id]
+
+    async def shared_by(self, number: Number) -> str | None:
+        """What else the E.164 of a confirmed number stands for; None for nothing. The worker's alone to know."""
+        of = {
+            "account": number.account_id,
+            "phone_number": number.phone_number,
+            "row": number.upstream_row_id,
+            "acquired_at": number.acquired_at,
+        }
+        async with self._database.acting() as session:
+            return ", ".join(sorted(await session.scalars(SHARED_BY, of))) or None
 
     async def grace_is_over(self, step: Step, tenant: TenantId | None) -> bool:
         """The number of this release cannot be restored any more. False where it was, just before; be it that it has

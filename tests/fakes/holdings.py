@@ -120,6 +120,8 @@ class Holdings(Purchases):
         for number in list(self.world.numbers.values()):
             tenant, role = chance.choice(((None, "worker"), (TenantId(number.tenant_id), "api")))
             await self.both.ask("numbers", "with_question", number.id, tenant, role=role)
+            if number.upstream_row_id is not None:
+                await self.both.ask("numbers", "shared_by", number, role="worker")
 
     async def users(self, chance: Random) -> None:
         if (found := await self._number(chance)) is not None:

@@ -1,6 +1,6 @@
 """Owned numbers in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,31 +47,24 @@ class NumbersInMemory(Numbers):
 
     def _in_question(self, number: Number) -> bool:
         """The function `number_in_question`."""
+        own = self._world.rows.get((number.account_id, number.upstream_row_id)) if number.upstream_row_id else None
+        return (own is not None and own.gone_at is not None) or any(self._sharing(number))
+
+    def _sharing(self, number: Number) -> Iterator[str]:
+        """What else its E.164 stands for."""
         world, account, phone_number = self._world, number.account_id, number.phone_number
-        own = world.rows.get((account, number.upstream_row_id)) if number.upstream_row_id else None
-        if own is not None and own.gone_at is not None:
-            return True
         not_anothers = {number.upstream_row_id, *self._earlier_rows(number)}
-        others = (
-            row
-            for (of, _), rows in world.rows_at.items()
-            if of == account
-            for row in rows.values()
-            if row.phone_number == phone_number and row.gone_at is None and row.row_id not in not_anothers
-        )
-        return (
-            any(others)
-            or any(
-                one.phone_number == phone_number and one.state == "open" and one.row_id is None
-                for one in world.orphans_at.get(account, ())
-            )
-            or any(
-                one.named_number == phone_number and one.state in ("doubtful", "unresolved")
-                for (of, _), doubts in world.open_intents.items()
-                if of == account
-                for one in doubts.values()
-            )
-        )
+        for (of, _), rows in world.rows_at.items():
+            for row in rows.values() if of == account else ():
+                if row.phone_number == phone_number and row.gone_at is None and row.row_id not in not_anothers:
+                    yield f"row {row.row_id}"
+        for orphan in world.orphans_at.get(account, ()):
+            if orphan.phone_number == phone_number and orphan.state == "open" and orphan.row_id is None:
+                yield f"orphan {orphan.id}"
+        for (of, _), doubts in world.open_intents.items():
+            for one in doubts.values() if of == account else ():
+                if one.named_number == phone_number and one.state in ("doubtful", "unresolved"):
+                    yield f"doubt {one.id}"
 
     def _one(self, number_id: UUID, tenant: TenantId | None) -> Number:
         if (found := self._seen(number_id, tenant)) is None:
@@ -277,6 +270,9 @@ class NumbersInMemory(Numbers):
 
     async def earlier_rows(self, number: Number) -> Iterable[str]:
         return self._earlier_rows(number)
+
+    async def shared_by(self, number: Number) -> str | None:
+        return ", ".join(sorted(self._sharing(number))) or None
 
     def _earlier_rows(self, number: Number) -> list[str]:
         return [

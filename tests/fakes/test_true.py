@@ -171,6 +171,10 @@ async def test_a_number_is_in_question_where_its_row_is_gone_or_its_e164_stands_
             _, in_question = await both.ask("numbers", "with_question", number.id, tenant, role=role)
             *_, with_links = await both.ask("numbers", "with_links", number.id, tenant, role=role)
             assert (in_question, with_links) == (expected, expected)
+        if row_id is not None:
+            shared = await both.ask("numbers", "shared_by", number, role="worker")
+            # That its row is gone says of nobody else.
+            assert (shared is not None) == (expected and claim is not CLAIMS[1][1])
 
 
 async def test_a_release_that_is_taken_back_leaves_its_quotas_in_the_day_that_it_is(

@@ -327,6 +327,10 @@ async def test_before_its_row_was_seen_a_number_in_question_gets_no_agents(gatew
 
     await gateway.teli.advance(61)
     await gateway.hurry()
+    assert await upstream(gateway, number) == (None, None, "")
+
+    await gateway.sql("UPDATE orphans SET state = 'ignored'")
+    await gateway.hurry()
     assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "succeeded"
     assert await upstream(gateway, number) == (AGENT, None, "")
 

@@ -10,7 +10,7 @@ from service.observability.metrics import ALARMS
 from service.teli.heard import Heard
 from tests.conftest import OpenGateway
 from tests.reconciliation.test_resolver import until_ghosts
-from tests.support.gateway import NUMBERS, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 SETTLING = {"settling_window": 600}
 
@@ -539,6 +539,69 @@ async def test_a_release_never_hits_a_number_that_proof_without_a_row_says_was_b
     assert (await gateway.step("release"))["state"] == "unresolved"
 
 
+async def elsewhere(gateway: Gateway) -> tuple[Tenant, dict[str, str]]:
+    """A tenant of another organisation, and what its purchases name."""
+    named = await gateway.teli.organization("your_tenant", name="Elsewhere", contact_email="a@example.com")
+    organization = named["unique_id"]
+    user = await gateway.teli.user(organization, name="U", email="u@example.com")
+    await gateway.services.administration.put_organization(AUTHOR, organization, "Elsewhere")
+    await gateway.services.administration.put_user(AUTHOR, organization, user["unique_id"], {"name": "U"})
+    tenant = await gateway.tenant(organization_ids=[organization])
+    return tenant, {"organization_id": organization, "user_id": user["unique_id"]}
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_release_that_teli_did_not_record_never_hits_who_bought_the_number_anew_in_another_organisation(
+    open_gateway: OpenGateway, refused: bool
+):
+    """Teli lists the old row on, alone in its organisation; a DELETE sent again would end the new purchase."""
+    async with open_gateway(**SETTLING) as gateway:
+        tenant = await gateway.tenant()
+        old = await confirmed(gateway, tenant)
+        await gateway.teli.switch(recycle_released=True)
+        await gateway.teli.arm("release_not_recorded", operation="release")
+        answer = await delete(tenant, old)
+        assert answer.status_code == 202, answer.text
+        await gateway.teli.stock("313", 0)
+        other, there = await elsewhere(gateway)
+        bought = await other.buy(prefer="wait=2", **there)
+        assert bought.status_code == 202, bought.text
+        doubt = bought.json()["operation_id"]
+        by = f"doubt {doubt}"
+        if refused:  # A person errs about it; by then its row is listed there.
+            decision = {"decision": "refused", "reason": "not on the invoice"}
+            decided = await gateway.operator.send("POST", f"/v1/admin/doubts/{doubt}/resolve", json=decision)
+            assert decided.status_code == 200, decided.text
+            await gateway.look_everywhere()
+            where = {"there": there["organization_id"]}
+            [(row,)] = await gateway.sql("SELECT row_id FROM upstream_rows WHERE organization_id = :there", **where)
+            by = f"row {row}"
+        await settle(gateway)
+        before = ALARMS.labels("release_unresolved")._value.get()
+
+        for _ in range(4):
+            await gateway.hurry()
+
+        assert await sent(gateway) == 1
+        assert (await gateway.teli.counts())["held"] == 1
+        assert (await tenant.operation(answer.json()["operation_id"]))["state"] == "unresolved"
+        assert (await state(gateway, old), await quota(gateway, tenant)) == ("releasing", (1, 0))
+        assert ALARMS.labels("release_unresolved")._value.get() == before + 1
+        [ghost] = (await gateway.operator.get("/v1/admin/ghosts")).json()["items"]
+        assert ghost["id"] == old["id"]
+        assert ghost["reason"] == f"its release is unresolved: its E.164 stands for something else too: {by}"
+        # What others bought is no tenant's to know.
+        [(told,)] = await gateway.sql("SELECT after FROM audit WHERE action = 'number.release_unresolved'")
+        assert told == {"why": "its E.164 stands for something else too"}
+
+        if not refused:
+            await given_up(gateway, old)
+            await gateway.look_everywhere()
+            theirs = await other.operation(doubt)
+            assert (theirs["state"], theirs["result"]["phone_number"]) == ("succeeded", old["phone_number"])
+            assert (await state(gateway, old), await sent(gateway)) == ("released", 1)
+
+
 async def test_a_number_whose_row_was_left_out_of_a_listing_is_looked_for_before_it_is_released(
     gateway: Gateway, tenant: Tenant
 ):
@@ -557,7 +620,7 @@ async def test_a_number_whose_row_was_left_out_of_a_listing_is_looked_for_before
     assert await state(gateway, number) == "released"
 
 
-async def test_before_its_purchase_is_confirmed_a_number_in_question_is_looked_for_twice(
+async def test_before_its_purchase_is_confirmed_a_number_in_question_is_looked_for_and_left_to_a_person(
     gateway: Gateway, tenant: Tenant
 ):
     number = await tenant.bought()
@@ -570,8 +633,9 @@ async def test_before_its_purchase_is_confirmed_a_number_in_question_is_looked_f
     await gateway.teli.forget_requests()
     await gateway.follow_up()
 
-    assert [request["operation"] for request in await gateway.teli.requests()] == ["list", "release"]
-    assert await state(gateway, number) == "released"
+    assert [request["operation"] for request in await gateway.teli.requests()] == ["list"]
+    assert await state(gateway, number) == "releasing"
+    assert (await gateway.step("release"))["state"] == "unresolved"
 
 
 async def test_of_a_number_that_is_not_in_question_nothing_more_is_asked(gateway: Gateway, tenant: Tenant):

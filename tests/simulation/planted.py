@@ -638,6 +638,14 @@ def release_repeated_without_looking():
     return patch.object(Release, "_look", there)
 
 
+@fault("A number that stands for something else too is not given back, be its row listed on.", shown_by=4708)
+def released_though_shared():
+    async def nothing(*_: Any) -> None:
+        return None
+
+    return patch.object(NumbersInMemory, "shared_by", nothing)
+
+
 @fault("A release of unknown outcome is not repeated before everything has settled.", shown_by=9)
 def release_repeated_unsettled():
     def make(real: Any) -> Any:
