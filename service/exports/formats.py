@@ -32,6 +32,9 @@ FORMATS = {one.media_type: one for one in (CSV, NDJSON, PARQUET)}
 # What a spreadsheet takes for the beginning of a formula, or passes over to find one: OWASP, "CSV Injection". The
 # apostrophe itself is among them, so that one at the beginning is always ours and can be taken off again.
 FORMULA = tuple(ord(character) for character in "=+-@\t\r\n '＝＋－＠")
+# Where the spreadsheet of another country would begin a cell, the quotes around this one being nothing to it. What was
+# an apostrophe there is one of two then.
+INNER = r"([;,\t\r\n][ \t\r\n\f\v\u00a0\u3000]*)('*[=+@＝＋－＠-])"
 MOMENT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 
@@ -99,10 +102,14 @@ def _written(text: str) -> ColumnElement[str]:
 def _for_people(column: Column) -> ColumnElement[Any]:
     """A cell that no spreadsheet runs."""
     if column.kind == "text":
-        begins = func.ascii(column.value).in_(FORMULA)
-        return case((begins, func.concat("'", column.value)), else_=column.value)
+        inner, begins = _guarded(column.value), func.ascii(column.value).in_(FORMULA)
+        return case((begins, func.concat("'", inner)), else_=inner)
     # A list is a JSON array: no other spelling keeps every text.
-    return _json_text(column) if column.kind == "texts" else _as_json(column)
+    return _guarded(_json_text(column)) if column.kind == "texts" else _as_json(column)
+
+
+def _guarded(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.regexp_replace(value, INNER, r"\1'\2", "g")
 
 
 def _as_json(column: Column) -> ColumnElement[Any]:
