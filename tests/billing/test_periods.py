@@ -141,7 +141,7 @@ async def test_a_price_that_is_missing_is_named_with_number_and_day(
 
     assert (answer.status_code, answer.json()["code"]) == (409, "price_missing")
     assert answer.json()["phone_number"] == bought["phone_number"]
-    assert await gateway.sql("SELECT FROM billing_periods") == []
+    assert await gateway.sql("SELECT 1 FROM billing_periods") == []
 
 
 async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(

@@ -75,7 +75,7 @@ class Stage:
     async def until_listed(self) -> None:
         """Until purchases are open: the account's numbers are known."""
         async with asyncio.timeout(60):
-            while not await self.sql("SELECT FROM accounts WHERE listed_at IS NOT NULL"):
+            while not await self.sql("SELECT 1 FROM accounts WHERE listed_at IS NOT NULL"):
                 await asyncio.sleep(0.05)
 
     async def stranger(self) -> str:

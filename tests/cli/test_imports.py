@@ -36,7 +36,7 @@ async def test_what_was_there_before_is_shown_asked_for_and_watched(admins: Desk
 
     refused = await admins.answering("n\n", "imports", "apply", import_id)
     assert (refused.returncode, "Adopt 2 numbers? [y/N]" in refused.stderr) == (1, True)
-    assert await gateway.sql("SELECT FROM numbers") == []
+    assert await gateway.sql("SELECT 1 FROM numbers") == []
 
     command = asyncio.create_task(admins.answering("y\n", "imports", "apply", import_id))
     ended = await worked(gateway, command)

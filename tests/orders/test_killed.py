@@ -131,5 +131,5 @@ async def until_amid(opened: Stage, count: int) -> None:
 
 async def until_over(opened: Stage) -> None:
     async with asyncio.timeout(900):
-        while await opened.sql("SELECT FROM orders WHERE ended_at IS NULL"):
+        while await opened.sql("SELECT 1 FROM orders WHERE ended_at IS NULL"):
             await asyncio.sleep(0.1)

@@ -251,7 +251,7 @@ async def test_a_dry_run_tells_what_it_would_come_to_and_writes_nothing(gateway:
     assert not beyond["allowed"]
     assert "this asks for 6" in beyond["why_not"]
 
-    assert await gateway.sql("SELECT 1 FROM orders") == await gateway.sql("SELECT FROM idempotency_keys") == []
+    assert await gateway.sql("SELECT 1 FROM orders") == await gateway.sql("SELECT 1 FROM idempotency_keys") == []
     assert await gateway.sql("SELECT to_jsonb(q) FROM quotas q") == before
 
 

@@ -182,6 +182,7 @@ class Gateway:
         async with self.worker.database.acting() as session:
             result = await session.execute(text(statement), values)
             assert isinstance(result, CursorResult)
+            assert result.returns_rows or not statement.lstrip().startswith("SELECT"), "rows without a column are lost"
             return [tuple(row) for row in result.all()] if result.returns_rows else []
 
     def redis(self) -> AbstractAsyncContextManager[Any]:
