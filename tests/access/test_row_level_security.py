@@ -135,6 +135,10 @@ BOUND = {
 ROLE = [role if role.tenant == "far" else pytest.param(role, marks=pytest.mark.ci) for role in BOUND]
 
 
+# What is this kind's to change by any policy, and whose rows are no tenant's.
+ITS_OWN = {"finance": ("create_price", "put_charging_rule", "close_period")}
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("role", ROLE, ids=lambda role: role.name)
 async def test_row_level_security_alone_stops_every_other_tenant(
@@ -146,7 +150,8 @@ async def test_row_level_security_alone_stops_every_other_tenant(
     record_property: Any,
 ):
     statuses: Counter[int] = Counter()
-    wrong = await trespasses(role, operations(document), world, copy, statuses)
+    found = [one for one in operations(document) if one.name not in ITS_OWN.get(role.kind, ())]
+    wrong = await trespasses(role, found, world, copy, statuses)
     assert not wrong, f"{len(wrong)} cells:\n" + "\n".join(wrong[:40])
     assert statuses[200] > 20, statuses
     assert len(unchecked) >= 13, unchecked

@@ -48,7 +48,7 @@ class Answer:
 
 
 async def put(app: ASGIApp, ask: Ask) -> Answer:
-    """The application's answer. What it raises is raised."""
+    """The application's answer. What it raises is raised. Where a request names no host, one is named for it."""
     sent, body = False, bytearray()
     start: dict[str, Any] = {}
 
@@ -65,10 +65,12 @@ async def put(app: ASGIApp, ask: Ask) -> Answer:
         elif message["type"] == "http.response.body":
             body.extend(message.get("body", b""))
 
+    named = any(name == b"host" for name, _ in ask.headers)
+    headers = ask.headers if named else [(b"host", b"numbergate"), *ask.headers]
     scope: dict[str, Any] = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": ask.method, "scheme": "http",
         "path": ask.path, "raw_path": ask.path.encode(errors="surrogatepass"), "query_string": ask.query,
-        "root_path": "", "headers": ask.headers, "client": ("127.0.0.1", 1), "server": ("numbergate", 80),
+        "root_path": "", "headers": headers, "client": ("127.0.0.1", 1), "server": ("numbergate", 80),
     }  # fmt: skip
     await app(scope, receive, send)
     return Answer(start["status"], list(start["headers"]), bytes(body))

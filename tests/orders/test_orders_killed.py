@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from tests.support.gateway import Tenant
 pytestmark = pytest.mark.processes
 
 # What a worker leaves when it dies is in doubt until its lease is over, and then is looked for.
-HURRIED = TIMES | {"NUMBERGATE_UPSTREAM_TIMEOUT": "3", "NUMBERGATE_SETTLING_WINDOW": "4", "NUMBERGATE_WRITE_OFF": "600"}
+HURRIED = TIMES | {"NUMBERGATE_UPSTREAM_TIMEOUT": "3", "NUMBERGATE_SETTLING_WINDOW": "4", "NUMBERGATE_WRITE_OFF": "60"}
 
 
 @pytest.mark.ci
@@ -132,24 +133,33 @@ async def ordered_by_many(
         await killing
         took = time.monotonic() - began
 
+        # A worker may die between the admission of a purchase and its request: then nobody can know that nothing was
+        # bought, so it is not bought again, and a person is told.
+        counts: Counter[str] = Counter()
         for tenant, answer in zip(tenants, placed, strict=True):
             told = await order(tenant, answer.json()["order_id"])
-            assert (told["state"], told["counts"]) == ("completed", {"done": each})
+            counts.update(told["counts"])
         bought = len(await opened.teli.purchases()) - len(quiet) - len(busy)
-        assert bought == load.numbers
+        assert counts.keys() <= {"done", "unresolved"}
+        assert counts["unresolved"] <= load.kills
+        assert counts.total() == load.numbers
+        assert counts["done"] <= bought <= load.numbers
         at_once = most_at_once(await opened.teli.requests("create"))
         assert at_once <= load.slots
         wrong = await opened.sql(
             "SELECT q.tenant_id, q.used, q.reserved, q.ordered FROM quotas q, LATERAL counted(q) c"
-            " WHERE to_jsonb(q) <> to_jsonb(c) OR q.reserved > 0 OR q.ordered > 0"
+            " WHERE to_jsonb(q) <> to_jsonb(c) OR q.ordered > 0"
         )
         assert wrong == []
+        [(reserved,)] = await opened.sql("SELECT coalesce(sum(reserved), 0)::int FROM quotas WHERE scope = 'tenant'")
+        assert reserved == counts["unresolved"]
         fairness = jain(shares)
         decided = await opened.sql("SELECT decision, count(*) FROM intents GROUP BY 1 ORDER BY 2 DESC")
         record_property(
             "told",
-            f"{load.tenants} tenants ordered {load.numbers}, {took:.0f} s, {load.kills} kills: {bought} bought, at most"
-            f" {at_once} of {load.slots} at a time; Jain index at half-time {fairness:.3f}; purchases one by one p95"
+            f"{load.tenants} tenants ordered {load.numbers}, {took:.0f} s, {load.kills} kills: {bought} bought,"
+            f" {counts['unresolved']} left to a person, at most {at_once} of {load.slots} at a time;"
+            f" Jain index at half-time {fairness:.3f}; purchases one by one p95"
             f" {p95(busy) * 1000:.0f} ms, {p95(quiet) * 1000:.0f} ms when quiet; decided by"
             f" {', '.join(f'{count} {how}' for how, count in decided)}",
         )
