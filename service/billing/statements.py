@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, func, literal, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, FromClause, any_, func, literal, select
 
 from service.billing.auth import acting_for
 from service.billing.periods import COLUMNS, Basis, Periods
@@ -36,7 +35,7 @@ class Filters:
 
     def conditions(self, of: FromClause) -> list[ColumnElement[bool]]:
         exactly = [of.c[name] == value for name, value in asdict(self).items() if value is not None and name != "tag"]
-        return exactly + ([of.c.tags.contains(array([self.tag]))] if self.tag is not None else [])
+        return exactly + ([literal(self.tag) == any_(of.c.tags)] if self.tag is not None else [])
 
 
 class Statements:

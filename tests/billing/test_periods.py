@@ -148,14 +148,19 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
     gateway: Gateway, finance: Tenant, ledger: asyncpg.Connection, tmp_path: Path
 ):
     one, other = [await gateway.tenant(scopes=["numbers:create", "numbers:read", "billing:read"]) for _ in range(2)]
-    for who in (one, other, other):
-        bought = (await who.buy()).json()["id"]
+    for who, tags in ((one, ["north"]), (other, ["north", "south"]), (other, [])):
+        bought = (await who.bought(tags=tags))["id"]
         await held_since(ledger, bought, BEFORE + timedelta(days=1))
     for _ in range(2):
         path = f"/v1/billing/statements/{named(BEFORE)}"
         whole = (await finance.get(f"{path}?group_by=tenant_id")).json()
         assert {group["key"]["tenant_id"]: group["numbers"] for group in whole["groups"]} == {one.id: 1, other.id: 2}
         assert sum(group["micros"] for group in whole["groups"]) == whole["totals"][0]["micros"]
+        for tag, numbers in (("north", 2), ("south", 1), ("east", 0)):
+            tagged = (await finance.get(f"{path}?tag={tag}")).json()
+            assert sum(total["numbers"] for total in tagged["totals"]) == numbers
+            lines = await finance.get(f"{path}/export?tag={tag}", headers={"Accept": "application/x-ndjson"})
+            assert len({json.loads(line)["number_id"] for line in lines.text.splitlines()}) == numbers
         mine = (await one.get(f"{path}?group_by=tenant_id")).json()
         assert [(group["key"]["tenant_id"], group["numbers"]) for group in mine["groups"]] == [(one.id, 1)]
         await told(one.get(f"{path}?tenant_id={other.id}"), 403, "not_your_tenant")
