@@ -118,15 +118,15 @@ def has_no_room_for_the_longest_nickname(cast: Cast, note: Note) -> Any:
 
 
 def looks_up_an_operation_without_its_tenant(cast: Cast, note: Note) -> Any:
-    async def around(whole: Any, self: Any, caller: Any, operation_id: Any, *, wait: float) -> Any:
+    async def around(whole: Any, self: Any, caller: Any, operation_id: Any, *, wait: float, again: Any) -> Any:
         try:
-            return await whole(self, caller, operation_id, wait=wait)
+            return await whole(self, caller, operation_id, wait=wait, again=again)
         except NotFound:
             another = await cast.gateway.services.principals.of(cast.neighbour.key)
             # Row-level security would stop it, but that it is told of another caller.
             before = CALLER.set(None)
             try:
-                found = await whole(self, another, operation_id, wait=0)
+                found = await whole(self, another, operation_id, wait=0, again=again)
             finally:
                 CALLER.reset(before)
             note()
