@@ -34,6 +34,7 @@ SERVICE = Path(__file__).parents[2] / "service"
 CHECKS = {
     "service/billing/statements.py check_asked",
     "service/inventory/inventory.py check_asked",
+    "service/inventory/saved/filters.py _check_wanted",
     "service/numbers/endpoints.py organization_of",
     "service/numbers/provisioning.py _admit",
     "service/tenants/principals.py check_organization",
@@ -85,6 +86,7 @@ async def unchecked(
     monkeypatch.setattr(Principal, "tenant", property(lambda self: self.tenant_id or "nobody"))
     monkeypatch.setattr(inventory, "check_asked", lambda *_: None)
     monkeypatch.setattr(statements, "check_asked", lambda *_: None)
+    monkeypatch.setattr("service.inventory.saved.filters._check_wanted", lambda *_: None)
     monkeypatch.setattr(bulk, "check_asked", lambda *_: None)
     monkeypatch.setattr(Visible, "conditions", lambda *_: [])
     monkeypatch.setattr(
