@@ -1,6 +1,6 @@
 """The price book and the supplier's rule: added to, and never changed for a month that is final."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.audit.entries import note
 from service.billing.accrual import PriceVersion
 from service.billing.auth import acting_for
-from service.billing.charging import ChargingRule, months_later
+from service.billing.charging import ChargingRule
 from service.billing.errors import PeriodFinal, PriceOverlaps
 from service.billing.models import BillingPeriod, ChargingRuleRow, PriceRow
 from service.billing.prices import Priced
 from service.db import Database
-from service.kit.money import Price
+from service.kit.money import Price, months_later
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.types import new_id
 from service.tenants.principals import Principal
@@ -70,7 +70,7 @@ class PriceBook:
     async def add(self, caller: Principal, wanted: WantedPrice, request_id: str) -> PriceRow:
         """Raises: PeriodFinal for a day in a month that is closed; PriceOverlaps."""
         await self.ensure_default()
-        row = PriceRow(id=new_id(), created_by=caller.actor, **{name: getattr(wanted, name) for name in WANTED})
+        row = PriceRow(id=new_id(), created_by=caller.actor, **asdict(wanted))
         async with acting_for(self._database, caller) as session:
             await session.execute(ONE_AT_A_TIME)
             if (final := await last_final(session)) is not None and wanted.since < months_later(final, 1):
@@ -81,7 +81,7 @@ class PriceBook:
                 await session.flush()
             except IntegrityError:
                 raise PriceOverlaps(wanted.since) from None
-            told = {name: getattr(wanted, name) for name in WANTED if getattr(wanted, name) is not None}
+            told = {name: value for name, value in asdict(wanted).items() if value is not None}
             note(
                 session, actor=caller.actor, action="price.filed", of=("price", str(row.id)), tenant=None, before=None,
                 after=told | {"since": str(wanted.since)}, request_id=request_id,
@@ -128,7 +128,6 @@ class PriceBook:
 
 # A price is filed, or a month is closed: a month is reckoned from what was filed before.
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('numbergate billing'))")
-WANTED = ("organization_id", "number_type", "area_code", "since", "setup", "monthly", "currency", "reason")
 
 
 async def last_final(session: AsyncSession) -> date | None:

@@ -11,6 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from service.kit.money import months_later
+
 Cycle = Literal["anniversary", "calendar"]
 Proration = Literal["none", "daily"]
 Due = Literal["advance", "arrears"]
@@ -72,17 +74,6 @@ def months(rule: ChargingRule, acquired: date, *, until: date) -> Iterator[Month
             whole = calendar.monthrange(begins.year, begins.month)[1]
         yield Month(begins, ends, whole, place <= rule.minimum_months)
         begins = ends
-
-
-def months_later(day: date, count: int) -> date:
-    """The same day so many months later; the last one of a month without such a day: 31 January, 28 February, 31 March.
-
-    Raises: OverflowError beyond the year 9999.
-    """
-    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
-    if year > date.max.year:
-        raise OverflowError("there is no such month")
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def share(amount: int, *, days: tuple[int, int], of: int) -> int:

@@ -7,16 +7,18 @@ from typing import Any, Literal
 
 from sqlalchemy import BigInteger, Date, FromClause, Text, Uuid, cast, column, func, literal, select, text  # fmt: skip
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.billing.auth import acting_for
 from service.billing.book import ONE_AT_A_TIME, PriceBook, last_final, present_rule
-from service.billing.charging import ChargingRule, months_later
+from service.billing.charging import ChargingRule
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
 from service.billing.models import BillingPeriod, Charge, NumberFact, PriceRow
 from service.db import Database
 from service.kit.clock import utc_now
+from service.kit.money import months_later
 from service.tenants.principals import Principal
 
 State = Literal["open", "draft", "final"]
@@ -132,10 +134,15 @@ class Periods:
             asked = {
                 "month": month, "through": through, "priced": basis.priced, "rule": json.dumps(basis.rule.as_json())
             }  # fmt: skip
-            if (missing := (await session.execute(UNPRICED, asked)).one_or_none()) is not None:
-                raise PriceMissing(missing.phone_number, missing.begins)
             said = {"by": caller.actor, "doubts": json.dumps([dict(one) for one in doubts], default=str)}
-            await session.execute(CLOSE, asked | said)
+            try:
+                async with session.begin_nested():
+                    await session.execute(CLOSE, asked | said)
+            except IntegrityError:
+                # Looked for only then: to reckon a month once more takes as long as to close it.
+                if (missing := (await session.execute(UNPRICED, asked)).one_or_none()) is None:
+                    raise
+                raise PriceMissing(missing.phone_number, missing.begins) from None
             period = (await session.scalars(select(BillingPeriod).where(BillingPeriod.month == month))).one()
             note(
                 session, actor=caller.actor, action="period.closed", of=("period", f"{month:%Y-%m}"), tenant=None,

@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.accrual import Line, Owner, accrue
 from service.billing.book import priced
-from service.billing.charging import ChargingRule, months_later
+from service.billing.charging import ChargingRule
 from service.billing.facts import Fact, lives
 from service.billing.models import BillingPeriod, Charge, NumberFact, PriceRow
 from service.billing.prices import Priced, in_force
 from service.db import Database
+from service.kit.money import months_later
 
 ONE_DAY = timedelta(days=1)
 AT_ONCE = 1000

@@ -2,29 +2,26 @@
 
 import json as jsonlib
 import sys
-from itertools import islice
 from typing import Any
 
+from service.cli.listing import FIRST, first
 from service.cli.remote import remote
 from service.cli.words import fit, known, moment
-
-FIRST = 100
 
 
 def run_list(filters: dict[str, Any], *, everything: bool, json: bool, url: str | None, key: str | None) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:
         wanted = gateway.items("/v1/admin/audit", **filters)
-        items = list(wanted if everything else islice(wanted, FIRST))
-        more = next(wanted, None) is not None
+        items, complete = first(wanted, everything=everything)
     if json:
-        print(jsonlib.dumps({"items": items, "complete": not more}))
+        print(jsonlib.dumps({"items": items, "complete": complete}))
         return 0
     for item in items:
         print(_line(item))
     if not items:
         print("No entries.")
-    if more:
+    if not complete:
         print(f"The last {FIRST}; --all shows every one.", file=sys.stderr)
     return 0
 

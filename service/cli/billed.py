@@ -6,25 +6,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from service.billing.verifying import Verified, verify
-from service.cli.exporting import run_export
+from service.cli.exporting import ACCEPT, run_export
 from service.cli.faults import failed, settings_or_exit
 from service.cli.ledger import CannotVerify, ledger
+from service.cli.listing import FIRST, first
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, fit, known, moment
 from service.settings import DatabaseSettings
 
 BILLING = "/v1/billing"
-FIRST = 100
 MICROS = 1_000_000
-ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 DIFFERS, NOT_VERIFIED = 1, 2
 OPTIONS = {
     "group_by": "--by",
@@ -50,13 +48,12 @@ def run_prices(*, everything: bool, json: bool, url: str | None, key: str | None
     """Returns the exit code."""
     with remote(url, key) as gateway:
         found = gateway.items(f"{BILLING}/prices")
-        items = list(found if everything else islice(found, FIRST))
-        more = next(found, None) is not None
+        items, complete = first(found, everything=everything)
     if json:
-        print(jsonlib.dumps({"items": items, "complete": not more}))
+        print(jsonlib.dumps({"items": items, "complete": complete}))
         return 0
     _shown([_price(item) for item in items], ("since",), none="No price is filed yet; the deployment's default holds.")
-    if more:
+    if not complete:
         Console(stderr=True, highlight=False).print(f"The first {FIRST}; --all shows every one.")
     return 0
 

@@ -36,11 +36,12 @@ def export_numbers(
     key: Key = None,
 ) -> None:
     """Every number that is meant, as a file; all but the released ones where nothing is said."""
-    from service.cli.exporting import run_export
+    from service.cli.exporting import ACCEPT, run_export
 
-    accept = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}[form]
     asked = filters | named(sort=sort)
-    raise SystemExit(run_export("/v1/numbers", accept, asked, output, one="number", options=NAMES, url=url, key=key))
+    raise SystemExit(
+        run_export("/v1/numbers", ACCEPT[form], asked, output, one="number", options=NAMES, url=url, key=key)
+    )
 
 
 @bulk.command("release")

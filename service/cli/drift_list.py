@@ -1,18 +1,17 @@
 """`numbergate drift`: what Teli lists otherwise than is wanted, seen and decided through the gateway."""
 
 import json as jsonlib
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from rich.console import Console
 
+from service.cli.listing import FIRST, first
 from service.cli.remote import remote
 from service.cli.terminal import console, table
 from service.cli.words import fit, known, moment
 
 PATH = "/v1/drift"
-FIRST = 100
 # To be copied.
 WHOLE = ("id", "number", "member")
 
@@ -21,17 +20,16 @@ def run_list(*, url: str | None, key: str | None, everything: bool, json: bool) 
     """Returns the exit code."""
     with remote(url, key) as gateway:
         found = gateway.items(PATH)
-        items = list(found if everything else islice(found, FIRST))
-        more = next(found, None) is not None
+        items, complete = first(found, everything=everything)
     if json:
-        print(jsonlib.dumps({"items": items, "complete": not more}))
+        print(jsonlib.dumps({"items": items, "complete": complete}))
         return 0
     out = console()
     if not items:
         out.print("No drift.")
     else:
         out.print(table([_cells(item) for item in items], out.width, WHOLE))
-    if more:
+    if not complete:
         Console(stderr=True, highlight=False).print(f"The first {FIRST}; --all shows every one.")
     return 0
 

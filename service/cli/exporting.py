@@ -16,6 +16,7 @@ from service.cli.remote import NONE, remote
 from service.cli.words import count_of
 
 STDOUT = Path("-")
+ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 
 
 def run_export(

@@ -2,15 +2,14 @@
 
 import json as jsonlib
 import sys
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from service.cli.listing import FIRST, first
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, known, moment
 
-FIRST = 100
 ENDPOINTS = "/v1/webhook-endpoints"
 OPTIONS = {
     "/url": "URL",
@@ -79,8 +78,7 @@ def run_deliveries(
     with remote(url, key) as gateway:
         asked: Json = {} if state is None else {"state": state}
         found = gateway.items(f"{ENDPOINTS}/{endpoint}/deliveries", **asked)
-        shown = list(found if everything else islice(found, FIRST))
-        complete = everything or next(found, None) is None
+        shown, complete = first(found, everything=everything)
     if json:
         print(jsonlib.dumps({"items": shown, "complete": complete}))
         return 0

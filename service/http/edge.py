@@ -80,7 +80,7 @@ class Edge:
         self.app = app
         self.limits = limits
         self._streams = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items()]
-        self.uploads = uploads
+        self._uploads = {path: replace(limits, body=most) for path, most in uploads.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,8 +110,8 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            most = self.uploads.get(scope["path"], self.limits.body)
-            body = await _read(scope, receive, replace(self.limits, body=most), streamed)
+            limits = self._uploads.get(scope["path"], self.limits)
+            body = await _read(scope, receive, limits, streamed)
             await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.

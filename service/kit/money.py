@@ -2,11 +2,12 @@
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NewType
+from datetime import UTC, date, datetime
+from typing import NewType, TypeVar
 
 # A millionth of the currency's unit: 2.99 USD is 2,990,000.
 Micros = NewType("Micros", int)
+Day = TypeVar("Day", bound=date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,17 @@ class Costs:
 
 def month_after(began: datetime, months: int) -> datetime:
     """The same day and time, in UTC, so many months later; the last day of a month that has no such day."""
-    began = began.astimezone(UTC)
-    year, month = divmod(began.year * 12 + began.month - 1 + months, 12)
-    day = min(began.day, calendar.monthrange(year, month + 1)[1])
-    return began.replace(year=year, month=month + 1, day=day)
+    return months_later(began.astimezone(UTC), months)
+
+
+def months_later(day: Day, count: int) -> Day:
+    """The same day so many months later; the last one of a month without such a day: 31 January, 28 February, 31 March.
+
+    Of a moment the time of day stays. Raises: ValueError beyond the year 9999.
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return day.replace(year=year, month=month + 1, day=min(day.day, last))
 
 
 def months_begun(began: datetime, until: datetime) -> int:

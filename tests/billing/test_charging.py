@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.billing.accrual import Held, Life, Line, Owner, PriceVersion, accrue
-from service.billing.charging import ChargingRule, months_later, share
+from service.billing.charging import ChargingRule, share
+from service.kit.money import months_later
 
 NUMBER, PRICE, DEARER = UUID(int=1), UUID(int=2), UUID(int=3)
 SALES = Owner("sales", "o", "u", cost_center="A")
