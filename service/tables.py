@@ -3,6 +3,7 @@
 from service.agents import models as agents
 from service.audit import models as audit
 from service.billing import models as billing
+from service.billing.invoices import models as invoices
 from service.calls import models as calls
 from service.campaigns import models as campaigns
 from service.db import Base
@@ -23,6 +24,7 @@ __all__ = [
     "calls",
     "campaigns",
     "idempotency",
+    "invoices",
     "metadata",
     "numbers",
     "orders",
