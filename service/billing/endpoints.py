@@ -131,7 +131,8 @@ async def get_statement(
         Query(pattern=GROUPED_BY, description="Up to four, with commas in between", examples=["cost_center,user_id"]),
     ] = None,
 ) -> StatementOut:
-    """What a month charges, at any time: as it stands where it is open or draft, for good where it is final.
+    """What a month charges, at any time: as it stands where it is open or draft, for good where it is final. One
+    that runs is told to its end, if nothing changes, and so far; one of the next twelve is a forecast.
 
     A tenant sees its own charges, finance those of all it sees.
     """

@@ -1,4 +1,6 @@
-"""Months: open while they run, draft once they have ended, final when they are closed; and what each one charges."""
+"""Months: a forecast before they begin, open while they run, draft once they have ended, final when they are closed;
+and what each one charges.
+"""
 
 import json
 from dataclasses import dataclass
@@ -18,10 +20,13 @@ from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
 from service.billing.models import BillingPeriod, Charge, NumberFact, PriceRow
 from service.db import Database
 from service.kit.clock import utc_now
+from service.kit.errors import Fault, InvalidRequest
 from service.kit.money import months_later
 from service.tenants.principals import Principal
 
-State = Literal["open", "draft", "final"]
+State = Literal["forecast", "open", "draft", "final"]
+# A forecast goes so many months ahead.
+FORESEEN = 12
 CLOSE_WITHIN = "900s"
 MOST_DOUBTS = 1000
 COLUMNS = (
@@ -61,13 +66,17 @@ DOUBTS = text("""
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the charges of a month are reckoned from; of one that is final they are there."""
+    """What the charges of a month are reckoned from; of one that is final they are there. `today`: by the rule's zone.
+    `is_next`: it is the one that is closed next, so that what is put right of months before it is charged in it.
+    """
 
     month: date
     state: State
     rule: ChargingRule
     through: int
     priced: int
+    today: date
+    is_next: bool
 
     def charges(self) -> FromClause:
         """They, as COLUMNS."""
@@ -76,7 +85,10 @@ class Basis:
             return select(*named).where(Charge.month == self.month).subquery("charge")
         rule = cast(literal(json.dumps(self.rule.as_json()), Text()), JSONB)  # As text, which COPY takes too.
         reckoned = func.period_charges(self.month, self.through, self.priced, rule)
-        return reckoned.table_valued(*(column(name, kind) for name, kind in COLUMNS), name="charge")
+        charges = reckoned.table_valued(*(column(name, kind) for name, kind in COLUMNS), name="charge")
+        if self.is_next:
+            return charges
+        return select(*charges.c).where(charges.c.corrects.is_(None)).subquery("charge")
 
 
 class Periods:
@@ -98,18 +110,27 @@ class Periods:
         return shown[::-1]
 
     async def basis(self, caller: Principal, month: date) -> Basis:
-        """From what the month is charged as things stand, or stood when it was closed."""
+        """From what the month is charged as things stand, or stood when it was closed.
+
+        Raises: InvalidRequest for a month that is more than FORESEEN ahead.
+        """
         await self._book.ensure_default()
         async with acting_for(self._database, caller) as session:
             return await self._basis(session, month)
 
     async def _basis(self, session: AsyncSession, month: date) -> Basis:
-        if (final := await session.get(BillingPeriod, month)) is not None:
-            return Basis(month, "final", ChargingRule(**final.rule), final.facts_through, final.prices_through)
         rule = await present_rule(session)
+        today = rule.day_of(utc_now())
+        if (final := await session.get(BillingPeriod, month)) is not None:
+            then = ChargingRule(**final.rule)
+            return Basis(month, "final", then, final.facts_through, final.prices_through, today, is_next=False)
+        if month > months_later(today.replace(day=1), FORESEEN):
+            raise InvalidRequest(Fault("period", f"must be no more than {FORESEEN} months ahead"))
         through = await session.scalar(select(func.coalesce(func.max(NumberFact.seq), 0)))
         priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
-        return Basis(month, _state(month, rule.day_of(utc_now())), rule, through or 0, priced or 0)
+        last = await last_final(session)
+        is_next = last is not None and month == months_later(last, 1)
+        return Basis(month, _state(month, today), rule, through or 0, priced or 0, today, is_next)
 
     async def close(self, caller: Principal, month: date, request_id: str) -> dict[str, Any]:
         """Make a month final: its charges, and what became known late of those before it, from what is known now.
@@ -143,6 +164,7 @@ class Periods:
                 if (missing := (await session.execute(UNPRICED, asked)).one_or_none()) is None:
                     raise
                 raise PriceMissing(missing.phone_number, missing.begins) from None
+            await session.execute(select(func.tell_final(month)))
             period = (await session.scalars(select(BillingPeriod).where(BillingPeriod.month == month))).one()
             note(
                 session, actor=caller.actor, action="period.closed", of=("period", f"{month:%Y-%m}"), tenant=None,
@@ -159,11 +181,13 @@ class Periods:
         if last is not None and month != (due := months_later(last, 1)):
             raise PeriodNotReady(f"{due:%Y-%m} is not closed yet; months are closed one after the other.")
         today = (await present_rule(session)).day_of(utc_now())
-        if _state(month, today) == "open":
+        if _state(month, today) != "draft":
             raise PeriodNotReady(f"{month:%Y-%m} ends on {months_later(month, 1)}; it can be closed from then on.")
 
 
 def _state(month: date, today: date) -> State:
+    if month > today:
+        return "forecast"
     return "draft" if months_later(month, 1) <= today else "open"
 
 

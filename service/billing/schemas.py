@@ -111,10 +111,13 @@ class PeriodList(BaseModel):
 
 
 class Sums(BaseModel):
-    """`corrections`: of the sum, what puts months before it right. `unpriced`: charges without a price yet."""
+    """`micros`: all of the month, to its end if nothing changes. `so_far`: of it, what is due by today. `corrections`:
+    of it, what puts months before it right. `unpriced`: charges without a price yet.
+    """
 
     currency: str | None
     micros: int
+    so_far: int
     charges: int
     numbers: int
     corrections: int
@@ -126,7 +129,9 @@ class Group(Sums):
 
 
 class StatementOut(BaseModel):
-    """The sums of a month by currency, and of each group; the sums of the groups add up to the whole."""
+    """The sums of a month by currency, and of each group; the sums of the groups add up to the whole. A month that has
+    not begun is a `forecast`: what it charges if nothing changes.
+    """
 
     period: str
     state: State

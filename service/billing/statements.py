@@ -53,6 +53,7 @@ class Statements:
         async with acting_for(self._database, caller) as session:
             sums = (
                 func.coalesce(func.sum(charges.c.micros), 0).label("micros"),
+                func.coalesce(func.sum(charges.c.micros).filter(charges.c.due <= basis.today), 0).label("so_far"),
                 func.count().label("charges"),
                 func.count(charges.c.number_id.distinct()).label("numbers"),
                 func.coalesce(func.sum(charges.c.micros).filter(charges.c.corrects.is_not(None)), 0).label(
@@ -121,6 +122,7 @@ def check_asked(caller: Principal, filters: Filters) -> None:
 
 def _sums(of: Any) -> dict[str, Any]:
     return {
-        "currency": of["currency"], "micros": int(of["micros"]), "charges": of["charges"], "numbers": of["numbers"],
-        "corrections": int(of["corrections"]), "unpriced": of["unpriced"],
+        "currency": of["currency"], "micros": int(of["micros"]), "so_far": int(of["so_far"]),
+        "charges": of["charges"], "numbers": of["numbers"], "corrections": int(of["corrections"]),
+        "unpriced": of["unpriced"],
     }  # fmt: skip

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ OPTIONS = {
     "cost_center": "--cost-center",
     "tag": "--tag",
 }
+# States in which more may come, and what is said of the amount then.
+FORESEEN = {"open": ": to its end, if nothing changes", "forecast": ": if nothing changes"}
 Item = dict[str, Any]
 
 
@@ -127,12 +130,14 @@ def run_statement(
         print(jsonlib.dumps(told))
         return 0
     out = console()
-    out.print(f"{told['period']}, {told['state']}")
+    state = told["state"]
+    out.print(f"{told['period']}, {state}{FORESEEN.get(state, '')}")
+    shown = partial(_sums, is_over=state not in FORESEEN)
     rows = [
-        {**{name: known(_joined(value)) for name, value in one["key"].items()}, **_sums(one)} for one in told["groups"]
+        {**{name: known(_joined(value)) for name, value in one["key"].items()}, **shown(one)} for one in told["groups"]
     ]
     whole = dict.fromkeys(by, "")
-    total = [{**whole, **_sums(one)} for one in told["totals"]]
+    total = [{**whole, **shown(one)} for one in told["totals"]]
     _shown(rows + total, ("amount",), none="Nothing is charged.")
     if unpriced := sum(one["unpriced"] for one in told["totals"]):
         Console(stderr=True, highlight=False).print(f"{count_of(unpriced, 'charge')} without a price: file one.")
@@ -193,9 +198,10 @@ def _price(one: Item) -> dict[str, str]:
     }
 
 
-def _sums(one: Item) -> dict[str, str]:
+def _sums(one: Item, *, is_over: bool) -> dict[str, str]:
     return {
         "amount": money(one["micros"], one["currency"]),
+        **({} if is_over else {"so far": money(one["so_far"], one["currency"])}),
         "charges": str(one["charges"]),
         "numbers": str(one["numbers"]),
         "corrections": money(one["corrections"], one["currency"]),

@@ -409,6 +409,7 @@ PERIOD = {
 SUMS = {
     "currency": "USD",
     "micros": 1_233_870_000,
+    "so_far": 1_233_870_000,
     "charges": 412,
     "numbers": 405,
     "corrections": 2_990_000,

@@ -292,6 +292,22 @@ class CampaignGone(Campaign):
     kind = "campaign.gone"
 
 
+# -- Billing -----------------------------------------------------------------------------------------------------------
+
+
+class StatementFinal(EventData):
+    """A month was closed for good, and this tenant is charged in it. Amounts are not told here: whoever may read them
+    asks for `GET /v1/billing/statements/{period}`.
+    """
+
+    kind = "statement.final"
+    period: str = Field(description="A month, as 2026-11")
+    hash: str = Field(description="SHA-256 over all charges of the month, every tenant's")
+    charges: int = Field(description="This tenant's own")
+    corrections: int = Field(description="Of these, those that put months before it right")
+    organization_ids: list[str] = Field(description="For which it is charged: the first hundred")
+
+
 # -- Webhooks ----------------------------------------------------------------------------------------------------------
 
 

@@ -3,50 +3,17 @@
 import csv
 import json
 from asyncio import gather
-from collections.abc import AsyncIterator, Awaitable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 import duckdb
-import httpx
-import pytest
 
 from service.billing.verifying import verify
-from service.kit.clock import utc_now
-from tests.support.gateway import AUTHOR, Gateway, Tenant
-
-NOW = utc_now()
-THIS = NOW.replace(day=1)
-LAST = (THIS - timedelta(days=1)).replace(day=1)
-BEFORE = (LAST - timedelta(days=1)).replace(day=1)
-PRICE = {"since": "2020-01-01", "setup": 1_000_000, "monthly": 2_990_000}
-
-
-def named(moment: datetime) -> str:
-    return f"{moment:%Y-%m}"
-
-
-@pytest.fixture
-async def finance(gateway: Gateway) -> Tenant:
-    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
-    return Tenant(gateway.http, "", issued.key)
-
-
-@pytest.fixture
-async def ledger(superuser_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(superuser_url)
-    yield connection
-    await connection.close()
-
-
-async def held_since(ledger: asyncpg.Connection, number_id: str, acquired: datetime) -> None:
-    """As if it had been bought then, and that had been known at once."""
-    await ledger.execute(
-        "UPDATE number_facts SET acquired_at = $2, valid_at = $2 WHERE number_id = $1", UUID(number_id), acquired
-    )
+from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
+from tests.support.gateway import Gateway, Tenant
 
 
 async def test_a_month_is_closed_once_with_every_charge_and_what_comes_to_light_later_is_corrected_in_the_next(
@@ -176,8 +143,3 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
         assert duckdb.execute(read).fetchall() == [(2_000_000, (BEFORE + timedelta(days=1)).date())]
         await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
     await told(one.send("POST", "/v1/billing/prices", json=PRICE), 403, "scope_missing")
-
-
-async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> None:
-    answer = await asking
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text

@@ -1,0 +1,32 @@
+"""Months before this one, and numbers that were held in them."""
+
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+from service.kit.clock import utc_now
+
+NOW = utc_now()
+THIS = NOW.replace(day=1)
+LAST = (THIS - timedelta(days=1)).replace(day=1)
+BEFORE = (LAST - timedelta(days=1)).replace(day=1)
+PRICE = {"since": "2020-01-01", "setup": 1_000_000, "monthly": 2_990_000}
+
+
+def named(moment: datetime) -> str:
+    return f"{moment:%Y-%m}"
+
+
+async def held_since(ledger: asyncpg.Connection, number_id: str, acquired: datetime) -> None:
+    """As if it had been bought then, and that had been known at once."""
+    await ledger.execute(
+        "UPDATE number_facts SET acquired_at = $2, valid_at = $2 WHERE number_id = $1", UUID(number_id), acquired
+    )
+
+
+async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> None:
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
