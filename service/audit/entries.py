@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action, ObjectKind
 from service.audit.models import AuditEntry
 
 
@@ -11,8 +12,8 @@ def note(
     session: AsyncSession,
     *,
     actor: str,
-    action: str,
-    of: tuple[str, str],
+    action: Action,
+    of: tuple[ObjectKind, str],
     tenant: str | None = None,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.kit.clock import monotonic, rfc3339, utc_now
@@ -21,7 +22,7 @@ FLUSHED_EVERY = 5.0
 MOST_WINDOWS = 2000
 MOST_PATHS = 10
 PATIENCE = 2.0
-ACTION = "request.refused"
+ACTION: Action = "request.refused"
 log = structlog.get_logger()
 
 

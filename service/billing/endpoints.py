@@ -29,17 +29,19 @@ from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
 from service.http.routes import OwnRoute
-from service.kit.text import plain
+from service.kit.text import names_of, names_pattern, plain, shaped
 from service.tenants.auth import CREDENTIALS
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourTenant
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
-GROUPED_BY = rf"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)})){{0,3}}$"
+MONTH = r"^(?:19[7-9]\d|2\d{3})-(?:0[1-9]|1[0-2])$"
+MOST_GROUPS = 4
 Month = Annotated[
     str,
-    Path(pattern=r"^(?:19[7-9]\d|2\d{3})-(?:0[1-9]|1[0-2])$", description="A month, as 2026-11", examples=["2026-11"]),
+    AfterValidator(shaped(MONTH, "must be a month, as 2026-11")),
+    Path(description="A month, as 2026-11", json_schema_extra={"pattern": MONTH}, examples=["2026-11"]),
 ]
 Exactly = Annotated[
     str | None, AfterValidator(lambda given: given and plain(given)), Query(min_length=1, max_length=128)
@@ -128,7 +130,12 @@ async def get_statement(
     asked: FiltersDep,
     group_by: Annotated[
         str | None,
-        Query(pattern=GROUPED_BY, description="Up to four, with commas in between", examples=["cost_center,user_id"]),
+        AfterValidator(names_of(GROUPS, MOST_GROUPS)),
+        Query(
+            description="Up to four, with commas in between",
+            json_schema_extra={"pattern": names_pattern(GROUPS, MOST_GROUPS)},
+            examples=["cost_center,user_id"],
+        ),
     ] = None,
 ) -> StatementOut:
     """What a month charges, at any time: as it stands where it is open or draft, for good where it is final. One

@@ -11,6 +11,7 @@ from service.billing.book import WantedPrice
 from service.billing.charging import ChargingRule, Cycle, Due, Proration
 from service.billing.periods import State
 from service.http.pages import Page
+from service.kit.money import CURRENCIES, known_currency
 from service.numbers.schemas import AreaCode, PlainText
 from service.tenants.schemas import ExternalId, Strict
 
@@ -31,7 +32,11 @@ def _zone(name: str) -> str:
 
 Day = Annotated[date, BeforeValidator(_day)]
 Micros = Annotated[StrictInt, Field(ge=0, le=MOST_MICROS)]
-Currency = Annotated[StrictStr, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
+Currency = Annotated[
+    StrictStr,
+    AfterValidator(known_currency),
+    Field(description="ISO 4217", json_schema_extra={"enum": sorted(CURRENCIES)}),
+]
 
 
 class PriceVersionIn(Strict):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
@@ -73,8 +73,8 @@ async def list_calls(
     user_id: Annotated[Text | None, Query(description="Required without is_admin")] = None,
     is_admin: Annotated[bool, Query(description="The whole organisation; needs the scope inventory:org")] = False,
     agent_id: Text | None = None,
-    call_status: Annotated[str, Query(pattern="^(ended|ongoing|error)$")] = "ended",
-    direction: Annotated[str | None, Query(pattern="^(inbound|outbound)$")] = None,
+    call_status: Literal["ended", "ongoing", "error"] = "ended",
+    direction: Literal["inbound", "outbound"] | None = None,
     start_date: IsoMoment | None = None,
     end_date: IsoMoment | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import ACTIONS
 from service.audit.entries import note
 from service.campaigns.answers import operation
 from service.campaigns.models import Campaign
@@ -143,7 +144,7 @@ def _note(
     note(
         session,
         actor=caller.actor,
-        action=f"campaign.{action}",
+        action=ACTIONS[f"campaign.{action}"],
         of=("campaign", str(campaign.id)),
         tenant=campaign.tenant_id,
         before={"state": campaign.state},

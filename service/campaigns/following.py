@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func
 
+from service.audit.actions import ACTIONS
 from service.audit.entries import note
 from service.campaigns.absence import apart, is_absent
 from service.campaigns.models import Campaign
@@ -119,7 +120,7 @@ class Following:
             note(
                 session,
                 actor=WORKER,
-                action=f"campaign.{state}",
+                action=ACTIONS[f"campaign.{state}"],
                 of=("campaign", str(campaign.id)),
                 tenant=campaign.tenant_id,
                 before={"state": campaign.state},

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import and_, func, or_
 
+from service.audit.actions import ACTIONS
 from service.audit.entries import note
 from service.campaigns.answers import created, refusal
 from service.campaigns.models import Campaign
@@ -105,7 +106,7 @@ class Settling:
             note(
                 session,
                 actor=campaign.actor if tenant is not None else WORKER,
-                action=f"campaign.{action}",
+                action=ACTIONS[f"campaign.{action}"],
                 of=("campaign", str(campaign.id)),
                 tenant=campaign.tenant_id,
                 before={"state": campaign.state},

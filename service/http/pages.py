@@ -1,5 +1,6 @@
 """The one shape of every listing on our own paths, and what listings are asked with."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
@@ -7,6 +8,8 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator
 
 NDJSON = "application/x-ndjson"
+# What a URL makes of the offset +01:00.
+SPACE_FOR_PLUS = re.compile(r"T[0-9:.]+ [0-9]{2}:?[0-9]{2}$")
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
@@ -26,6 +29,8 @@ class Page(BaseModel, Generic[Item]):
 def _no_number(value: object) -> object:
     if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
         raise ValueError("must be a time by RFC 3339, as 2026-01-31T12:00:00Z")
+    if isinstance(value, str) and SPACE_FOR_PLUS.search(value):
+        raise ValueError("has a space where a + was: write + as %2B in a URL, or the time in UTC, with Z")
     return value
 
 

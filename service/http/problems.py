@@ -140,9 +140,18 @@ IN_WORDS = {
 )  # fmt: skip
 
 
+OF_TEXT = {"too_short": "string_too_short", "too_long": "string_too_long"}
+
+
 def in_words(error: Mapping[str, Any]) -> str:
     """What is wrong, without the name of the member."""
-    if (words := IN_WORDS.get(error["type"])) is not None:
+    kind = error["type"]
+    if isinstance(error.get("input"), str):
+        # Where something else looks at a text first, Pydantic measures it as it does a list.
+        kind = OF_TEXT.get(kind, kind)
+        if kind == "string_too_short" and error["ctx"]["min_length"] == 1:
+            return "must not be empty"
+    if (words := IN_WORDS.get(kind)) is not None:
         return words.format(**{name: _whole(value) for name, value in error.get("ctx", {}).items()})
     return str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
 

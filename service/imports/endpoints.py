@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
@@ -32,11 +32,12 @@ from service.imports.schemas import (
 )
 from service.imports.sheets import CHARSETS
 from service.kit.errors import NotFound, StateConflict
+from service.kit.text import names_of, names_pattern
 from service.numbers.schemas import ExternalId, Label
 from service.orders.endpoints import OrdersDep
 from service.orders.errors import SelectionExpired, TooManyPreviews
 from service.orders.orders import Orders
-from service.orders.schemas import ORDER_STATES, ORDER_STATES_PATTERN, Outcome
+from service.orders.schemas import ORDER_STATES, Outcome
 from service.quotas.errors import RateLimited
 from service.teli.errors import UpstreamUnavailable
 from service.tenants.auth import CREDENTIALS, Admin, AdminReads
@@ -168,10 +169,11 @@ async def list_imports(
     orders: OrdersDep,
     state: Annotated[
         str | None,
+        AfterValidator(names_of(ORDER_STATES)),
         Query(
             description="One or several, separated by commas",
             max_length=200,
-            pattern=ORDER_STATES_PATTERN,
+            json_schema_extra={"pattern": names_pattern(ORDER_STATES)},
             examples=["previewed"],
         ),
     ] = None,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictSt
 
 from service.http.pages import Moment, Page
 from service.kit.clock import utc_now
+from service.kit.money import CURRENCIES, known_currency
 from service.kit.phone import path_number
 from service.kit.text import plain
 from service.numbers.members import MOST_TAGS
@@ -45,7 +46,7 @@ def _number(text: str) -> str:
 PhoneNumber = Annotated[StrictStr, Field(max_length=40), AfterValidator(plain), AfterValidator(_number)]
 Since = Annotated[Moment, BeforeValidator(_as_moment), AfterValidator(_past)]
 Amount = Annotated[Decimal, Field(ge=0, le=MILLION, decimal_places=6)]
-Currency = Annotated[StrictStr, Field(pattern="^[A-Z]{3}$")]
+Currency = Annotated[StrictStr, AfterValidator(known_currency), Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
 
 
 class Given(Strict):

@@ -21,6 +21,7 @@ from service.http.pages import Moment, Page
 from service.inventory.filters import Filters
 from service.inventory.sorting import SORTS
 from service.kit.phone import path_number
+from service.kit.text import shown
 from service.numbers.members import MOST_TAGS
 from service.numbers.schemas import AgentId, ExternalId, Label, PlainText
 from service.tenants.schemas import Strict
@@ -41,7 +42,8 @@ def known_states(text: str) -> str:
     """The text itself, where it names states. Raises: ValueError, naming those that there are."""
     for name in text.split(","):
         if name not in STATES:
-            raise ValueError(f"names no state; known, separated by commas: {', '.join(STATES)}")
+            told = f"names {shown(name)!r}, which is no state; known, separated by commas: {', '.join(STATES)}"
+            raise ValueError(told)
     return text
 
 

@@ -1,6 +1,6 @@
 """Teli's paths of numbers, and operations."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
@@ -210,7 +210,7 @@ async def list_numbers(
         str, AfterValidator(plain), Query(min_length=1, max_length=128, examples=[ORGANIZATION])
     ],
     is_admin: Annotated[bool, Query(description="The whole organisation; needs the scope inventory:org")] = False,
-    phone_type: Annotated[str, Query(pattern="^(voice|sms)$")] = "voice",
+    phone_type: Literal["voice", "sms"] = "voice",
     limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:

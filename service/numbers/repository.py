@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.agents.models import AgentLink
+from service.audit.actions import ACTIONS
 from service.audit.entries import note
 from service.db import UNBOUND, Database
 from service.idempotency.keys import KEPT_AFTER_RELEASE
@@ -204,8 +205,10 @@ class Numbers:
         )
         if (name := changed.scalar_one_or_none()) is not None:
             before = {"mode": "lane" if mode == "mark" else "mark"}
-            of = ("account", name)
-            note(session, actor=WORKER, action="account.mode_learned", of=of, before=before, after={"mode": mode})
+            note(
+                session, actor=WORKER, action="account.mode_learned", of=("account", name), before=before,
+                after={"mode": mode},
+            )  # fmt: skip
             await bump(session)
             LANE_MODE.labels(name).set(mode == "lane")
             (log.info if mode == "mark" else log.warning)("account mode changed", account=name, mode=mode)
@@ -618,7 +621,7 @@ def _note(
     note(
         session,
         actor=actor or (of and of.actor) or WORKER,
-        action=f"number.{action}",
+        action=ACTIONS[f"number.{action}"],
         of=("number", str(number.id)),
         tenant=number.tenant_id,
         before=before,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator
 
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
@@ -14,6 +15,7 @@ from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyRequired, IdempotencyKeyReused
 from service.idempotency.once import Once
 from service.kit.errors import NotFound, StateConflict
+from service.kit.text import names_of, names_pattern
 from service.numbers.endpoints import organization_of
 from service.numbers.errors import InvalidAreaCode, PurchasesStopped, UpstreamUnavailable
 from service.orders.auth import MayOrder, owner_of
@@ -28,7 +30,7 @@ from service.orders.errors import (
 from service.orders.orders import Orders
 from service.orders.placing import Placing
 from service.orders.schemas import (
-    ORDER_STATES_PATTERN,
+    ORDER_STATES,
     BulkIn,
     OrderIn,
     OrderItemPage,
@@ -151,10 +153,11 @@ async def list_orders(
     orders: OrdersDep,
     state: Annotated[
         str | None,
+        AfterValidator(names_of(ORDER_STATES)),
         Query(
             description="One or several, separated by commas; without it all that were ever set going",
             max_length=200,
-            pattern=ORDER_STATES_PATTERN,
+            json_schema_extra={"pattern": names_pattern(ORDER_STATES)},
             examples=["running,partial"],
         ),
     ] = None,

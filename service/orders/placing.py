@@ -140,12 +140,14 @@ class Placing:
         among, _ = await self._checked(caller, wanted)
         refusal: QuotaExceeded | RateLimited | None = None
         standing: list[dict[str, Any]] = []
+        reached: list[dict[str, Any]] = []
         async with self._acting(caller) as session:
             try:
                 async with session.begin_nested():
                     standing = (await self._reserve(session, caller, wanted, dry=True)).standing
             except (QuotaExceeded, RateLimited) as error:
                 refusal = error
+                reached = [error.members["quota"], *error.members["also"]] if isinstance(error, QuotaExceeded) else []
         quantity = len(wanted.items)
         return {
             "dry_run": True,
@@ -160,7 +162,7 @@ class Placing:
             },
             "allowed": refusal is None,
             "why_not": refusal and refusal.detail,
-            "limits": [_limit(one) for one in standing],
+            "limits": [*(_limit(one) for one in standing), *(one | {"allowed": False} for one in reached)],
         }
 
     def _acting(self, caller: Principal) -> Any:

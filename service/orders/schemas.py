@@ -33,7 +33,6 @@ Kind = Literal["release", "change", "buy", "import"]
 State = Literal["previewed", "pending", "running", "completed", "partial", "cancelled", "failed"]
 Outcome = Literal["waiting", "begun", "done", "skipped", "failed", "unresolved", "cancelled"]
 ORDER_STATES: tuple[str, ...] = get_args(State)
-ORDER_STATES_PATTERN = rf"^({'|'.join(ORDER_STATES)})(,({'|'.join(ORDER_STATES)}))*$"
 
 
 class SelectionIn(FiltersIn):

@@ -15,6 +15,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import ACTIONS
 from service.audit.entries import note
 from service.db import CommitUnknown, Database
 from service.kit.clock import utc_now
@@ -181,7 +182,7 @@ class OrderWork:
             note(
                 session,
                 actor=WORKER,
-                action=f"order.{order.state}",
+                action=ACTIONS[f"order.{order.state}"],
                 of=("order", str(order.id)),
                 tenant=order.tenant_id,
                 before={"state": before},

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import ACTIONS, Action, ObjectKind
 from service.audit.entries import note
 from service.db import Database, act_as
 from service.http.problems import MEDIA_TYPE, problem_body
@@ -324,7 +325,7 @@ class Decisions:
         note(
             session,
             actor=caller.actor,
-            action=f"orphan.{done}",
+            action=ACTIONS[f"orphan.{done}"],
             of=("orphan", str(orphan.id)),
             tenant=tenant,
             before=before,
@@ -433,8 +434,8 @@ class Decisions:
         self,
         session: AsyncSession,
         caller: Principal,
-        action: str,
-        of: tuple[str, UUID],
+        action: Action,
+        of: tuple[ObjectKind, UUID],
         tenant: str | None,
         reason: str,
         request_id: str,

@@ -104,8 +104,10 @@ class ExistingNumbers:
             {"by": account.id, "ids": values["ids"]},
         )
         for row in filed:
-            of = ("organization", row.id)
-            note(session, actor="worker", action="organization.filed", of=of, after={"name": row.name})
+            note(
+                session, actor="worker", action="organization.filed", of=("organization", row.id),
+                after={"name": row.name},
+            )  # fmt: skip
             log.info("organisation filed", organization=row.id)
 
     async def _file_a_user(self, teli: TeliClient, organization: str) -> None:
@@ -196,8 +198,10 @@ class ExistingNumbers:
             await session.execute(
                 update(Account).where(Account.id == account_id).values(listed_at=func.clock_timestamp())
             )
-            of = ("account", account.name)
-            note(session, actor="worker", action="account.listed", of=of, after={"existing": len(rows)})
+            note(
+                session, actor="worker", action="account.listed", of=("account", account.name),
+                after={"existing": len(rows)},
+            )  # fmt: skip
             await bump(session)
 
 

@@ -12,7 +12,7 @@ from service.http.pages import Cursor, Limit, Page
 from service.http.routes import OwnRoute
 from service.idempotency.keys import IdempotencyKeyReused
 from service.kit.errors import NotFound, StateConflict
-from service.kit.text import plain
+from service.kit.text import plain, shaped
 from service.kit.urls import https_outside_loopback
 from service.tenants.accounts import Accounts
 from service.tenants.auth import CREDENTIALS, AdminReads
@@ -29,8 +29,12 @@ def _header(key: SecretStr) -> SecretStr:
     return key
 
 
+NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 AccountName = Annotated[
-    StrictStr, AfterValidator(plain), Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    StrictStr,
+    AfterValidator(plain),
+    AfterValidator(shaped(NAME, "must begin with a letter or digit, and hold nothing but these and . _ -")),
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": NAME}),
 ]
 BaseUrl = Annotated[StrictStr, AfterValidator(https_outside_loopback), Field(max_length=500)]
 TeliKey = Annotated[

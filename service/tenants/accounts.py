@@ -13,6 +13,7 @@ from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.kit.crypto import Secret
@@ -313,10 +314,12 @@ def _seen(account: Account) -> dict[str, Any]:
 def _note(
     session: AsyncSession,
     author: Author,
-    action: str,
+    action: Action,
     account: Account,
     before: dict[str, Any] | None,
     after: dict[str, Any],
 ) -> None:
-    of = ("account", account.name)
-    note(session, actor=author.actor, action=action, of=of, before=before, after=after, request_id=author.request_id)
+    note(
+        session, actor=author.actor, action=action, of=("account", account.name), before=before, after=after,
+        request_id=author.request_id,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action, ObjectKind
 from service.audit.entries import note
 from service.db import Database, act_as
 from service.idempotency.once import UNKEYED, Once
@@ -462,8 +463,8 @@ class Administration:
         self,
         session: AsyncSession,
         author: Author,
-        action: str,
-        of: tuple[str, str],
+        action: Action,
+        of: tuple[ObjectKind, str],
         before: dict[str, Any] | None,
         after: dict[str, Any] | None,
         of_tenant: str | None = None,

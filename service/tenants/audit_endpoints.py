@@ -1,13 +1,13 @@
 """The audit log, over REST: page by page, or exported whole."""
 
-import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, Field
 
+from service.audit.actions import ACTIONS, ObjectKind, known_action
 from service.audit.log import AuditLog, Filters
 from service.http.accept import JSON, accept_of, preferred
 from service.http.openapi import problems
@@ -50,28 +50,11 @@ def audit_log(request: Request) -> AuditLog:
 Exactly = Annotated[str | None, AfterValidator(lambda text: text and plain(text)), Query(min_length=1, max_length=300)]
 
 
-ObjectKind = Literal[
-    "account", "campaign", "deployment", "filter", "global", "intent", "key", "number", "order", "organization",
-    "orphan", "policy", "route", "session", "tenant", "user", "webhook",
-]  # fmt: skip
-# What the first words of actions are, as "key" is of key.issued.
-ABOUT = (
-    "account", "campaign", "doubt", "filter", "ghost", "import", "intent", "key", "number", "order", "organization",
-    "organizations", "orphan", "policy", "purchases", "quota", "request", "session", "tenant", "user", "users",
-    "webhook",
-)  # fmt: skip
-
-
-def _action(text: str | None) -> str | None:
-    """Raises: ValueError for what cannot be one: whoever mistyped it would be shown an empty page."""
-    if text is not None and not re.fullmatch(rf"({'|'.join(ABOUT)})\.[a-z_]+", text):
-        raise ValueError(f"is no action, as key.issued is; they begin with {', '.join(ABOUT)}")
-    return text
-
-
 def filters(
     actor: Exactly = None,
-    action: Annotated[Exactly, AfterValidator(_action)] = None,
+    action: Annotated[
+        Exactly, AfterValidator(lambda name: name and known_action(name)), Query(json_schema_extra={"enum": [*ACTIONS]})
+    ] = None,
     object_kind: ObjectKind | None = None,
     object_id: Exactly = None,
     tenant_id: Exactly = None,
@@ -79,6 +62,8 @@ def filters(
     after: Annotated[Moment | None, Query(description="Only what was noted later")] = None,
     before: Annotated[Moment | None, Query(description="Only what was noted earlier")] = None,
 ) -> Filters:
+    if after is not None and before is not None and after >= before:
+        raise InvalidRequest(Fault("before", "must be later than after; swap the two"))
     return Filters(actor, action, object_kind, object_id, tenant_id, request_id, after, before)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AfterValidator
 
 from service.http.context import request_id_of
 from service.http.openapi import problems
@@ -13,6 +14,7 @@ from service.http.routes import OwnRoute
 from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
 from service.kit.errors import NotFound, StateConflict
+from service.kit.text import shaped
 from service.teli.errors import UpstreamUnavailable
 from service.tenants.administration import Administration, Author, IssuedKey
 from service.tenants.auth import CREDENTIALS, Admin, AdminReads
@@ -45,11 +47,17 @@ AUTH = (MissingKey, InvalidKey, ExpiredKey, RevokedKey, ScopeMissing, NetworkNot
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 AN_HOUR = KeyRotate()
+EXTERNAL = r"^[!-~]+$"
 OrganizationPath = Annotated[
-    str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")
+    str,
+    AfterValidator(shaped(EXTERNAL, "must be printable ASCII without spaces, as Teli's ids are")),
+    Path(min_length=1, max_length=128, json_schema_extra={"pattern": EXTERNAL}, description="Teli's unique_id"),
 ]
-UserPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$", description="Teli's unique_id")]
-TenantPath = Annotated[str, Path(pattern=TENANT_ID_PATTERN)]
+UserPath = OrganizationPath
+OWN_TENANT = AfterValidator(
+    shaped(TENANT_ID_PATTERN, "must be letters, digits and . _ : - alone, the first a letter or digit, 64 at most")
+)
+TenantPath = Annotated[str, OWN_TENANT, Path(json_schema_extra={"pattern": TENANT_ID_PATTERN})]
 
 
 def administration(request: Request) -> Administration:
@@ -207,7 +215,7 @@ async def create_key(
 async def list_keys(
     _: AdminReads,
     listings: ListingsDep,
-    tenant_id: Annotated[str | None, Query(pattern=TENANT_ID_PATTERN)] = None,
+    tenant_id: Annotated[str | None, OWN_TENANT, Query(json_schema_extra={"pattern": TENANT_ID_PATTERN})] = None,
     kind: KeyKind | None = None,
     state: KeyState | None = None,
     limit: Limit = 100,

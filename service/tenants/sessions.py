@@ -12,6 +12,7 @@ from sqlalchemy import CursorResult, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.kit.clock import rfc3339, utc_now
@@ -127,14 +128,16 @@ class Sessions:
         self,
         session: AsyncSession,
         actor: str,
-        action: str,
+        action: Action,
         which: UUID,
         request_id: str | None,
         after: dict[str, Any] | None,
         before: dict[str, Any] | None = None,
     ) -> None:
-        of = ("session", str(which))
-        note(session, actor=actor, action=action, of=of, before=before, after=after, request_id=request_id)
+        note(
+            session, actor=actor, action=action, of=("session", str(which)), before=before, after=after,
+            request_id=request_id,
+        )  # fmt: skip
 
 
 def person(issuer: str, subject: str) -> str:

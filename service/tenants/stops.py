@@ -12,6 +12,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.kit.errors import Fault, InvalidRequest
@@ -99,7 +100,9 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-async def _record(session: AsyncSession, author: Author, action: str, scope: StopScope, key: str, reason: str) -> None:
+async def _record(
+    session: AsyncSession, author: Author, action: Action, scope: StopScope, key: str, reason: str
+) -> None:
     stopped = action == "purchases.stopped"
     note(
         session,

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Select, TextClause, func, select, text
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.kit.errors import NotFound, StateConflict
@@ -123,7 +124,7 @@ class Synchronisation:
     async def _file(
         self,
         author: Author,
-        action: str,
+        action: Action,
         organization_id: str,
         put: TextClause,
         values: Mapping[str, Any],

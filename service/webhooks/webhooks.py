@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.idempotency.once import Once
@@ -321,7 +322,7 @@ def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
 def _note(
     session: AsyncSession,
     caller: Principal,
-    action: str,
+    action: Action,
     endpoint_id: UUID,
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,

@@ -250,6 +250,8 @@ async def test_a_dry_run_tells_what_it_would_come_to_and_writes_nothing(gateway:
     beyond = (await place(tenant, 6, dry_run=True)).json()
     assert not beyond["allowed"]
     assert "this asks for 6" in beyond["why_not"]
+    [limit] = beyond["limits"]
+    assert (limit["limit_name"], limit["limit"], limit["asked"], limit["allowed"]) == ("numbers_held", 5, 6, False)
 
     assert await gateway.sql("SELECT 1 FROM orders") == await gateway.sql("SELECT 1 FROM idempotency_keys") == []
     assert await gateway.sql("SELECT to_jsonb(q) FROM quotas q") == before

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.actions import Action
 from service.audit.entries import note
 from service.db import Database
 from service.http.conditions import Tags, digest
@@ -57,7 +58,7 @@ class SavedFilters:
             await _check_room(SavedFilterRepository(session), found.tenant_id, wanted)
             session.add(found)
             await _flush(session)
-            _note(session, caller, "created", found, request_id, after=asdict(wanted))
+            _note(session, caller, "filter.created", found, request_id, after=asdict(wanted))
         return told(found, caller)
 
     async def page(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class SavedFilters:
                     setattr(found, name, value)
                 found.updated_at = utc_now()
                 await _flush(session)
-                _note(session, caller, "changed", found, request_id, before=asdict(before), after=asdict(wanted))
+                _note(session, caller, "filter.changed", found, request_id, before=asdict(before), after=asdict(wanted))
         return told(found, caller)
 
     async def delete(self, caller: Principal, filter_id: UUID, *, if_match: Tags | None, request_id: str) -> None:
@@ -109,7 +110,7 @@ class SavedFilters:
         async with acting_for(self._database, caller) as session:
             found = await _changeable(SavedFilterRepository(session), caller, filter_id, if_match)
             await session.delete(found)
-            _note(session, caller, "deleted", found, request_id, before=asdict(Wanted.of(found)))
+            _note(session, caller, "filter.deleted", found, request_id, before=asdict(Wanted.of(found)))
 
     async def applied(self, caller: Principal, filter_id: UUID, query: InventoryQuery) -> InventoryQuery:
         """The query, and what is saved of all that it does not name itself.
@@ -210,7 +211,9 @@ async def _changeable(
 
 
 def _note(
-    session: AsyncSession, caller: Principal, verb: str, found: SavedFilter, request_id: str, **how: dict[str, Any]
+    session: AsyncSession, caller: Principal, action: Action, found: SavedFilter, request_id: str, **how: dict[str, Any]
 ) -> None:
-    of, action = ("filter", str(found.id)), f"filter.{verb}"
-    note(session, actor=caller.actor, action=action, of=of, tenant=caller.tenant_id, request_id=request_id, **how)
+    note(
+        session, actor=caller.actor, action=action, of=("filter", str(found.id)), tenant=caller.tenant_id,
+        request_id=request_id, **how,
+    )  # fmt: skip
