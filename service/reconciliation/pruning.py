@@ -1,5 +1,5 @@
 """What is kept for a while and no longer: what doubts were decided on, listings, settled drift, idempotency keys,
-sessions, logins.
+sessions, logins, and when rows that are gone were shown.
 """
 
 from sqlalchemy import CursorResult, text
@@ -70,6 +70,13 @@ LOGINS = """
       ORDER BY expires_at LIMIT :batch
     )
 """
+# For as long as a supplier's charge may be disputed.
+POSSESSION = """
+    DELETE FROM possession WHERE (account_id, row_id, shown_from) IN (
+      SELECT account_id, row_id, shown_from FROM possession WHERE gone_at < clock_timestamp() - interval '3 years'
+      ORDER BY gone_at LIMIT :batch
+    )
+"""
 
 
 class Pruning:
@@ -78,7 +85,7 @@ class Pruning:
 
     async def run(self) -> None:
         """Delete what is older, a batch to a transaction, so that nobody waits for long."""
-        for statement in (GROUNDS, LISTINGS, DRIFT, KEYS, REFUSED_KEYS, SESSIONS, LOGINS):
+        for statement in (GROUNDS, LISTINGS, DRIFT, KEYS, REFUSED_KEYS, SESSIONS, LOGINS, POSSESSION):
             while await self._delete(statement) >= BATCH:
                 continue
 
