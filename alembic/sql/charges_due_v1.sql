@@ -1,7 +1,7 @@
 -- What numbers are charged on the days from lo to the one before hi: service/billing/accrual.py says the same of one.
 -- through, priced: the last fact and the last price that count.  rule: cycle, proration, due, time_zone, free_days,
 -- minimum_months.  only_of: of these numbers alone; null is all that the caller sees.
-CREATE FUNCTION charges_due(lo date, hi date, through bigint, priced bigint, rule jsonb, only_of uuid[])
+CREATE OR REPLACE FUNCTION charges_due(lo date, hi date, through bigint, priced bigint, rule jsonb, only_of uuid[])
 RETURNS TABLE (number_id uuid, kind text, begins date, ends date, due date, micros bigint, currency text,
                price_id uuid, tenant_id text, organization_id text, user_id text, holder_user_id text,
                cost_center text, tags text[])
