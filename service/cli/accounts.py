@@ -7,9 +7,9 @@ from uuid import UUID
 import typer
 
 from service.cli.callers import Key
-from service.cli.lists import Everything, Json, Url
+from service.cli.lists import Everything, Json, Url, own_id
 
-AccountId = Annotated[UUID, typer.Argument(metavar="ACCOUNT_ID", help="As `list` shows it.")]
+AccountId = Annotated[UUID, typer.Argument(parser=own_id, metavar="ACCOUNT_ID", help="As `list` shows it.")]
 TeliKeyFile = Annotated[
     Path | None,
     typer.Option(help="Teli's key stands in this file; without, it is read from the standard input."),

@@ -5,7 +5,6 @@ import json as jsonlib
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ from service.billing.verifying import Verified, verify
 from service.cli.exporting import ACCEPT, run_export
 from service.cli.faults import failed, settings_or_exit
 from service.cli.ledger import CannotVerify, ledger
-from service.cli.listing import FIRST, first
+from service.cli.listing import FIRST, first, show_one
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
-from service.cli.words import count_of, fit, known, moment
+from service.cli.words import count_of, fit, known, micros, moment, money
 from service.settings import DatabaseSettings
 
 BILLING = "/v1/billing"
-MICROS = 1_000_000
+RULE = f"{BILLING}/charging-rule"
 DIFFERS, NOT_VERIFIED = 1, 2
 OPTIONS = {
     "group_by": "--by",
@@ -35,16 +34,26 @@ OPTIONS = {
 }
 # States in which more may come, and what is said of the amount then.
 FORESEEN = {"open": ": to its end, if nothing changes", "forecast": ": if nothing changes"}
+AMOUNTS = {"setup": "--setup", "monthly": "MONTHLY"}
+OF_A_PRICE = {f"/{name}": option for name, option in AMOUNTS.items()} | {
+    "/since": "SINCE",
+    "/currency": "--currency",
+    "/organization_id": "--organization",
+    "/number_type": "--type",
+    "/area_code": "--area-code",
+    "/reason": "--reason",
+}
+OF_THE_RULE = {
+    "/cycle": "--cycle",
+    "/proration": "--proration",
+    "/due": "--due",
+    "/time_zone": "--time-zone",
+    "/free_days": "--free-days",
+    "/minimum_months": "--minimum-months",
+}
+# What a price is for, in words: three ids beside each other would not say which is which.
+SCOPES = {"organization_id": "organisation", "area_code": "area code", "number_type": "type"}
 Item = dict[str, Any]
-
-
-def money(micros: int | None, currency: str | None) -> str:
-    """`2.99 USD`: to the cent, and further where there is more."""
-    if micros is None:
-        return "–"
-    whole = f"{Decimal(micros) / MICROS:f}"
-    places = max(2, len(whole.partition(".")[2].rstrip("0")))
-    return f"{Decimal(micros) / MICROS:.{places}f} {currency or ''}".strip()
 
 
 def run_prices(*, everything: bool, json: bool, url: str | None, key: str | None) -> int:
@@ -66,19 +75,32 @@ def run_add(body: Mapping[str, Any], *, setup: str, monthly: str, json: bool, ur
     amounts = {}
     for name, text in (("setup", setup), ("monthly", monthly)):
         try:
-            micros = Decimal(text) * MICROS
-        except InvalidOperation:
-            return failed(f"{name}: must be an amount, as 2.99")
-        if not micros.is_finite() or micros != int(micros) or micros < 0:
-            return failed(f"{name}: must be an amount of six decimals at most, as 2.99")
-        amounts[name] = int(micros)
+            amounts[name] = micros(text)
+        except ValueError as error:
+            return failed(f"{AMOUNTS[name]}: {error}")
     with remote(url, key) as gateway:
-        told = gateway.post(f"{BILLING}/prices", {**body, **amounts})
+        told = gateway.post(f"{BILLING}/prices", {**body, **amounts}, options=OF_A_PRICE)
     if json:
         print(jsonlib.dumps(told))
     else:
         print(f"Filed: from {told['since']} on {money(told['monthly'], told['currency'])} a month.")
     return 0
+
+
+def run_rule(*, json: bool, url: str | None, key: str | None) -> int:
+    """Returns the exit code."""
+    with remote(url, key) as gateway:
+        return show_one(gateway.get(RULE), _rule, json=json)
+
+
+def run_put_rule(changes: Mapping[str, Any], *, json: bool, url: str | None, key: str | None) -> int:
+    """What is not named stays as it is. Returns the exit code."""
+    with remote(url, key) as gateway:
+        return show_one(gateway.put(RULE, {**gateway.get(RULE), **changes}, options=OF_THE_RULE), _rule, json=json)
+
+
+def _rule(one: Item) -> dict[str, str]:
+    return {name.replace("_", " "): known(value) for name, value in one.items()}
 
 
 def run_periods(*, json: bool, url: str | None, key: str | None) -> int:
@@ -136,7 +158,7 @@ def run_statement(
     rows = [
         {**{name: known(_joined(value)) for name, value in one["key"].items()}, **shown(one)} for one in told["groups"]
     ]
-    whole = dict.fromkeys(by, "")
+    whole = dict.fromkeys(by, "") | ({by[0]: "in all"} if by else {})
     total = [{**whole, **shown(one)} for one in told["totals"]]
     _shown(rows + total, ("amount",), none="Nothing is charged.")
     if unpriced := sum(one["unpriced"] for one in told["totals"]):
@@ -188,10 +210,10 @@ def _verdict(one: Verified) -> Item:
 
 
 def _price(one: Item) -> dict[str, str]:
-    scopes = [fit(str(one[name])) for name in ("organization_id", "area_code", "number_type") if one[name]]
+    scopes = [f"{word} {fit(str(one[name]))}" for name, word in SCOPES.items() if one[name]]
     return {
         "since": one["since"],
-        "for": " ".join(scopes) or "all",
+        "for": ", ".join(scopes) or "all",
         "setup": money(one["setup"], one["currency"]),
         "monthly": money(one["monthly"], one["currency"]),
         "reason": known(one["reason"]),
@@ -209,7 +231,7 @@ def _sums(one: Item, *, is_over: bool) -> dict[str, str]:
 
 
 def _joined(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, list) else value
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 def _shown(rows: Sequence[Mapping[str, str]], whole: Sequence[str], *, none: str) -> None:

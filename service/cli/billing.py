@@ -10,7 +10,9 @@ from service.cli.lists import Everything, Json, Url
 billing = typer.Typer(no_args_is_help=True, help="Prices, months and statements, for finance.")
 prices = typer.Typer(no_args_is_help=True, help="The price book.")
 periods = typer.Typer(no_args_is_help=True, help="Months: open, draft, final.")
+rule = typer.Typer(no_args_is_help=True, help="How the supplier charges, for every month that is not closed.")
 billing.add_typer(prices, name="prices")
+billing.add_typer(rule, name="rule")
 billing.add_typer(periods, name="periods")
 
 Key = Annotated[
@@ -59,6 +61,39 @@ def add_price(
         reason=reason,
     )  # fmt: skip
     raise SystemExit(run_add(body, setup=setup, monthly=monthly, json=json, url=url, key=key))
+
+
+@rule.command("show")
+def show_rule(json: Json = False, url: Url = None, key: Key = None) -> None:
+    """The rule as it stands."""
+    from service.cli.billed import run_rule
+
+    raise SystemExit(run_rule(json=json, url=url, key=key))
+
+
+@rule.command("put")
+def put_rule(
+    cycle: Annotated[Literal["anniversary", "calendar"] | None, typer.Option(help="From when months count.")] = None,
+    proration: Annotated[Literal["none", "daily"] | None, typer.Option(help="Whether a part is a whole month.")] = None,
+    due: Annotated[Literal["advance", "arrears"] | None, typer.Option(help="Before a month, or after it.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Where days begin, as America/Detroit.")] = None,
+    free_days: Annotated[int | None, typer.Option(help="So many first days cost no rent.")] = None,
+    minimum_months: Annotated[int | None, typer.Option(help="So many months are charged at least.")] = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Change the rule; what is not named stays as it is."""
+    given = {
+        "cycle": cycle, "proration": proration, "due": due, "time_zone": time_zone, "free_days": free_days,
+        "minimum_months": minimum_months,
+    }  # fmt: skip
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("say what is to change; --help names it")
+    from service.cli.billed import run_put_rule
+
+    raise SystemExit(run_put_rule(changes, json=json, url=url, key=key))
 
 
 @periods.command("list")

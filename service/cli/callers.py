@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from service.cli.lists import Everything, Json, Url, Yes
+from service.cli.lists import Everything, Json, Url, Yes, own_id
 
 Key = Annotated[
     str | None,
@@ -15,9 +15,11 @@ Key = Annotated[
 OrganizationId = Annotated[str, typer.Argument(metavar="ORGANIZATION", help="Teli's unique_id.")]
 UserId = Annotated[str, typer.Argument(metavar="USER", help="Teli's unique_id.")]
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="Its id.")]
-KeyId = Annotated[UUID, typer.Argument(metavar="KEY_ID", help="As `list` shows it; not the key itself.")]
+KeyId = Annotated[UUID, typer.Argument(parser=own_id, metavar="KEY_ID", help="As `list` shows it; not the key itself.")]
 Name = Annotated[str | None, typer.Option(help="What people call it.")]
-Account = Annotated[UUID | None, typer.Option(help="Bought for through this upstream account, by its id.")]
+Account = Annotated[
+    UUID | None, typer.Option(parser=own_id, metavar="ID", help="Bought for through this upstream account, by its id.")
+]
 AnyOrNone = Literal["any", "none"]
 
 organizations = typer.Typer(no_args_is_help=True, help="Organisations, for which numbers are bought.")
@@ -289,7 +291,7 @@ def list_sessions(everything: Everything = False, json: Json = False, url: Url =
 
 @sessions.command("end")
 def end_session(
-    session: Annotated[UUID, typer.Argument(metavar="SESSION_ID", help="As `list` shows it.")],
+    session: Annotated[UUID, typer.Argument(parser=own_id, metavar="SESSION_ID", help="As `list` shows it.")],
     json: Json = False,
     url: Url = None,
     key: Key = None,

@@ -11,10 +11,9 @@ from service.cli.faults import failed
 from service.cli.listing import FIRST, first, show_items
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
-from service.cli.words import count_of, known, moment
+from service.cli.words import count_of, known, moment, money
 
 CAMPAIGNS, IDLE = "/v1/voice/campaigns", "/v1/idle-numbers"
-MICROS = 1_000_000
 # To be copied.
 WHOLE = ("campaign", "number", "id")
 
@@ -78,7 +77,7 @@ def run_idle(
     judged, spent = whole["judged"], whole["spent_on_silence"]
     out.print(
         f"Judged: {judged['judged']} of {judged['active']} active numbers; of {judged['unknown']} it is not known. "
-        f"Spent on silence: {_money(spent['micros'], spent['currency'])}.",
+        f"Spent on silence: {money(spent['micros'], spent['currency'])}.",
         markup=False,
     )
     if not complete:
@@ -103,13 +102,9 @@ def _cells(one: dict[str, Any]) -> dict[str, str]:
         "days": str(one["idle_days"]),
         "last called": moment(one["last_inbound_call_at"])[:16],
         "last calling": moment(one["last_outbound_call_at"])[:16],
-        "spent": _money(one["spent_on_silence"], one["currency"]),
+        "spent": money(one["spent_on_silence"], one["currency"]),
         "nickname": known(one["nickname"]),
     }
-
-
-def _money(micros: int, currency: str) -> str:
-    return f"{micros / MICROS:.2f} {currency}"
 
 
 def _path(campaign: str) -> str:

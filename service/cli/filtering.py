@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -43,7 +42,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "created_before": (str, "Those acquired before then."),
     "idle_days": (int, "Those without a call for so many days; unknown is not idle."),
     "q": (str, "Those with these words in number, nickname, tags, user or holder."),
-    "filter": (UUID, "As this saved filter has it, but for the rest."),
+    "filter": (str, "As this saved filter has it, by its name or id, but for the rest."),
 }
 Sort = Annotated[
     str | None,
@@ -67,6 +66,10 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_filters(**given: Any) -> None:
         filters = {name: _sent(given.pop(f"filter_{name}")) for name in KINDS}
+        if (named := filters["filter"]) is not None:
+            from service.cli.saved import id_of
+
+            filters["filter"] = id_of(named, url=given.get("url"), key=given.get("key"))
         command(**given, filters={name: value for name, value in filters.items() if value is not None})
 
     parameters = [*(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own), *options]
@@ -79,4 +82,4 @@ def _sent(value: Any) -> Any:
     if isinstance(value, list):
         escaped = (one.replace("\\", "\\\\").replace(",", "\\,") for one in value)
         return ",".join(escaped) or None
-    return str(value) if isinstance(value, UUID) else value
+    return value

@@ -13,11 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from service.cli.listing import FIRST, Cells, Item, first, show_items
 from service.cli.remote import Remote, remote
 from service.cli.terminal import console, table
-from service.cli.words import count_of, fit, known, moment
+from service.cli.words import count_of, fit, known, moment, money
 
 LOOK_EVERY = 0.5
 LEFT = ("waiting", "begun")
-MILLION = 1_000_000
 
 
 def run_list(which: str, *, state: str | None, everything: bool, url: str | None, key: str | None, json: bool) -> int:
@@ -146,10 +145,9 @@ def show_import_preview(out: Console, told: Item) -> None:
     if told["same_as"]:
         out.print(f"This file was sent before: import {told['same_as']}.")
     for cost in shown["costs"]:
-        currency = fit(cost["currency"])
         out.print(
-            f"{count_of(cost['numbers'], 'number')} at {cost['monthly'] / MILLION:,.2f} {currency} a month;"
-            f" {cost['to_date'] / MILLION:,.2f} {currency} to date."
+            f"{count_of(cost['numbers'], 'number')} at {money(cost['monthly'], cost['currency'])} a month;"
+            f" {money(cost['to_date'], cost['currency'])} to date."
         )
     for one in shown["limits_passed"]:
         whose = fit(one["user_id"] or one["organization_id"] or one["tenant_id"] or "")

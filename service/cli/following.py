@@ -8,9 +8,9 @@ from uuid import UUID
 
 import typer
 
-from service.cli.lists import Everything, Json, Key, Url
+from service.cli.lists import Everything, Json, Key, Url, own_id
 
-Id = Annotated[UUID, typer.Argument(metavar="ID", help="As `list` shows it.")]
+Id = Annotated[UUID, typer.Argument(parser=own_id, metavar="ID", help="As `list` shows it.")]
 
 
 def follow(group: typer.Typer, which: Literal["orders", "imports"]) -> None:

@@ -1,14 +1,14 @@
 """The group `webhooks` of the command line; what it does is imported when one of its commands runs."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
 from service.cli.calling import Key
-from service.cli.lists import Everything, Json, Url, Yes
+from service.cli.lists import Everything, Json, Url, Yes, own_id
 
-EndpointId = Annotated[UUID, typer.Argument(metavar="ENDPOINT", help="As `list` shows it.")]
+EndpointId = Annotated[UUID, typer.Argument(parser=own_id, metavar="ENDPOINT", help="As `list` shows it.")]
 Target = Annotated[str, typer.Argument(metavar="URL", help="https, at an address that all can reach.")]
 Types = Annotated[
     list[str] | None, typer.Option("--type", help="Events of this name, or group as 'number.*'; repeat. All without.")
@@ -16,7 +16,7 @@ Types = Annotated[
 Description = Annotated[str | None, typer.Option(help="What it is for.")]
 State = Annotated[Literal["waiting", "delivered", "given_up"] | None, typer.Option(help="Only these.")]
 Since = Annotated[str | None, typer.Option(help="All events since this time, as 2026-11-23T16:58:52Z.")]
-Delivery = Annotated[UUID | None, typer.Option(help="This one, as `deliveries` shows it.")]
+Delivery = Annotated[UUID | None, typer.Option(parser=own_id, metavar="ID", help="This one, as `deliveries` shows it.")]
 Overlap = Annotated[int, typer.Option(help="Seconds for which the secret before signs too.", min=0)]
 
 webhooks = typer.Typer(no_args_is_help=True, help="Events sent to endpoints of yours.")
@@ -43,6 +43,41 @@ def create_webhook(
     from service.cli.hooks import run_create
 
     raise SystemExit(run_create(target, types, description, url=url, key=key, json=json))
+
+
+@webhooks.command("show")
+def show_webhook(endpoint: EndpointId, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """One endpoint, and since when it fails."""
+    from service.cli.hooks import run_show
+
+    raise SystemExit(run_show(endpoint, url=url, key=key, json=json))
+
+
+@webhooks.command("update")
+def update_webhook(
+    endpoint: EndpointId,
+    target: Annotated[str | None, typer.Option("--to", help="Another URL.")] = None,
+    types: Types = None,
+    every: Annotated[bool, typer.Option("--all-types", help="Every event, in place of some.")] = False,
+    description: Description = None,
+    state: Annotated[
+        Literal["active", "disabled"] | None, typer.Option(help="Send what waited, and go on; or send nothing.")
+    ] = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Change one; what is not named stays as it is."""
+    if types and every:
+        raise typer.BadParameter("goes without --type", param_hint="--all-types")
+    given = {"url": target, "types": types or None, "description": description, "state": state}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    changes |= {"types": None} if every else {}
+    if not changes:
+        raise typer.BadParameter("say what is to change; --help names it")
+    from service.cli.hooks import run_update
+
+    raise SystemExit(run_update(endpoint, changes, url=url, key=key, json=json))
 
 
 @webhooks.command("test")

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 from uuid import UUID
 
-from service.cli.listing import FIRST, first
+from service.cli.listing import FIRST, first, show_one
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
 from service.cli.words import count_of, known, moment
@@ -15,6 +15,7 @@ OPTIONS = {
     "/url": "URL",
     "/types": "--type",
     "/description": "--description",
+    "/state": "--state",
     "/since": "--since",
     "/overlap_seconds": "--overlap",
 }
@@ -32,17 +33,7 @@ def run_list(*, url: str | None, key: str | None, json: bool) -> int:
     if not found:
         out.print("No webhook endpoints.")
         return 0
-    rows = [
-        {
-            "id": one["id"],
-            "url": known(one["url"]),
-            "types": known(", ".join(one["types"] or ["all"])),
-            "state": known(_state(one)),
-            "description": known(one["description"]),
-        }
-        for one in found
-    ]
-    out.print(table(rows, out.width, ("id",)))
+    out.print(table([_listed(one) for one in found], out.width, ("id",)))
     return 0
 
 
@@ -53,6 +44,18 @@ def run_create(
         body = {"url": target, "types": types or None, "description": description}
         made = gateway.post(ENDPOINTS, body, options=OPTIONS)
     return _show_secret(made, json=json)
+
+
+def run_show(endpoint: UUID, *, url: str | None, key: str | None, json: bool) -> int:
+    with remote(url, key) as gateway:
+        return show_one(gateway.get(f"{ENDPOINTS}/{endpoint}"), _endpoint, json=json)
+
+
+def run_update(endpoint: UUID, changes: Json, *, url: str | None, key: str | None, json: bool) -> int:
+    with remote(url, key) as gateway:
+        return show_one(
+            gateway.patch(f"{ENDPOINTS}/{endpoint}", changes, options=OPTIONS | {"/url": "--to"}), _endpoint, json=json
+        )
 
 
 def run_rotate(endpoint: UUID, *, overlap: int, url: str | None, key: str | None, json: bool) -> int:
@@ -144,3 +147,23 @@ def _state(one: Json) -> str:
     if one["state"] == "disabled":
         return f"disabled: {one['disabled_because']}"
     return "failing" if one["failing_since"] else "active"
+
+
+def _listed(one: Json) -> dict[str, str]:
+    return {
+        "id": one["id"],
+        "url": known(one["url"]),
+        "types": known(", ".join(one["types"] or ["all"])),
+        "state": known(_state(one)),
+        "description": known(one["description"]),
+    }
+
+
+def _endpoint(one: Json) -> dict[str, str]:
+    return _listed(one) | {
+        "disabled because": known(one["disabled_because"]),
+        "failing since": moment(one["failing_since"]),
+        "next try": moment(one["next_try_at"]),
+        "secret before signs until": moment(one["previous_secret_until"]),
+        "made": moment(one["created_at"]),
+    }

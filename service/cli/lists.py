@@ -5,6 +5,15 @@ from uuid import UUID
 
 import typer
 
+
+def own_id(text: str) -> UUID:
+    """Raises: BadParameter."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter("must be an id, as 0190f3a2-7c1e-7d44-9b0a-3f6c2d8e1a55") from None
+
+
 Url = Annotated[str | None, typer.Option(help="The gateway; NUMBERGATE_URL, else http://127.0.0.1:8080.")]
 Key = Annotated[
     str | None,
@@ -13,7 +22,7 @@ Key = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Organization = Annotated[str | None, typer.Option(help="Only those of this organisation.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every one, not only the first hundred.")]
-ItemId = Annotated[UUID, typer.Argument(metavar="ID", help="As `list` shows it.")]
+ItemId = Annotated[UUID, typer.Argument(parser=own_id, metavar="ID", help="As `list` shows it.")]
 Reason = Annotated[str, typer.Option(help="How you know; goes into the audit log.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")]
 Number = Annotated[str | None, typer.Option(help="The number that was bought, for `owned`.")]

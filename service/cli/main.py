@@ -18,9 +18,11 @@ from service.cli.calling import campaigns
 from service.cli.drift import drift
 from service.cli.hooking import webhooks
 from service.cli.imports import imports
+from service.cli.limiting import quotas
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 from service.cli.numbering import numbers
 from service.cli.saving import filters
+from service.cli.telling import agents, events
 
 BEGAN = time.perf_counter()
 
@@ -36,6 +38,7 @@ cli.add_typer(users, name="users")
 cli.add_typer(tenants, name="tenants")
 cli.add_typer(keys, name="keys")
 cli.add_typer(policies, name="policies")
+cli.add_typer(quotas, name="quotas")
 cli.add_typer(sessions, name="sessions")
 cli.add_typer(accounts, name="accounts")
 cli.add_typer(doubts, name="doubts")
@@ -44,10 +47,12 @@ cli.add_typer(ghosts, name="ghosts")
 cli.add_typer(audit, name="audit")
 cli.add_typer(numbers, name="numbers")
 cli.add_typer(filters, name="filters")
+cli.add_typer(agents, name="agents")
 cli.add_typer(drift, name="drift")
 cli.add_typer(orders, name="orders")
 cli.add_typer(imports, name="imports")
 cli.add_typer(campaigns, name="campaigns")
+cli.add_typer(events, name="events")
 cli.add_typer(webhooks, name="webhooks")
 cli.add_typer(billing, name="billing")
 

@@ -11,10 +11,9 @@ from service.cli.filtering import NAMES
 from service.cli.listing import Item, first, show_items, show_one
 from service.cli.remote import remote
 from service.cli.terminal import is_meant
-from service.cli.words import fit, known, moment
+from service.cli.words import fit, known, moment, money
 
 NUMBERS, TELIS = "/v1/numbers", "/v1/voice/phone-numbers"
-MICROS = 1_000_000
 # By what name a person gave a parameter, or a member of a body.
 OPTIONS = NAMES | {
     "sort": "--sort",
@@ -116,7 +115,6 @@ def _listed(one: Item) -> dict[str, str]:
 
 def _story(one: Item) -> dict[str, str]:
     costs, calls, upstream = one["costs"], one["calls"], one["upstream"]
-    currency = fit(costs["currency"])
     return {
         "number": known(one["phone_number"]),
         "id": known(one["id"]),
@@ -132,7 +130,7 @@ def _story(one: Item) -> dict[str, str]:
         "calling": known(one["outbound_agent_id"]),
         "acquired": moment(one["acquired_at"]),
         "released": moment(one["released_at"]),
-        "cost to date": f"{costs['to_date'] / MICROS:,.2f} {currency}, {costs['monthly'] / MICROS:,.2f} a month",
+        "cost to date": f"{money(costs['to_date'], costs['currency'])}, {money(costs['monthly'])} a month",
         "next charge": moment(costs["next_charge_at"]),
         "last called": moment(calls["last_inbound_at"]),
         "last calling": moment(calls["last_outbound_at"]),

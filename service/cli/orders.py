@@ -12,7 +12,7 @@ from service.cli.filtering import NAMES
 from service.cli.followed import show_order, watch
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
-from service.cli.words import count_of, fit, known, moment
+from service.cli.words import count_of, fit, known, moment, money
 
 Json = dict[str, Any]
 BULK = "/v1/numbers/bulk"
@@ -73,19 +73,27 @@ def _show_preview(out: Console, shown: Json) -> None:
     if (more := shown["count"] - len(shown["sample"])) > 0:
         out.print(f"and {more} more")
     out.print(f"{count_of(shown['count'], 'number')} of {shown['selected']} would be changed.")
+    if shown["kind"] == "release":
+        out.print("They are released at once and for good; only `numbers release`, of a single one, has a grace.")
     cost = shown["cost"]
     if cost["monthly_less"]:
         out.print(
-            f"A month costs {cost['monthly_less'] / 1_000_000:,.2f} {fit(cost['currency'])} less;"
+            f"A month costs {money(cost['monthly_less'], cost['currency'])} less;"
             f" the next charge that would not come is due {moment(cost['first_charge_avoided_at'])}."
         )
     for one in shown["skipped"]["reasons"]:
         out.print(f"{one['count']} left alone: {fit(one['detail'])}")
 
 
+def _joined(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
 def _sampled(one: Mapping[str, Any]) -> dict[str, str]:
     becomes = one["becomes"]
-    told = "released" if becomes is None else ", ".join(f"{name}: {known(is_)}" for name, is_ in becomes.items())
+    told = (
+        "released" if becomes is None else ", ".join(f"{name}: {known(_joined(is_))}" for name, is_ in becomes.items())
+    )
     return {
         "number": known(one["phone_number"]),
         "nickname": known(one["nickname"]),

@@ -9,7 +9,7 @@ from rich.console import Console
 from service.cli.followed import show_order, watch
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant
-from service.cli.words import count_of, fit
+from service.cli.words import count_of, fit, money
 
 Json = dict[str, Any]
 ORDERS = "/v1/orders"
@@ -61,8 +61,8 @@ def _show_quote(out: Console, quote: Json) -> None:
     price = quote["price"]
     out.print(
         f"{count_of(quote['quantity'], 'number')} in {', '.join(quote['area_codes'])}, as far as Teli has some:"
-        f" {price['at_once'] / 1_000_000:,.2f} {fit(price['currency'])} at once,"
-        f" {price['monthly'] / 1_000_000:,.2f} a month."
+        f" {money(price['at_once'], price['currency'])} at once,"
+        f" {money(price['monthly'])} a month."
     )
     if names := [fit(name) for name in quote["nicknames"] if name]:
         out.print(f"Called {', '.join(names)}{', …' if quote['quantity'] > len(names) else ''}.")

@@ -178,7 +178,10 @@ class Remote:
     def _refusal(self, answer: httpx.Response, options: Mapping[str, str]) -> Refused | Away:
         body = _object(answer)
         if body is not None and "code" in body and "detail" in body:
-            return Refused(answer.status_code, str(body["code"]), fit(_by_options(body, options)))
+            said = _by_options(body, options)
+            # The same words stand for whatever is not there: what was looked for is told beside them.
+            where = f" ({answer.request.url.path})" if body["code"] == "not_found" else ""
+            return Refused(answer.status_code, str(body["code"]), fit(said + where))
         return Away(f"{self.url} answered {answer.status_code}, and not as a gateway does: check NUMBERGATE_URL")
 
 

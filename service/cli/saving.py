@@ -6,11 +6,11 @@ from uuid import UUID
 import typer
 
 from service.cli.filtering import Sort, filtered
-from service.cli.lists import Everything, Json, Url, Yes
+from service.cli.lists import Everything, Json, Url, Yes, own_id
 from service.cli.numbering import Key, given
 
 filters = typer.Typer(no_args_is_help=True, help="Saved filters of the list of numbers.")
-Id = Annotated[UUID, typer.Argument(metavar="ID", help="As `list` shows it.")]
+Id = Annotated[UUID, typer.Argument(parser=own_id, metavar="ID", help="As `list` shows it.")]
 
 
 @filters.command("list")

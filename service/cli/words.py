@@ -2,9 +2,12 @@
 
 import unicodedata
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from service.kit.text import BIDI_CONTROLS, UNSAFE_CATEGORIES
+
+MICROS = 1_000_000
 
 
 def fit(text: str, most: int = 2000) -> str:
@@ -32,3 +35,23 @@ def moment(text: str | None) -> str:
 
 def count_of(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def money(micros: int | None, currency: str | None = None) -> str:
+    """`1,234.50 USD`: to the cent, and further where there is more. Without a currency where one was told before."""
+    if micros is None:
+        return "–"
+    amount = Decimal(micros) / MICROS
+    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
+    return f"{amount:,.{places}f} {fit(currency or '')}".rstrip()
+
+
+def micros(text: str) -> int:
+    """Of an amount as people write it, `2.99`. Raises: ValueError, with the mend."""
+    try:
+        amount = Decimal(text) * MICROS
+    except InvalidOperation:
+        raise ValueError("must be an amount, as 2.99") from None
+    if not amount.is_finite() or amount != int(amount) or amount < 0:
+        raise ValueError("must be an amount of six decimals at most and not below zero, as 2.99")
+    return int(amount)

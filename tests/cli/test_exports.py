@@ -47,7 +47,7 @@ async def test_what_breaks_off_or_is_refused_leaves_the_file_that_was_there(
     file.write_text("of yesterday")
 
     ended = await mine.run("numbers", "export", "-o", str(file), "--state", "sold")
-    assert (ended.returncode, "names no state" in ended.stderr) == (1, True)
+    assert (ended.returncode, "which is no state" in ended.stderr) == (1, True)
     monkeypatch.setattr("service.exports.answers.PATIENCE", 0.0)
     monkeypatch.setattr("service.exports.answers.SLOWEST", 1 << 62)
     await fill(gateway, tenant.id, 60_000)

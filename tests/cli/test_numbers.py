@@ -34,7 +34,7 @@ async def test_numbers_are_listed_by_what_is_asked_and_by_a_saved_filter(mine: D
     assert await mine.done("numbers", "list", "--filter", saved["id"]) == "No numbers.\n"
     refused = await mine.run("numbers", "list", "--state", "sold")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "numbergate: --state: names no state" in refused.stderr
+    assert "numbergate: --state: names 'sold', which is no state" in refused.stderr
 
 
 async def test_a_number_is_shown_by_either_name_and_changed_while_it_is_as_it_was_seen(
