@@ -50,6 +50,7 @@ class PriceBook:
 
     async def page(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """Versions, the one that begins last first. Raises: InvalidRequest for a cursor that is not of this list."""
+        await self.ensure_default()
         query = {"list": "prices"}
         found = select(PriceRow).order_by(PriceRow.since.desc(), PriceRow.id.desc()).limit(limit + 1)
         if cursor is not None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from service.cli.faults import failed
 from service.cli.followed import left_alone, show_import, show_import_preview, show_left_alone, watch
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant
@@ -42,7 +43,9 @@ def run_preview(
             if "tags" in said:
                 said = said | {"tags": ";".join(said["tags"])}
             kind = "text/csv" if charset is None else f"text/csv; charset={charset}"
-            told = gateway.upload(f"{IMPORTS}/csv", file.read_bytes(), kind, options=OPTIONS, **said)
+            if not (content := file.read_bytes()):
+                return failed(f"FILE: {file} is empty; its first line names the columns")
+            told = gateway.upload(f"{IMPORTS}/csv", content, kind, options=OPTIONS, **said)
         not_done = left_alone(gateway, "imports", told)
     if json:
         print(jsonlib.dumps(told | {"not_done": not_done}))

@@ -143,3 +143,9 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
         assert duckdb.execute(read).fetchall() == [(2_000_000, (BEFORE + timedelta(days=1)).date())]
         await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
     await told(one.send("POST", "/v1/billing/prices", json=PRICE), 403, "scope_missing")
+
+
+async def test_the_price_book_shows_the_deployments_price_before_anything_is_filed(gateway: Gateway, finance: Tenant):
+    price = gateway.settings.default_price
+    [first] = (await finance.get("/v1/billing/prices")).json()["items"]
+    assert (first["since"], first["monthly"], first["currency"]) == ("1970-01-01", price.monthly, price.currency)

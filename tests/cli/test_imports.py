@@ -70,3 +70,13 @@ async def test_what_cannot_be_read_is_told(admins: Desk, tmp_path: Path):
     assert (ended.returncode, "'color', which is not known" in ended.stderr) == (1, True)
     ended = await admins.run("imports", "preview", str(file), "--currency", "usd")
     assert "--currency" in ended.stderr
+
+
+async def test_an_empty_file_and_a_price_with_a_comma_are_told_the_mend(admins: Desk, tenant: Tenant, tmp_path: Path):
+    file = tmp_path / "numbers.csv"
+    file.write_bytes(b"")
+    refused = await admins.run("imports", "preview", str(file), "--tenant", tenant.id)
+    assert (refused.returncode, "is empty; its first line names the columns" in refused.stderr) == (1, True)
+    file.write_text('phone_number,monthly_price,currency\n+13135550142,"2,99",USD\n')
+    shown = (await admins.run("imports", "preview", str(file), "--tenant", tenant.id)).stdout
+    assert "monthly_price: must be a number, as 2.99" in shown
