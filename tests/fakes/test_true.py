@@ -197,6 +197,7 @@ async def test_a_release_that_is_taken_back_leaves_its_quotas_in_the_day_that_it
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 @sequences(IN_FULL // PARTS)
 @given(seed=SEEDS, questions=SEQUENCES)
