@@ -146,12 +146,14 @@ class Delivering:
         if found is None:
             return
         try:
-            secrets = secrets_of(self._keyring, found.endpoint)
-            async with self._sender.line(found.endpoint.url, secrets) as line:
-                while found is not None:
-                    await _send(line, found.to_send)
-                    last = self._stopping or monotonic() >= until
-                    found = await self._next(endpoint_id, lease, found, last=last)
+            while found is not None:
+                url, secrets = _place_of(self._keyring, found.endpoint)
+                async with self._sender.line(url, secrets) as line:
+                    # A new URL, and secrets that were rotated or are over, hold from the next round on.
+                    while found is not None and (url, secrets) == _place_of(self._keyring, found.endpoint):
+                        await _send(line, found.to_send)
+                        last = self._stopping or monotonic() >= until
+                        found = await self._next(endpoint_id, lease, found, last=last)
         except (TargetRefused, CannotOpen) as refusal:
             assert found is not None
             said = refusal if isinstance(refusal, TargetRefused) else TargetRefused(f"has a secret, and {refusal}")
@@ -183,6 +185,8 @@ class Delivering:
                 await webhooks.file([_row(endpoint, item) for item in done.to_send if item.outcome] if done else [])
                 return None
             if done is not None:
+                if endpoint.url != done.endpoint.url:
+                    _forget_failures(done)
                 await _settle(webhooks, endpoint, done)
             found = None if endpoint.state != "active" else await _read(webhooks, endpoint)
             if found is not None and found.to_send and not last:
@@ -192,6 +196,18 @@ class Delivering:
                 await _file(webhooks, endpoint, found)
             await _rest(webhooks, endpoint, more=found is not None and bool(found.to_send))
             return None
+
+
+def _place_of(keyring: Keyring, endpoint: WebhookEndpoint) -> tuple[str, list[str]]:
+    """Where it is sent to, and the secrets that sign now. Raises: CannotOpen."""
+    return endpoint.url, secrets_of(keyring, endpoint)
+
+
+def _forget_failures(done: Round) -> None:
+    """They are of the URL before: the new one is tried at once, as if nothing had failed."""
+    for item in done.to_send:
+        if item.outcome is not None and not item.outcome.delivered:
+            item.outcome = None
 
 
 async def _read(webhooks: WebhookRepository, endpoint: WebhookEndpoint) -> Round:

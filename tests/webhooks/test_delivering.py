@@ -296,3 +296,48 @@ async def test_an_endpoint_deleted_under_way_ends_its_turn(gateway: Gateway, ten
     assert (await tenant.send("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
     await gateway.worker.delivering.rest()
     assert await gateway.sql("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+
+
+async def under_way(gateway: Gateway, hooks: Receiver) -> None:
+    """A turn whose first round has begun to be answered; `hooks` answers slowly."""
+    await gateway.worker.delivering.run()
+    async with asyncio.timeout(20):
+        while not hooks.at_once["hook"]:
+            await asyncio.sleep(0.01)
+
+
+async def test_another_url_and_another_secret_hold_from_the_next_event_on_though_a_turn_is_under_way(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    hooks.slow["hook"] = 0.5
+    number = a_number()
+    await happen(gateway, tenant, number, number)
+    await under_way(gateway, hooks)
+    await happen(gateway, tenant, number, number)
+    path = f"{ENDPOINTS}/{endpoint['id']}/rotate"
+    secret = (await tenant.send("POST", path, json={"overlap_seconds": 0})).json()["secret"]
+    await changed(tenant, endpoint, url=hooks.url("new"))
+    await gateway.worker.delivering.rest()
+    await deliver(gateway)
+
+    assert hooks.sequences() == [1, 2]
+    assert hooks.sequences("new") == [3, 4]
+    for one in hooks.told["new"]:
+        one.check(secret)
+
+
+async def test_what_failed_at_the_url_before_is_no_failure_of_the_new_one(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    hooks.slow["hook"], hooks.answers["hook"] = 0.5, lambda _: 410
+    await happen(gateway, tenant, a_number())
+    await under_way(gateway, hooks)
+    await changed(tenant, endpoint, url=hooks.url("new"))
+    await gateway.worker.delivering.rest()
+    await deliver(gateway)
+
+    assert hooks.sequences("new") == [1]
+    now = await found(tenant, endpoint)
+    assert (now["state"], now["failing_since"]) == ("active", None)
