@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 
 from service import __version__
 from service.billing import endpoints as billing
+from service.billing.budgets import endpoints as budgets
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
 from service.exports.answers import MEDIA_TYPES
@@ -104,6 +105,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         own_numbers.router,
         numbers.operations_router,
         billing.router,
+        budgets.router,
         campaigns.router,
         calls.router,
         calls.idle_router,

@@ -264,6 +264,9 @@ class Settings(FromEnvironment):
     call_look_ups_per_hour: int = Field(720, ge=0, le=100_000, alias="NUMBERGATE_CALL_LOOK_UPS_PER_HOUR")
     release_grace: Seconds = Field(259_200, alias="NUMBERGATE_RELEASE_GRACE")
 
+    budgets_interval: Seconds = Field(900, alias="NUMBERGATE_BUDGETS_INTERVAL")
+    quotas_interval: Seconds = Field(60, alias="NUMBERGATE_QUOTAS_INTERVAL")
+
     events_kept: Seconds = Field(2_592_000, ge=345_600, alias="NUMBERGATE_EVENTS_KEPT")
     webhook_networks: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(
         None, alias="NUMBERGATE_WEBHOOK_NETWORKS"

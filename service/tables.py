@@ -3,6 +3,7 @@
 from service.agents import models as agents
 from service.audit import models as audit
 from service.billing import models as billing
+from service.billing.budgets import models as budgets
 from service.billing.invoices import models as invoices
 from service.calls import models as calls
 from service.campaigns import models as campaigns
@@ -21,6 +22,7 @@ __all__ = [
     "agents",
     "audit",
     "billing",
+    "budgets",
     "calls",
     "campaigns",
     "idempotency",

@@ -12,6 +12,8 @@ from service.audit.chaining import Chaining
 from service.audit.log import AuditLog
 from service.audit.refusals import Refusals
 from service.billing.book import PriceBook
+from service.billing.budgets.budgets import Budgets
+from service.billing.budgets.watching import BudgetWatch
 from service.billing.periods import Periods
 from service.billing.services import BillingServices
 from service.billing.statements import Statements
@@ -66,6 +68,7 @@ from service.outbox.numbering import Numbering
 from service.quotas.administration import QuotaAdministration
 from service.quotas.drift import Drift
 from service.quotas.gate import Gate
+from service.quotas.nearing import QuotaWatch
 from service.quotas.strangers import Strangers
 from service.quotas.view import QuotaView
 from service.reconciliation.decisions import Decisions
@@ -124,6 +127,7 @@ class Services:
     quotas: QuotaAdministration
     quota_view: QuotaView
     drift: Drift
+    quota_watch: QuotaWatch
     exports: Exports
     inventory: Inventory
     saved_filters: SavedFilters
@@ -270,6 +274,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         quotas=QuotaAdministration(database, gate, price=settings.default_price.first),
         quota_view=QuotaView(database, cursors, price=settings.default_price.first),
         drift=Drift(database),
+        quota_watch=QuotaWatch(database, price=settings.default_price.first),
         exports=exports,
         agents=AgentList(database, cursors),
         inventory=Inventory(database, cursors, exports),
@@ -292,7 +297,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             gate=gate,
             answer_within=settings.answer_within,
         ),
-        billing=BillingServices(book, periods, Statements(database, periods, exports)),
+        billing=BillingServices(
+            book,
+            periods,
+            Statements(database, periods, exports),
+            Budgets(database, cursors, book),
+            BudgetWatch(database, every=timedelta(seconds=settings.budgets_interval)),
+        ),
         campaigns=CampaignServices(
             creation=Creation(database, upstreams, directory, settling, drain, listen=settings.upstream_timeout),
             campaigns=Campaigns(database, upstreams),

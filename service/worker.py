@@ -30,6 +30,8 @@ LAPSES_EVERY = 1.0
 CIRCUITS_EVERY = 0.5
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
+# A look at whether it is time to reckon any; see NUMBERGATE_BUDGETS_INTERVAL.
+BUDGETS_EVERY = 5.0
 NUMBERED_EVERY = 0.2
 DELIVERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
@@ -57,6 +59,8 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
             ("quota counters", found.drift.run, settings.sweep_interval),
+            ("budgets", found.billing.budget_watch.look, min(BUDGETS_EVERY, settings.budgets_interval)),
+            ("quotas near their limits", found.quota_watch.look, settings.quotas_interval),
             ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
             ("event numbers", lambda: _number(found, stop), NUMBERED_EVERY),
             ("webhooks", found.delivering.run, DELIVERED_EVERY),

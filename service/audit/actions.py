@@ -6,6 +6,7 @@ from typing import Literal, get_args
 Action = Literal[
     "account.created", "account.key_replaced", "account.listed", "account.mode_learned", "account.put",
     "account.reencrypted",
+    "budget.deleted", "budget.filed", "budget.put",
     "campaign.completed", "campaign.created", "campaign.doubtful", "campaign.end_asked", "campaign.ended",
     "campaign.gone", "campaign.pause_asked", "campaign.paused", "campaign.refused", "campaign.running",
     "campaign.sending",
@@ -38,8 +39,8 @@ Action = Literal[
 ACTIONS: dict[str, Action] = {one: one for one in get_args(Action)}
 
 ObjectKind = Literal[
-    "account", "campaign", "charging_rule", "deployment", "filter", "global", "intent", "key", "number", "order",
-    "organization", "orphan", "period", "policy", "price", "route", "session", "tenant", "user", "webhook",
+    "account", "budget", "campaign", "charging_rule", "deployment", "filter", "global", "intent", "key", "number",
+    "order", "organization", "orphan", "period", "policy", "price", "route", "session", "tenant", "user", "webhook",
 ]  # fmt: skip
 
 

@@ -116,21 +116,7 @@ class Periods:
         """
         await self._book.ensure_default()
         async with acting_for(self._database, caller) as session:
-            return await self._basis(session, month)
-
-    async def _basis(self, session: AsyncSession, month: date) -> Basis:
-        rule = await present_rule(session)
-        today = rule.day_of(utc_now())
-        if (final := await session.get(BillingPeriod, month)) is not None:
-            then = ChargingRule(**final.rule)
-            return Basis(month, "final", then, final.facts_through, final.prices_through, today, is_next=False)
-        if month > months_later(today.replace(day=1), FORESEEN):
-            raise InvalidRequest(Fault("period", f"must be no more than {FORESEEN} months ahead"))
-        through = await session.scalar(select(func.coalesce(func.max(NumberFact.seq), 0)))
-        priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
-        last = await last_final(session)
-        is_next = last is not None and month == months_later(last, 1)
-        return Basis(month, _state(month, today), rule, through or 0, priced or 0, today, is_next)
+            return await basis_of(session, month)
 
     async def close(self, caller: Principal, month: date, request_id: str) -> dict[str, Any]:
         """Make a month final: its charges, and what became known late of those before it, from what is known now.
@@ -150,7 +136,7 @@ class Periods:
             )
             await session.execute(ONE_AT_A_TIME)
             await self._check_ready(session, month)
-            basis = await self._basis(session, month)
+            basis = await basis_of(session, month)
             doubts = (await session.execute(DOUBTS, {"most": MOST_DOUBTS})).mappings().all()
             asked = {
                 "month": month, "through": through, "priced": basis.priced, "rule": json.dumps(basis.rule.as_json())
@@ -180,9 +166,29 @@ class Periods:
             raise PeriodFinal(month, mend="What is found out later is charged in the next open month.")
         if last is not None and month != (due := months_later(last, 1)):
             raise PeriodNotReady(f"{due:%Y-%m} is not closed yet; months are closed one after the other.")
-        today = (await present_rule(session)).day_of(utc_now())
-        if _state(month, today) != "draft":
+        if _state(month, await today_of(session)) != "draft":
             raise PeriodNotReady(f"{month:%Y-%m} ends on {months_later(month, 1)}; it can be closed from then on.")
+
+
+async def basis_of(session: AsyncSession, month: date) -> Basis:
+    """As `Periods.basis`, in a transaction that is open. Raises: InvalidRequest."""
+    rule = await present_rule(session)
+    today = rule.day_of(utc_now())
+    if (final := await session.get(BillingPeriod, month)) is not None:
+        then = ChargingRule(**final.rule)
+        return Basis(month, "final", then, final.facts_through, final.prices_through, today, is_next=False)
+    if month > months_later(today.replace(day=1), FORESEEN):
+        raise InvalidRequest(Fault("period", f"must be no more than {FORESEEN} months ahead"))
+    through = await session.scalar(select(func.coalesce(func.max(NumberFact.seq), 0)))
+    priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
+    last = await last_final(session)
+    is_next = last is not None and month == months_later(last, 1)
+    return Basis(month, _state(month, today), rule, through or 0, priced or 0, today, is_next)
+
+
+async def today_of(session: AsyncSession) -> date:
+    """By the rule of the months that are not closed."""
+    return (await present_rule(session)).day_of(utc_now())
 
 
 def _state(month: date, today: date) -> State:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from service.billing.book import PriceBook
+from service.billing.budgets.budgets import Budgets
+from service.billing.budgets.watching import BudgetWatch
 from service.billing.periods import Periods
 from service.billing.statements import Statements
 
@@ -12,3 +14,5 @@ class BillingServices:
     book: PriceBook
     periods: Periods
     statements: Statements
+    budgets: Budgets
+    budget_watch: BudgetWatch

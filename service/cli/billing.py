@@ -14,6 +14,8 @@ rule = typer.Typer(no_args_is_help=True, help="How the supplier charges, for eve
 billing.add_typer(prices, name="prices")
 billing.add_typer(rule, name="rule")
 billing.add_typer(periods, name="periods")
+budgets = typer.Typer(no_args_is_help=True, help="What a month may cost, and what of it is reached.")
+billing.add_typer(budgets, name="budgets")
 
 Key = Annotated[
     str | None,
@@ -25,6 +27,10 @@ Tenant = Annotated[str | None, typer.Option("--tenant", help="Only what this ten
 User = Annotated[str | None, typer.Option("--user", help="Only numbers of this user.")]
 CostCenter = Annotated[str | None, typer.Option("--cost-center", help="Only this cost centre.")]
 Tag = Annotated[str | None, typer.Option(help="Only numbers with this tag.")]
+
+
+Amount = Annotated[str, typer.Argument(help="What a month may cost, as 500.00.")]
+Budget = Annotated[str, typer.Argument(help="Its id.")]
 
 
 def _asked(**given: str | None) -> dict[str, str]:
@@ -116,6 +122,53 @@ def close_period(
     from service.cli.billed import run_close
 
     raise SystemExit(run_close(month, yes=yes, json=json, url=url, key=key))
+
+
+@budgets.command("list")
+def list_budgets(everything: Everything = False, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Every budget, and how it stands this month."""
+    from service.cli.budgets import run_budgets
+
+    raise SystemExit(run_budgets(everything=everything, json=json, url=url, key=key))
+
+
+@budgets.command("add")
+def add_budget(
+    amount: Amount,
+    organization: Annotated[str | None, typer.Option(help="Of this organisation.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
+    cost_center: Annotated[str | None, typer.Option(help="Of this cost centre.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217.")] = "USD",
+    notify: Annotated[str | None, typer.Option(help="The tenant that is told; without it the budget's own.")] = None,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Say what a month may cost; 50, 80 and 100 % of it are told of, and more than all that is to be expected."""
+    from service.cli.budgets import run_add
+
+    body = _asked(
+        organization_id=organization, tenant_id=tenant, cost_center=cost_center, name=name, currency=currency,
+        notify_tenant_id=notify,
+    )  # fmt: skip
+    raise SystemExit(run_add(body, amount=amount, json=json, url=url, key=key))
+
+
+@budgets.command("set")
+def set_budget(budget: Budget, amount: Amount, json: Json = False, url: Url = None, key: Key = None) -> None:
+    """Change the amount, at any time of the month."""
+    from service.cli.budgets import run_set
+
+    raise SystemExit(run_set(budget, amount=amount, json=json, url=url, key=key))
+
+
+@budgets.command("delete")
+def delete_budget(budget: Budget, url: Url = None, key: Key = None) -> None:
+    """Delete a budget, with what was reached of it."""
+    from service.cli.budgets import run_delete
+
+    raise SystemExit(run_delete(budget, url=url, key=key))
 
 
 @billing.command("statement")

@@ -415,6 +415,18 @@ SUMS = {
     "corrections": 2_990_000,
     "unpriced": 0,
 }
+BUDGET = {
+    "id": OPERATION_ID, "name": "marketing", "organization_id": ORGANIZATION, "tenant_id": None,
+    "cost_center": "marketing", "currency": "USD", "amount": 500_000_000, "notify_tenant_id": "dialler",
+    "standing": {
+        "period": "2026-11", "so_far": 412_620_000, "forecast": 430_560_000, "reckoned_at": MOMENT,
+        "reached": [
+            {"threshold": 50, "measure": "charged", "micros": 251_160_000, "amount": 500_000_000, "at": MOMENT,
+             "ended_at": None},
+        ],
+    },
+    "created_at": MOMENT, "created_by": f"key:{OPERATION_ID}",
+}  # fmt: skip
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CampaignCreate": {
         "campaign_id": "spring-offer-2026",
@@ -792,6 +804,13 @@ EXAMPLES |= {
         "since": "2027-01-01", "setup": 1_000_000, "monthly": 2_990_000, "organization_id": ORGANIZATION,
     },
     "PriceVersionOut": PRICE,
+    "BudgetIn": {
+        "organization_id": ORGANIZATION, "cost_center": "marketing", "amount": 500_000_000,
+        "notify_tenant_id": "dialler",
+    },
+    "BudgetPut": {"name": "marketing", "amount": 600_000_000, "notify_tenant_id": "dialler"},
+    "BudgetOut": BUDGET,
+    "BudgetPage": {"items": [BUDGET], "next_cursor": None, "total": ONE},
     "PriceVersionPage": {"items": [PRICE], "next_cursor": None, "total": ONE},
     "ChargingRuleBody": CHARGING_RULE,
     "PeriodOut": PERIOD,
@@ -817,6 +836,7 @@ PARAMETERS: dict[str, str] = {
     "operation_id": OPERATION_ID,
     "order_id": OPERATION_ID,
     "filter_id": NUMBER_ID,
+    "budget_id": OPERATION_ID,
     "import_id": OPERATION_ID,
     "organization_id": ORGANIZATION,
     "user_id": USER,

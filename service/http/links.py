@@ -13,6 +13,7 @@ TENANT = {"tenant_id": f"{ANSWER}/id"}
 KEY = {"key_id": f"{ANSWER}/id"}
 ORDER = {"order_id": f"{ANSWER}/order_id"}
 FILTER = {"filter_id": f"{ANSWER}/id"}
+BUDGET = {"budget_id": f"{ANSWER}/id"}
 IMPORTED = {
     name: {"import_id": f"{ANSWER}/import_id"}
     for name in ("get_import", "list_import_items", "apply_import", "cancel_import")
@@ -49,6 +50,8 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     ("patch_number", "200"): {"get_number": NUMBER, "list_history": NUMBER},
     ("create_filter", "201"): {"get_filter": FILTER, "put_filter": FILTER, "delete_filter": FILTER},
     ("list_filters", "200"): {"get_filter": {"filter_id": f"{ANSWER}/items/0/id"}},
+    ("create_budget", "201"): {"get_budget": BUDGET, "put_budget": BUDGET, "delete_budget": BUDGET},
+    ("list_budgets", "200"): {"get_budget": {"budget_id": f"{ANSWER}/items/0/id"}},
     ("put_organization", "200"): {
         "get_organization": ORGANIZATION, "list_users": ORGANIZATION, "put_user": ORGANIZATION,
         "put_organization_quotas": ORGANIZATION,

@@ -87,6 +87,10 @@ WEBHOOK_LAG = Histogram(
 )
 WEBHOOKS_FAILING = Gauge("numbergate_webhook_endpoints_failing", "Endpoints that are sent one event at a time, to see")
 WEBHOOKS_DISABLED = Counter("numbergate_webhook_endpoints_disabled_total", "Endpoints that were given up", ["reason"])
+BUDGETS_REACHED = Counter(
+    "numbergate_budgets_reached_total", "Thresholds of budgets that were reached", ["threshold", "measure"]
+)
+QUOTAS_NEAR = Counter("numbergate_quotas_near_total", "Limits of tenants that came near", ["limit", "percent"])
 REFUSALS = Counter("numbergate_admin_refusals_total", "Administrative requests refused, by what was noted", ["noted"])
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 ANY_OF_A_GROUP = ".*"
 # Events that share one of these are of one thing, and are told in the order in which they came to be.
-THINGS = ("number_id", "operation_id", "order_id", "campaign_id", "endpoint_id")
+THINGS = ("number_id", "operation_id", "order_id", "campaign_id", "endpoint_id", "budget_id")
 
 
 class EventData(BaseModel):
@@ -306,6 +306,38 @@ class StatementFinal(EventData):
     charges: int = Field(description="This tenant's own")
     corrections: int = Field(description="Of these, those that put months before it right")
     organization_ids: list[str] = Field(description="For which it is charged: the first hundred")
+
+
+class BudgetReached(EventData):
+    """A threshold of a budget was reached, once a month each: by what is charged so far, or, for 100 % alone, by what
+    is to be expected of the whole month. Told to the tenant that the budget names for it.
+    """
+
+    kind = "budget.reached"
+    budget_id: UUID
+    name: str | None
+    period: str = Field(description="A month, as 2026-11")
+    threshold: int = Field(description="In percent: 50, 80 or 100")
+    measure: str = Field(description="`charged` or `forecast`")
+    micros: int = Field(description="So far, or expected, in micro-units")
+    amount: int = Field(description="The budget's")
+    currency: str
+
+
+# -- Quotas ------------------------------------------------------------------------------------------------------------
+
+
+class QuotaNearLimit(EventData):
+    """A limit of the tenant came to be used to 80 % or in full, what is reserved counted with it; once for each time
+    that it comes to be so.
+    """
+
+    kind = "quota.near_limit"
+    limit_name: str = Field(description="`numbers_held` or `spend_per_month`")
+    percent: int = Field(description="80 or 100")
+    limit: int
+    used: int
+    reserved: int
 
 
 # -- Webhooks ----------------------------------------------------------------------------------------------------------

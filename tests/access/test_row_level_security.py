@@ -138,7 +138,9 @@ ROLE = [role if role.tenant == "far" else pytest.param(role, marks=pytest.mark.c
 
 
 # What is this kind's to change by any policy, and whose rows are no tenant's.
-ITS_OWN = {"finance": ("create_price", "put_charging_rule", "close_period")}
+ITS_OWN = {
+    "finance": ("create_price", "put_charging_rule", "close_period", "create_budget", "put_budget", "delete_budget")
+}
 
 
 @pytest.mark.timeout(600)

@@ -55,14 +55,17 @@ class World:
         return self.provider.issuer
 
     async def insert(self, table: str, *, by: str | None = None, **values: Any) -> None:
-        """As the worker, or as a request of the tenant `by`, or of an administrator ("*"), where the worker may not."""
+        """As the worker, or, where the worker may not, as a request of the tenant `by`, of an administrator ("*") or of
+        finance ("finance").
+        """
         names = ", ".join(values)
         given = ", ".join(f"CAST(CAST(:{name} AS text) AS {type_of(table, name)})" for name in values)
         statement = f"INSERT INTO {table} ({names}) SELECT {given}"
         if by is None:
             await self.gateway.sql(statement, **values)
             return
-        who: dict[str, Any] = {"duty": "admin", "sees": ["*"]} if by == "*" else {"tenant": by}
+        staff = {"*": "admin", "finance": "finance"}
+        who: dict[str, Any] = {"duty": staff[by], "sees": ["*"]} if by in staff else {"tenant": by}
         async with self.gateway.services.database.acting(**who) as session:
             await session.execute(text(statement), values)
 
@@ -82,7 +85,7 @@ TYPES = {
     "shown": "jsonb", "digest": "bytea", "to_do": "int", "seq": "int", "organization_ids": "text[]",
     "user_ids": "text[]",
     "filters": "jsonb", "wish": "jsonb", "before": "jsonb", "after": "jsonb", "slot": "smallint", "status": "int",
-    "leads": "int", "invalid_leads": "int",
+    "amount": "bigint", "leads": "int", "invalid_leads": "int",
     "since": "timestamptz",
 }  # fmt: skip
 
@@ -261,6 +264,13 @@ async def _fill(world: World, tenant: str, organization: str, account: str, plac
     # Of one tenant of each organisation, so that there are those who are granted it and are not the author.
     if tenant in ("closed", "far"):
         await _filter(world, tenant, organization, f"filter in {organization}", shared=organization)
+    budget = str(uuid4())
+    await world.insert(
+        "budgets", by="finance", **whose, id=budget, name=f"{tenant}'s budget", organization_id=organization,
+        currency="USD", amount="1", created_by="x",
+    )  # fmt: skip
+    world.add("budget", Thing(f"{tenant}'s budget", {"budget_id": budget}, tenant, organization))
+    marks.add(budget)
     hook, delivery = str(uuid4()), str(uuid4())
     sealed = seal(world.gateway.settings.keyring, UUID(hook), make_secret())
     await world.insert(
@@ -347,6 +357,7 @@ async def _nobodys(world: World) -> None:
         "session": {"session_id": str(uuid4())},
         "filter": {"filter_id": str(uuid4())},
         "shared filter": {"filter_id": str(uuid4()), "organization_id": NEAR},
+        "budget": {"budget_id": str(uuid4())},
         "campaign": {"campaign_id": "nobody's"},
         "call": {"call_id": "call_nobodys"},
     }

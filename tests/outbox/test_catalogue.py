@@ -17,7 +17,7 @@ from tests.outbox.page import PAGE, envelope, with_tables
 from tests.support.gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
-NAMED_IN_SQL = re.compile(r"'((?:number|order|campaign|quota|statement|webhook)\.[a-z_]+)'")
+NAMED_IN_SQL = re.compile(r"'((?:number|order|campaign|quota|statement|budget|webhook)\.[a-z_]+)'")
 WRITERS = ("record", "tell")
 
 

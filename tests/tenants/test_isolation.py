@@ -41,6 +41,8 @@ class Filled:
     tables: list[str]
 
 
+BUDGETED = """INSERT INTO budgets (id, tenant_id, currency, amount, created_by)
+  VALUES (gen_random_uuid(), :tenant, 'USD', 1, 'a test')"""
 CHARGED = """
     WITH closed AS (
       INSERT INTO billing_periods (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)
@@ -101,6 +103,11 @@ async def trade(gateway: Gateway, tenant: Tenant) -> dict[str, Any]:
     assert shown.json()["count"] == 1, shown.text
     async with gateway.services.database.acting(duty="finance", sees=["*"]) as session:
         await session.execute(text(CHARGED), {"tenant": tenant.id})
+        await session.execute(text(BUDGETED), {"tenant": tenant.id})
+    await gateway.sql(
+        "INSERT INTO quota_alerts (tenant_id, limit_name, percent) VALUES (:tenant, 'numbers_held', 80)",
+        tenant=tenant.id,
+    )
     await gateway.sql(
         "INSERT INTO order_shares (account_id, tenant_id) SELECT account_id, id FROM tenants WHERE id = :tenant",
         tenant=tenant.id,
@@ -317,9 +324,12 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "drifts",
         # Once the invoice is read.
         "invoice_parts",
+        # As long as a limit is nearly used up.
+        "quota_alerts",
     }
     assert {table for role, table in deletes if role == "numbergate_api"} == {
         "grants",
+        "budgets",
         # Of a campaign that was refused, and is asked for anew from other numbers.
         "campaign_numbers",
         # By their owners, and administrators of the organisation in which they are shared.
