@@ -34,7 +34,7 @@ Action = Literal[
     "tenant.put",
     "user.put", "users.synced",
     "webhook.changed", "webhook.created", "webhook.deleted", "webhook.disabled", "webhook.redelivered",
-    "webhook.secret_rotated",
+    "webhook.reencrypted", "webhook.secret_rotated",
 ]  # fmt: skip
 ACTIONS: dict[str, Action] = {one: one for one in get_args(Action)}
 

@@ -65,9 +65,9 @@ def rotate_account_key(
 
 @accounts.command("reencrypt")
 def reencrypt(json: Json = False) -> None:
-    """Encrypt the keys of all accounts under the first key of NUMBERGATE_ACCOUNT_KEYS, in the database of DATABASE_URL.
+    """Encrypt the keys of all accounts, and the secrets of all webhooks, under the first of NUMBERGATE_ACCOUNT_KEYS.
 
-    May be stopped, run again, and run beside traffic.
+    In the database of DATABASE_URL. May be stopped, run again, and run beside traffic.
     """
     from service.cli.processes import run_reencrypt
 

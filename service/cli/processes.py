@@ -100,8 +100,7 @@ def run_create_key(kind: Literal["admin", "finance", "operator"], name: str, net
 
 
 def run_reencrypt(*, json: bool) -> int:
-    """Returns the exit code: 1 where a key cannot be opened, which leaves it as it is."""
-    import dataclasses
+    """Returns the exit code: 1 where one cannot be opened, which leaves it as it is."""
     import json as jsonlib
 
     from service.tenants.accounts import Reencrypted
@@ -109,22 +108,23 @@ def run_reencrypt(*, json: bool) -> int:
     from service.wiring import services
 
     settings = settings_or_exit(Settings)
-    done = Reencrypted()
+    done: list[Reencrypted] = []
 
     async def main() -> None:
-        nonlocal done
         async with services(settings, "numbergate_api") as found:
-            done = await found.accounts.reencrypt(Author("command line"))
+            done.extend([await one.reencrypt(Author("command line")) for one in (found.accounts, found.webhooks)])
 
     if (code := _run(main())) != 0:
         return code
+    anew, before = sum(one.anew for one in done), sum(one.before for one in done)
+    not_opened = [why for one in done for why in one.not_opened]
     if json:
-        print(jsonlib.dumps(dataclasses.asdict(done)))
+        print(jsonlib.dumps({"anew": anew, "before": before, "not_opened": not_opened}))
     else:
-        print(f"encrypted anew: {done.anew}, already so: {done.before}")
-    for why in done.not_opened:
+        print(f"encrypted anew: {anew}, already so: {before}")
+    for why in not_opened:
         failed(f"not encrypted anew: {why}")
-    return FAILED if done.not_opened else 0
+    return FAILED if not_opened else 0
 
 
 def _prepare(settings: Settings, host: str) -> None:

@@ -65,7 +65,7 @@ async def _add_slots(session: AsyncSession, account_id: UUID) -> None:
 
 @dataclass(slots=True)
 class Reencrypted:
-    """How many keys were encrypted anew, how many had been before, and of which accounts they cannot be opened."""
+    """How many keys were encrypted anew, how many had been before, and which cannot be opened."""
 
     anew: int = 0
     before: int = 0

@@ -70,6 +70,11 @@ class WebhookRepository:
         counted = (await self.session.scalars(select(func.count()).select_from(WebhookEndpoint).where(own))).one()
         return (await self.session.scalars(query)).all(), counted
 
+    async def all_of(self, tenant: str) -> Sequence[WebhookEndpoint]:
+        """Locked."""
+        query = select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant).order_by(WebhookEndpoint.id)
+        return (await self.session.scalars(query.with_for_update())).all()
+
     async def claim(self, lease: UUID, lasts: float, *, most: int) -> Sequence[UUID]:
         """Endpoints that are due, each this worker's alone for `lasts` seconds."""
         found = await self.session.scalars(CLAIM, {"lease": lease, "lasts": timedelta(seconds=lasts), "most": most})

@@ -38,5 +38,17 @@ def secrets_of(keyring: Keyring, endpoint: WebhookEndpoint, *, at: datetime | No
     return [keyring.open(one, *_place(endpoint.id)) for one in kept]
 
 
+def seal_anew(keyring: Keyring, endpoint: WebhookEndpoint) -> bool:
+    """Those that sign now, under the first key of the keyring. Whether any was not so. Raises: CannotOpen."""
+    names = [("sealed", "key_id"), ("previous_sealed", "previous_key_id")]
+    opened = list(zip(names, secrets_of(keyring, endpoint), strict=False))
+    others = [(place, secret) for place, secret in opened if getattr(endpoint, place[1]) != keyring.first]
+    for (data, key_id), secret in others:
+        sealed = seal(keyring, endpoint.id, secret)
+        setattr(endpoint, data, sealed.data)
+        setattr(endpoint, key_id, sealed.key_id)
+    return bool(others)
+
+
 def _place(endpoint_id: UUID) -> tuple[str, str]:
     return "webhook endpoint", str(endpoint_id)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.actions import Action
@@ -19,11 +19,14 @@ from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.sealing import CannotOpen, Keyring
 from service.kit.types import TenantId, new_id
 from service.outbox.feed import head_of
+from service.tenants.accounts import Reencrypted
+from service.tenants.administration import Author
+from service.tenants.models import Tenant
 from service.tenants.principals import Principal
 from service.webhooks.errors import TargetRefused
 from service.webhooks.models import WebhookDelivery, WebhookEndpoint
 from service.webhooks.repository import WebhookRepository
-from service.webhooks.secrets import make_secret, seal, secrets_of
+from service.webhooks.secrets import make_secret, seal, seal_anew, secrets_of
 from service.webhooks.sending import Sender
 
 # Endpoints of a tenant.
@@ -169,6 +172,33 @@ class Webhooks:
             _note(session, caller, "webhook.secret_rotated", endpoint_id, None, after, request_id)
             await once.keep(session, answer={"id": str(endpoint_id)})
         return told(endpoint) | {"secret": secret}
+
+    async def reencrypt(self, author: Author) -> Reencrypted:
+        """Encrypt every secret that signs under the first of the keyring, tenant by tenant; as `Accounts.reencrypt`."""
+        done = Reencrypted()
+        async with self._database.acting(duty="admin", sees=("*",)) as session:
+            tenants = (await session.scalars(select(Tenant.id).order_by(Tenant.id))).all()
+        for tenant in tenants:
+            async with self._database.acting(tenant=tenant) as session:
+                for endpoint in await WebhookRepository(session).all_of(tenant):
+                    self._seal_anew(session, author, done, endpoint)
+        return done
+
+    def _seal_anew(self, session: AsyncSession, author: Author, done: Reencrypted, endpoint: WebhookEndpoint) -> None:
+        before = {"encrypted_with": endpoint.key_id}
+        try:
+            anew = seal_anew(self._keyring, endpoint)
+        except CannotOpen as error:
+            done.not_opened += (f"webhook endpoint {endpoint.id} of {endpoint.tenant_id}: {error}",)
+            return
+        if not anew:
+            done.before += 1
+            return
+        done.anew += 1
+        note(
+            session, actor=author.actor, action="webhook.reencrypted", of=("webhook", str(endpoint.id)),
+            tenant=endpoint.tenant_id, before=before, after={"encrypted_with": endpoint.key_id},
+        )  # fmt: skip
 
     async def test(self, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
         """Send an event that nothing has happened, now and once, and tell what came of it; a disabled one is tried too.

@@ -1,5 +1,6 @@
 """Webhook endpoints as a tenant has them: filed, told, rotated, tested, told again; and nobody else's."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,9 +8,10 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from service.webhooks.webhooks import MOST
-from tests.conftest import OpenGateway
+from tests.conftest import ACCOUNT_KEYS, OpenGateway
 from tests.http.refusals import nothing_happens, problem
-from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
+from tests.webhooks.conftest import LOOPBACK
 from tests.webhooks.desk import (
     ENDPOINTS,
     a_number,
@@ -317,3 +319,26 @@ async def test_without_keys_to_encrypt_with_no_endpoint_is_made(open_gateway: Op
         tenant = await gateway.tenant()
         body = problem(await tenant.send("POST", ENDPOINTS, json={"url": hooks.url()}), 409, "state_conflict")
         assert "NUMBERGATE_ACCOUNT_KEYS" in body["detail"]
+
+
+async def test_secrets_are_encrypted_anew_with_the_first_key_and_sign_as_before(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, open_gateway: OpenGateway
+):
+    endpoint = await made(tenant, hooks.url())
+    path = f"{ENDPOINTS}/{endpoint['id']}/rotate"
+    rotated = (await tenant.send("POST", path, json={"overlap_seconds": 3600})).json()
+    next_key = f"next:{base64.b64encode(bytes(range(32))).decode()}"
+    async with open_gateway(account_keys=f"{next_key},{ACCOUNT_KEYS}", webhook_networks=LOOPBACK) as other:
+        first, again = [await other.services.webhooks.reencrypt(AUTHOR) for _ in range(2)]
+    assert [(one.anew, one.before, one.not_opened) for one in (first, again)] == [(1, 0, ()), (0, 1, ())]
+    async with open_gateway(account_keys=next_key, webhook_networks=LOOPBACK) as other:
+        await Tenant(other.http, tenant.id, tenant.key).send("POST", f"{ENDPOINTS}/{endpoint['id']}/test")
+    async with open_gateway(account_keys=ACCOUNT_KEYS, webhook_networks=LOOPBACK) as other:
+        [why] = (await other.services.webhooks.reencrypt(AUTHOR)).not_opened
+    assert why.endswith("the key next that it is encrypted with is not here")
+    [told] = hooks.told["hook"]
+    for secret in (endpoint["secret"], rotated["secret"]):
+        told.check(secret)
+    assert await gateway.sql("SELECT before, after FROM audit WHERE action = 'webhook.reencrypted'") == [
+        ({"encrypted_with": "tests"}, {"encrypted_with": "next"})
+    ]
