@@ -9,6 +9,8 @@ from fastapi import Depends, FastAPI
 from service import __version__
 from service.billing import endpoints as billing
 from service.billing.budgets import endpoints as budgets
+from service.billing.invoices import endpoints as invoices
+from service.billing.invoices import files as invoice_files
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
 from service.exports.answers import MEDIA_TYPES
@@ -53,6 +55,7 @@ STREAMS = {
     "/v1/numbers": MEDIA_TYPES,
     "/v1/events": (NDJSON,),
     "/v1/billing/statements/{period}/export": MEDIA_TYPES,
+    "/v1/billing/invoices/{invoice_id}/lines": MEDIA_TYPES,
 }
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
@@ -106,6 +109,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         numbers.operations_router,
         billing.router,
         budgets.router,
+        invoices.router,
         campaigns.router,
         calls.router,
         calls.idle_router,
@@ -131,4 +135,10 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(docs.router)
     app.state.closer_paths = closer_paths(app)
     describe(app, webhooks=announced())
-    return Edge(app, limits, streams=STREAMS, uploads={imports.CSV_PATH: MOST_BYTES})
+    return Edge(
+        app,
+        limits,
+        streams=STREAMS,
+        uploads={imports.CSV_PATH: MOST_BYTES},
+        passed_on=dict.fromkeys((invoices.INVOICES_PATH, invoices.PREVIEW_PATH), invoice_files.MOST_BYTES),
+    )

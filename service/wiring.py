@@ -14,6 +14,9 @@ from service.audit.refusals import Refusals
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
+from service.billing.invoices.invoices import Invoices
+from service.billing.invoices.profiles import Profiles
+from service.billing.invoices.reading import InvoiceReading
 from service.billing.periods import Periods
 from service.billing.services import BillingServices
 from service.billing.statements import Statements
@@ -224,6 +227,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     keyring = settings.keyring
     book = PriceBook(database, cursors, default=settings.default_price)
     periods = Periods(database, book)
+    profiles = Profiles(database)
     upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
     principals = Principals(database, secret, version)
     sessions = Sessions(database, secret, lifetime=settings.session_lifetime, idle=settings.session_idle)
@@ -298,11 +302,14 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             answer_within=settings.answer_within,
         ),
         billing=BillingServices(
-            book,
-            periods,
-            Statements(database, periods, exports),
-            Budgets(database, cursors, book),
-            BudgetWatch(database, every=timedelta(seconds=settings.budgets_interval)),
+            book=book,
+            periods=periods,
+            statements=Statements(database, periods, exports),
+            budgets=Budgets(database, cursors, book),
+            budget_watch=BudgetWatch(database, every=timedelta(seconds=settings.budgets_interval)),
+            profiles=profiles,
+            invoices=Invoices(database, cursors, exports, profiles),
+            invoice_reading=InvoiceReading(database),
         ),
         campaigns=CampaignServices(
             creation=Creation(database, upstreams, directory, settling, drain, listen=settings.upstream_timeout),

@@ -36,6 +36,7 @@ NUMBERED_EVERY = 0.2
 DELIVERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
 PREVIEWS_EVERY = 60.0
+INVOICES_EVERY = 0.5
 OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("orders", found.order_work.close, ORDERS_EVERY),
             ("circuits", found.circuits.look, CIRCUITS_EVERY),
             ("what orders give up", found.buying.give_up, ORDERS_EVERY),
+            ("invoices", lambda: _read_invoices(found, stop), INVOICES_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))
@@ -136,6 +138,11 @@ async def _read_calls(found: Services, account_id: UUID) -> None:
 
 async def _look_up_calls(found: Services, account_id: UUID) -> None:
     await found.calls.reading.look_up(account_id)
+
+
+async def _read_invoices(found: Services, stop: asyncio.Event) -> None:
+    while await found.billing.invoice_reading.step() and not stop.is_set():
+        continue
 
 
 async def _lapse(found: Services) -> None:

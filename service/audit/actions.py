@@ -16,6 +16,7 @@ Action = Literal[
     "ghost.missing", "ghost.still_ours",
     "import.applied",
     "intent.doubtful", "intent.owned", "intent.refused", "intent.unresolved",
+    "invoice.discarded", "invoice.filed", "invoice.read", "invoice.rejects_resolved", "invoice_profile.put",
     "key.issued", "key.revoked", "key.rotated",
     "number.change_refused", "number.changed", "number.confirmed", "number.drift_settled", "number.drifted",
     "number.imported", "number.release_scheduled", "number.release_unresolved", "number.released", "number.releasing",
@@ -39,8 +40,9 @@ Action = Literal[
 ACTIONS: dict[str, Action] = {one: one for one in get_args(Action)}
 
 ObjectKind = Literal[
-    "account", "budget", "campaign", "charging_rule", "deployment", "filter", "global", "intent", "key", "number",
-    "order", "organization", "orphan", "period", "policy", "price", "route", "session", "tenant", "user", "webhook",
+    "account", "budget", "campaign", "charging_rule", "deployment", "filter", "global", "intent", "invoice",
+    "invoice_profile", "key", "number", "order", "organization", "orphan", "period", "policy", "price", "route",
+    "session", "tenant", "user", "webhook",
 ]  # fmt: skip
 
 

@@ -166,7 +166,7 @@ class Periods:
             raise PeriodFinal(month, mend="What is found out later is charged in the next open month.")
         if last is not None and month != (due := months_later(last, 1)):
             raise PeriodNotReady(f"{due:%Y-%m} is not closed yet; months are closed one after the other.")
-        if _state(month, await today_of(session)) != "draft":
+        if state_of(month, await today_of(session)) != "draft":
             raise PeriodNotReady(f"{month:%Y-%m} ends on {months_later(month, 1)}; it can be closed from then on.")
 
 
@@ -183,7 +183,7 @@ async def basis_of(session: AsyncSession, month: date) -> Basis:
     priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
     last = await last_final(session)
     is_next = last is not None and month == months_later(last, 1)
-    return Basis(month, _state(month, today), rule, through or 0, priced or 0, today, is_next)
+    return Basis(month, state_of(month, today), rule, through or 0, priced or 0, today, is_next)
 
 
 async def today_of(session: AsyncSession) -> date:
@@ -191,14 +191,14 @@ async def today_of(session: AsyncSession) -> date:
     return (await present_rule(session)).day_of(utc_now())
 
 
-def _state(month: date, today: date) -> State:
+def state_of(month: date, today: date) -> State:
     if month > today:
         return "forecast"
     return "draft" if months_later(month, 1) <= today else "open"
 
 
 def _told(month: date, final: BillingPeriod | None, today: date) -> dict[str, Any]:
-    told: dict[str, Any] = {"period": f"{month:%Y-%m}", "state": _state(month, today)}
+    told: dict[str, Any] = {"period": f"{month:%Y-%m}", "state": state_of(month, today)}
     if final is None:
         return told | dict.fromkeys(("hash", "charges", "closed_at", "closed_by", "charging_rule", "doubts"))
     return {

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
+from service.billing.invoices.invoices import Invoices
+from service.billing.invoices.profiles import Profiles
+from service.billing.invoices.reading import InvoiceReading
 from service.billing.periods import Periods
 from service.billing.statements import Statements
 
@@ -16,3 +19,6 @@ class BillingServices:
     statements: Statements
     budgets: Budgets
     budget_watch: BudgetWatch
+    profiles: Profiles
+    invoices: Invoices
+    invoice_reading: InvoiceReading

@@ -38,6 +38,8 @@ SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+# Bytes a second, on the whole, of what is handed on as it comes.
+SLOWEST = 64 << 10
 access = structlog.get_logger("access")
 
 
@@ -67,7 +69,8 @@ class Edge:
     """Wraps the application; what it raises and nobody foresaw is logged and told as a 500 here.
 
     `streams`: the media types beside JSON that a path answers in, which may have parameters, as `/v1/{name}`.
-    `uploads`: the bytes that a path takes, where these are more than of others.
+    `uploads`: the bytes that a path takes, where these are more than of others. `passed_on`: so too of what is POSTed
+    to it, and handed on as it comes: it is for the path to read it, once it knows who asks.
     """
 
     def __init__(
@@ -76,11 +79,13 @@ class Edge:
         limits: Limits = STANDARD,
         streams: Mapping[str, Sequence[str]] = MappingProxyType({}),
         uploads: Mapping[str, int] = MappingProxyType({}),
+        passed_on: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.app = app
         self.limits = limits
         self._streams = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items()]
         self._uploads = {path: replace(limits, body=most) for path, most in uploads.items()}
+        self._passed_on = {path: replace(limits, body=most) for path, most in passed_on.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,9 +115,12 @@ class Edge:
 
         REQUESTS_IN_FLIGHT.inc()
         try:
-            limits = self._uploads.get(scope["path"], self.limits)
-            body = await _read(scope, receive, limits, streamed)
-            await self.app(scope, _replay(body, receive), answer)
+            if scope["method"] == "POST" and (limits := self._passed_on.get(scope["path"])) is not None:
+                await self.app(scope, _bounded(scope, receive, limits, streamed), answer)
+            else:
+                limits = self._uploads.get(scope["path"], self.limits)
+                body = await _read(scope, receive, limits, streamed)
+                await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.
         except ServiceError as error:
@@ -136,13 +144,7 @@ async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequen
 
     Raises: InvalidRequest, HeadersTooLarge, NotAcceptable, BodyTooLarge, RequestTimeout; CallerLeft.
     """
-    _check_head(scope, limits)
-    _check_accept(scope, streamed)
-    # Closing the connection spares us reading what we will not use.
-    too_large = BodyTooLarge(f"The body is larger than {limits.body} bytes.", headers={"Connection": "close"})
-    announced = header(scope, b"content-length") or "0"
-    if announced.isdigit() and int(announced[:20]) > limits.body:
-        raise too_large
+    too_large = _checked(scope, limits, streamed)
     body = bytearray()
     try:
         async with asyncio.timeout(limits.body_within):
@@ -159,6 +161,51 @@ async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequen
         raise RequestTimeout(
             f"The body did not arrive within {limits.body_within:g} seconds.", headers={"Connection": "close"}
         ) from None
+
+
+def _bounded(scope: Scope, receive: Receive, limits: Limits, streamed: Sequence[str]) -> Receive:
+    """The body as it comes, within the limits; each piece of it within the time that another body has as a whole, and
+    all of it no slower than SLOWEST.
+
+    Raises: as `_read`, at once or as it is read.
+    """
+    too_large = _checked(scope, limits, streamed)
+    began, size, ended = time.monotonic(), 0, False
+
+    async def next_piece() -> Message:
+        nonlocal size, ended
+        if ended:
+            return await receive()
+        left = began + limits.body_within + size / SLOWEST - time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, min(limits.body_within, left))):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeout("The body comes too slowly.", headers={"Connection": "close"}) from None
+        if message["type"] == "http.disconnect":
+            raise CallerLeft
+        size += len(message.get("body", b""))
+        if size > limits.body:
+            raise too_large
+        ended = not message.get("more_body", False)
+        return message
+
+    return next_piece
+
+
+def _checked(scope: Scope, limits: Limits, streamed: Sequence[str]) -> BodyTooLarge:
+    """What is raised for a body that is too large.
+
+    Raises: InvalidRequest, HeadersTooLarge, NotAcceptable; BodyTooLarge for one that says so itself.
+    """
+    _check_head(scope, limits)
+    _check_accept(scope, streamed)
+    # Closing the connection spares us reading what we will not use.
+    too_large = BodyTooLarge(f"The body is larger than {limits.body} bytes.", headers={"Connection": "close"})
+    announced = header(scope, b"content-length") or "0"
+    if announced.isdigit() and int(announced[:20]) > limits.body:
+        raise too_large
+    return too_large
 
 
 def _check_head(scope: Scope, limits: Limits) -> None:

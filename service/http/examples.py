@@ -388,6 +388,38 @@ CHARGE = {
     "user_id": USER, "holder_user_id": None, "cost_center": "marketing",
     "tags": ["sales"],
 }  # fmt: skip
+INVOICE_LINE = {
+    "place": 1, "line_ref": "il_1", "subscription_id": "sub_1", "phone_number": "+13135550142", "user_id": None,
+    "kind": "rent", "begins": "2026-10-12", "ends": "2026-11-12", "quantity": 1, "micros": 2_990_000, "currency": "USD",
+    "description": "1 × number +13135550142",
+}  # fmt: skip
+INVOICE_MAPPING: dict[str, Any] = {
+    "columns": {
+        "line_ref": "Item", "phone_number": "Number", "begins": "From", "ends": "To", "amount": "Amount",
+        "currency": "Currency", "description": "Description",
+    },
+    "decimal": ".", "unit": "whole", "currency": None, "day_order": "month_first", "ends": "inclusive",
+    "time_zone": "UTC", "kinds": {"monthly": "rent", "setup": "setup"}, "otherwise": "rent", "negatives": "credit",
+    "phone_in_description": False, "charset": None, "separator": None, "sheet": None, "skip": 0,
+}  # fmt: skip
+INVOICE_PROFILE = {
+    "name": "carrier", "shipped": False, "mapping": INVOICE_MAPPING, "created_at": MOMENT,
+    "created_by": f"key:{OPERATION_ID}",
+}  # fmt: skip
+INVOICE = {
+    "id": OPERATION_ID, "account_id": ACCOUNT_ID, "supplier": "Teli", "number": "INV-2026-10",
+    "file_name": "october.csv", "sha256": "5f2b1c54a1d5c1c6e0b0c9c2a7d14f38b8f9a3d7c1e2f4a5b6c7d8e9f0a1b2c3",
+    "profile": "carrier", "mapping": INVOICE_MAPPING, "currency": "USD", "period": "2026-10", "period_state": "final",
+    "state": "held", "size": 41_234, "size_read": 41_234, "read_through": 412, "lines": 411, "rejected": 1,
+    "micros": 1_228_890_000, "problem": None, "created_at": MOMENT, "created_by": f"key:{OPERATION_ID}",
+    "already_filed": False,
+}  # fmt: skip
+INVOICE_FAULT = {"column": "amount", "detail": "'2,99' is not in groups of three digits: write it as 1,234.56"}
+INVOICE_REJECT = {
+    "place": 17, "line": 18, "text": "il_17,+13135550158,10/12/2026,11/11/2026,\"2,99\",USD,",
+    "cells": {"line_ref": "il_17", "amount": "2,99"}, "faults": [INVOICE_FAULT], "decision": None, "mended": None,
+    "decided_by": None, "decided_at": None,
+}  # fmt: skip
 CHARGING_RULE = {
     "cycle": "anniversary",
     "proration": "none",
@@ -813,6 +845,23 @@ EXAMPLES |= {
     "BudgetPage": {"items": [BUDGET], "next_cursor": None, "total": ONE},
     "PriceVersionPage": {"items": [PRICE], "next_cursor": None, "total": ONE},
     "ChargingRuleBody": CHARGING_RULE,
+    "MappingBody": INVOICE_MAPPING,
+    "ProfileOut": INVOICE_PROFILE,
+    "ProfileList": {"items": [INVOICE_PROFILE]},
+    "InvoiceOut": INVOICE,
+    "InvoicePage": {"items": [INVOICE], "next_cursor": None, "total": ONE},
+    "LinePage": {"items": [INVOICE_LINE], "next_cursor": None, "total": ONE},
+    "RejectPage": {"items": [INVOICE_REJECT], "next_cursor": None, "total": ONE},
+    "ResolveIn": {"decision": "mend", "places": [17], "values": {"amount": "2.99"}},
+    "InvoicePreviewOut": {
+        "profile": "carrier", "guessed": False, "mapping": INVOICE_MAPPING,
+        "headers": ["Item", "Number", "From", "To", "Amount", "Currency", "Description", "Region"],
+        "unused": ["Region"],
+        "rows": 412, "complete": True, "lines": 411, "rejected": 1, "currency": "USD", "micros": 1_228_890_000,
+        "sample": [INVOICE_LINE],
+        "rejects": [{name: INVOICE_REJECT[name] for name in ("place", "line", "text", "faults")}],
+        "already_filed": None,
+    },
     "PeriodOut": PERIOD,
     "PeriodList": {"items": [PERIOD]},
     "StatementOut": {
@@ -838,6 +887,8 @@ PARAMETERS: dict[str, str] = {
     "filter_id": NUMBER_ID,
     "budget_id": OPERATION_ID,
     "import_id": OPERATION_ID,
+    "invoice_id": OPERATION_ID,
+    "profile_name": "carrier",
     "organization_id": ORGANIZATION,
     "user_id": USER,
     "tenant_id": "dialler",

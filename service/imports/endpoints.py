@@ -30,7 +30,7 @@ from service.imports.schemas import (
     ImportPage,
     Since,
 )
-from service.imports.sheets import CHARSETS
+from service.kit.csv_files import CHARSETS
 from service.kit.errors import NotFound, StateConflict
 from service.kit.text import names_of, names_pattern
 from service.numbers.schemas import ExternalId, Label

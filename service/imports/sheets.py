@@ -3,13 +3,13 @@
 Whatever is said of a number stands under a known header; a column that nobody knows is refused, never ignored.
 """
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from service.kit.csv_files import CHARSETS, HINT, SEPARATORS, encoding_of
 from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import shown
 
@@ -21,21 +21,6 @@ NEEDED = "phone_number"
 MOST_ROWS = 10_000
 # So many rows with every cell filled, in an encoding of two bytes a character.
 MOST_BYTES = 8 << 20
-# The longest first: the mark of UTF-32 begins like that of UTF-16.
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-CHARSETS = {
-    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "utf-16": "utf-16-le", "utf-16le": "utf-16-le",
-    "utf-16be": "utf-16-be", "windows-1252": "windows-1252", "iso-8859-1": "windows-1252",
-}  # fmt: skip
-SEPARATORS = (",", ";", "\t")
-# What Excel takes as a hint, and writes.
-HINT = re.compile(r'"?sep=([,;\t|])"?(?:\r\n?|\n)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +62,13 @@ def read_sheet(body: bytes, charset: str | None = None) -> list[SheetRow]:
 
 
 def _decoded(body: bytes, charset: str | None) -> str:
-    encoding = CHARSETS[charset] if charset else _guessed(body)
-    for mark, marked in MARKS:
-        if body.startswith(mark):
-            body, encoding = body[len(mark) :], marked
-            break
+    encoding, marked = encoding_of(body, CHARSETS[charset] if charset else None)
     try:
-        return body.decode(encoding)
+        return body[marked:].decode(encoding)
     except UnicodeDecodeError as error:
         raise InvalidRequest(
             Fault("", f"is not valid {encoding.upper()} from byte {error.start} on; save it as CSV in UTF-8")
         ) from None
-
-
-def _guessed(body: bytes) -> str:
-    """Without a mark: a header is of letters that every encoding has, so that in UTF-16 every other byte is zero."""
-    if body[1:2] == b"\0":
-        return "utf-16-le"
-    return "utf-16-be" if body[:1] == b"\0" else "utf-8"
 
 
 def _separator(text: str) -> str:

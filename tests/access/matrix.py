@@ -74,7 +74,7 @@ class Cell:
         query = {name: given[name] for name, (place, _) in parameters.items() if place == "query"}
         query |= {name: value.format(**named) for name, value in self.entry.query.items()}
         sent = described.get("requestBody", {}).get("content", {})
-        for kind in sent.keys() - {"application/json"}:
+        for kind in [one for one in sent if one != "application/json" and "examples" in sent[one]["schema"]]:
             file = {"content": sent[kind]["schema"]["examples"][0].encode()}
             headers |= {"Content-Type": kind}
         if "application/json" in sent:

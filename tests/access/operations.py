@@ -43,6 +43,10 @@ def seen_import(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and role.sees_organization(thing.organization)
 
 
+def finances(role: Role, thing: Thing) -> bool:
+    return thing.state != "missing" and role.tenant is None and "*" in role.sees
+
+
 def seen(role: Role, thing: Thing) -> bool:
     return thing.state != "missing" and (own(role, thing) or role.sees_organization(thing.organization))
 
@@ -343,6 +347,17 @@ OPERATIONS: dict[str, list[Entry]] = {
     "get_budget": [Entry(BILLING_READ, of="budget", reach=seen)],
     "put_budget": [Entry(BILLING_WRITE, of="budget", reach=seen, body={"notify_tenant_id": None})],
     "delete_budget": [Entry(BILLING_WRITE, of="budget", reach=seen)],
+    "preview_invoice": [Entry(BILLING_READ)],
+    "create_invoice": [Entry(BILLING_WRITE)],
+    "list_invoices": [Entry(BILLING_READ)],
+    "get_invoice": [Entry(BILLING_READ, of="invoice", reach=finances)],
+    "discard_invoice": [Entry(BILLING_WRITE, of="invoice", reach=finances)],
+    "list_invoice_lines": [Entry(BILLING_READ, of="invoice", reach=finances)],
+    "list_invoice_rejects": [Entry(BILLING_READ, of="invoice", reach=finances)],
+    "resolve_invoice_rejects": [Entry(BILLING_WRITE, of="invoice", reach=finances)],
+    "list_invoice_profiles": [Entry(BILLING_READ)],
+    "get_invoice_profile": [Entry(BILLING_READ, of="invoice profile", reach=finances)],
+    "put_invoice_profile": [Entry(BILLING_WRITE)],
     "list_policies": [Entry(ADMIN_READS)],
     "get_policy": [Entry(ADMIN_READS, of="tenant", reach=filed)],
     "put_policy": [Entry(ADMIN, of="tenant", reach=filed)],

@@ -139,8 +139,11 @@ ROLE = [role if role.tenant == "far" else pytest.param(role, marks=pytest.mark.c
 
 # What is this kind's to change by any policy, and whose rows are no tenant's.
 ITS_OWN = {
-    "finance": ("create_price", "put_charging_rule", "close_period", "create_budget", "put_budget", "delete_budget")
-}
+    "finance": (
+        "create_price", "put_charging_rule", "close_period", "create_budget", "put_budget", "delete_budget",
+        "create_invoice", "discard_invoice", "resolve_invoice_rejects", "put_invoice_profile",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.timeout(600)

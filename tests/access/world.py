@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from service.billing.invoices.models import Invoice, InvoiceProfile
+from service.http.examples import EXAMPLES
 from service.kit.crypto import Secret
 from service.reconciliation.grounds import packed
 from service.tenants.administration import TENANT_SCOPES
@@ -140,6 +143,7 @@ async def made(gateway: Gateway, provider: Provider) -> World:
     await gateway.services.sessions.begin("https://a.example", "ada", ["x"], actor="person:ada", request_id="world")
     [[session]] = await gateway.sql("SELECT id::text FROM sessions")
     world.add("session", Thing("a person's session", {"session_id": session}))
+    await _invoice(world, account)
     for state in ("suspended", "closed"):
         [[held]] = await gateway.sql("SELECT used FROM quotas WHERE tenant_id = :id", id=f"tenant-{state}")
         await administration.put_tenant(AUTHOR, f"tenant-{state}", state=state, confirm_numbers_held=held)
@@ -302,6 +306,27 @@ async def _filter(world: World, tenant: str, organization: str, name: str, share
     world.marks[shared or tenant].add(filter_id)
 
 
+async def _invoice(world: World, account: str) -> None:
+    """Finance's alone, with a row that waits for a decision; and a mapping of finance's own."""
+    invoice_id, made = str(uuid4()), {"created_by": "finance"}
+    finance = {"duty": "finance", "sees": ["*"]}
+    async with world.gateway.services.database.acting(**finance) as session:
+        session.add(
+            Invoice(
+                id=UUID(invoice_id), account_id=UUID(account), supplier="x", file_name="x", content_hash=b"x",
+                mapping=EXAMPLES["MappingBody"], currency="USD", month=date(2026, 10, 1), state="held", size=1,
+                rejected=1, **made,
+            )
+        )  # fmt: skip
+        session.add(InvoiceProfile(name="carrier", mapping=EXAMPLES["MappingBody"], **made))
+    await world.gateway.sql(
+        "INSERT INTO invoice_rejects (invoice_id, place, line, cells, text, faults)"
+        " VALUES (CAST(:id AS uuid), 17, 18, '{}', 'x', '[]')", id=invoice_id,
+    )  # fmt: skip
+    world.add("invoice", Thing("invoice", {"invoice_id": invoice_id}))
+    world.add("invoice profile", Thing("invoice profile", {"profile_name": "carrier"}))
+
+
 async def _import(world: World, organization: str) -> None:
     """An administrator's, of numbers of one organisation."""
     import_id, name = str(uuid4()), f"import into {organization}"
@@ -349,6 +374,8 @@ async def _nobodys(world: World) -> None:
         "order": {"order_id": str(uuid4())},
         "import": {"import_id": str(uuid4())},
         "drift": {"drift_id": str(uuid4())},
+        "invoice": {"invoice_id": str(uuid4())},
+        "invoice profile": {"profile_name": "nobodys"},
         "organization": {"organization_id": "1762896364768x000000000000000009", "user_id": "nobody"},
         "tenant": {"tenant_id": "tenant-nobody"},
         **{kind: {"item_id": str(uuid4())} for kind in ("doubt", "orphan", "ghost")},
