@@ -9,9 +9,11 @@ import asyncpg
 import pytest
 
 from service.orders.buying import Buying
+from tests.conftest import OpenGateway
 from tests.http.refusals import problem
 from tests.numbers.ledger import use_marks
 from tests.orders.desk import buy, items, order, place, placed, quotas_are_exact, wanted
+from tests.reconciliation.test_resolver import look_again
 from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
 
@@ -361,6 +363,29 @@ async def test_an_item_in_doubt_that_is_resolved_late_is_told_by_its_order(gatew
     assert (told["state"], told["counts"]) == ("completed", {"done": 3})
     assert len(await gateway.teli.purchases()) == 3
     await quotas_are_exact(gateway)
+
+
+async def test_a_purchase_that_left_no_trace_is_written_off_and_never_bought_anew(open_gateway: OpenGateway):
+    """As where a worker dies between the admission and the request: nobody can know, so a person is told, and after
+    the write-off its quota is free, its item is over, and so is the order.
+    """
+    async with open_gateway(upstream_timeout=0.5, settling_window=0.9, write_off=1.5) as gateway:
+        await use_marks(gateway)
+        tenant = await gateway.tenant(quota=2)
+        await gateway.teli.arm("server_error", 1, step="received")
+        order_id = await placed(tenant, 2)
+        sending = asyncio.create_task(buy(gateway))
+        async with asyncio.timeout(60):
+            while (await order(tenant, order_id))["counts"] != {"done": 1, "failed": 1}:
+                await asyncio.sleep(0.2)
+                await look_again(gateway)
+        await sending
+        await gateway.worker.order_work.close()
+        told = await order(tenant, order_id)
+        assert (told["state"], told["reasons"]) == ("partial", {"nothing_bought": 1})
+        assert await gateway.sql("SELECT count(*) FROM outbox WHERE kind = 'number.unresolved'") == [(1,)]
+        assert len(await gateway.teli.purchases()) == 1
+        await quotas_are_exact(gateway)
 
 
 async def test_an_order_that_was_over_tells_of_what_turned_up_later(gateway: Gateway, tenant: Tenant):
