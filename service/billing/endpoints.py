@@ -1,7 +1,7 @@
 """Billing over REST: prices, the charging rule, months and their statements."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from service.billing.auth import BillingRead, BillingWrite
 from service.billing.book import PriceBook
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing, PriceOverlaps
+from service.billing.focus import focus
 from service.billing.periods import Periods
 from service.billing.schemas import (
     ChargingRuleBody,
@@ -19,7 +20,7 @@ from service.billing.schemas import (
     PriceVersionPage,
     StatementOut,
 )
-from service.billing.statements import GROUPS, Filters, Statements
+from service.billing.statements import GROUPS, Filters, Statements, Written, lines
 from service.exports.answers import MEDIA_TYPES, ExportAnswer, streamed, while_there
 from service.exports.errors import ExportsBusy, ExportStorageFull
 from service.exports.formats import FORMATS
@@ -36,6 +37,7 @@ from service.tenants.principals import NotYourOrganization, NotYourTenant
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
+WRITTEN: dict[str, Written] = {"own": lines, "focus": focus}
 MONTH = r"^(?:19[7-9]\d|2\d{3})-(?:0[1-9]|1[0-2])$"
 MOST_GROUPS = 4
 Month = Annotated[
@@ -156,11 +158,18 @@ async def get_statement(
     },
 )
 async def export_statement(
-    period: Month, caller: BillingRead, found: StatementsDep, asked: FiltersDep, request: Request
+    period: Month,
+    caller: BillingRead,
+    found: StatementsDep,
+    asked: FiltersDep,
+    request: Request,
+    columns: Annotated[
+        Literal["own", "focus"], Query(description="The gateway's own, or those of FOCUS 1.3: see docs/billing.md")
+    ] = "own",
 ) -> Response:
     """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why."""
     kind = preferred(accept_of(request.scope), MEDIA_TYPES) or MEDIA_TYPES[0]
-    made = found.export(caller, _first_of(period), asked, FORMATS[kind])
+    made = found.export(caller, _first_of(period), asked, FORMATS[kind], WRITTEN[columns])
     return ExportAnswer(await while_there(request.receive, made))
 
 

@@ -1,6 +1,6 @@
 """Statements: what a month charges, for whoever may see it, grouped as is asked or line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -36,6 +36,9 @@ class Filters:
     def conditions(self, of: FromClause) -> list[ColumnElement[bool]]:
         exactly = [of.c[name] == value for name, value in asdict(self).items() if value is not None and name != "tag"]
         return exactly + ([literal(self.tag) == any_(of.c.tags)] if self.tag is not None else [])
+
+
+Written = Callable[[Basis, Filters], Query]
 
 
 class Statements:
@@ -81,12 +84,14 @@ class Statements:
             "groups": [{"key": {name: one[name] for name in group_by}} | _sums(one) for one in groups],
         }
 
-    async def export(self, caller: Principal, month: date, filters: Filters, wanted: Format) -> Export:
-        """Every line. Raises: as `get`, and as `Exports.make`."""
+    async def export(
+        self, caller: Principal, month: date, filters: Filters, wanted: Format, written: Written
+    ) -> Export:
+        """Every line, `written` as a query. Raises: as `get`, and as `Exports.make`."""
         check_asked(caller, filters)
         basis = await self._periods.basis(caller, month)
         return await self._exports.make(
-            lines(basis, filters),
+            written(basis, filters),
             wanted,
             whose=caller.tenant_id or caller.actor,
             acting=lambda database: acting_for(database, caller),

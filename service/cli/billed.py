@@ -51,6 +51,12 @@ OF_THE_RULE = {
     "/free_days": "--free-days",
     "/minimum_months": "--minimum-months",
 }
+# How a statement is exported: what is accepted, and in which columns.
+FOCUS = {"columns": "focus"}
+FORMS: dict[str, tuple[str, dict[str, str]]] = {name: (accept, {}) for name, accept in ACCEPT.items()} | {
+    "focus": (ACCEPT["csv"], FOCUS),
+    "focus-parquet": (ACCEPT["parquet"], FOCUS),
+}
 # What a price is for, in words: three ids beside each other would not say which is which.
 SCOPES = {"organization_id": "organisation", "area_code": "area code", "number_type": "type"}
 Item = dict[str, Any]
@@ -171,7 +177,8 @@ def run_export_of(
 ) -> int:
     """Returns the exit code."""
     path = f"{BILLING}/statements/{month}/export"
-    return run_export(path, ACCEPT[form], asked, output, one="charge", options=OPTIONS, url=url, key=key)
+    accept, columns = FORMS[form]
+    return run_export(path, accept, {**asked, **columns}, output, one="charge", options=OPTIONS, url=url, key=key)
 
 
 def run_verify(month: str | None, *, json: bool) -> int:

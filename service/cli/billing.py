@@ -29,6 +29,7 @@ CostCenter = Annotated[str | None, typer.Option("--cost-center", help="Only this
 Tag = Annotated[str | None, typer.Option(help="Only numbers with this tag.")]
 
 
+Form = Literal["csv", "ndjson", "parquet", "focus", "focus-parquet"]
 Amount = Annotated[str, typer.Argument(help="What a month may cost, as 500.00.")]
 Budget = Annotated[str, typer.Argument(help="Its id.")]
 
@@ -198,7 +199,7 @@ def show_statement(
 def export_statement(
     month: Month,
     output: Annotated[Path, typer.Option(help="The file to be written; - is stdout.")],
-    form: Annotated[Literal["csv", "ndjson", "parquet"], typer.Option("--format", help="Of the file.")] = "csv",
+    form: Annotated[Form, typer.Option("--format", help="Of the file.")] = "csv",
     organization: Organization = None,
     tenant: Tenant = None,
     user: User = None,

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column
 
 # A `word` is text of a fixed form that the gateway itself writes; `text` may hold whatever somebody sent. A `whole` is
-# an integer of eight bytes.
-Kind = Literal["word", "text", "texts", "uuid", "moment", "day", "whole"]
+# an integer of eight bytes, a `decimal` has six digits behind its point at most.
+Kind = Literal["word", "text", "texts", "uuid", "moment", "day", "whole", "decimal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _line(columns: Sequence[Column]) -> ColumnElement[str]:
 def _json_value(column: Column) -> ColumnElement[Any]:
     if column.kind in ("text", "texts"):
         value: ColumnElement[Any] = _json_text(column)
-    elif column.kind == "whole":
+    elif column.kind in ("whole", "decimal"):
         value = cast(column.value, Text)
     else:
         # Nothing in it has to be escaped.

@@ -19,7 +19,7 @@ LIMITS: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory
 BUFFER = 4 << 20
 TYPES = {
     "word": "VARCHAR", "text": "VARCHAR", "texts": "VARCHAR", "uuid": "VARCHAR", "moment": "TIMESTAMPTZ", "day": "DATE",
-    "whole": "BIGINT",
+    "whole": "BIGINT", "decimal": "DECIMAL(38, 6)",
 }  # fmt: skip
 AS_JSON = {"text": '"VARCHAR"', "texts": '["VARCHAR"]'}
 FULL = ("No space left", "Disk quota exceeded")
