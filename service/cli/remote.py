@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import IO, Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -112,7 +112,13 @@ class Remote:
         return self._ask("POST", path, options, json=body, headers=headers)[0]
 
     def upload(
-        self, path: str, content: bytes, content_type: str, *, options: Mapping[str, str] = OPTIONS, **params: Any
+        self,
+        path: str,
+        content: bytes | IO[bytes],
+        content_type: str,
+        *,
+        options: Mapping[str, str] = OPTIONS,
+        **params: Any,
     ) -> dict[str, Any]:
         """As `post`, of a file. Raises: Refused, Away."""
         headers = {"Content-Type": content_type}

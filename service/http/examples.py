@@ -414,7 +414,7 @@ INVOICE = {
     "micros": 1_228_890_000, "problem": None, "created_at": MOMENT, "created_by": f"key:{OPERATION_ID}",
     "already_filed": False,
 }  # fmt: skip
-INVOICE_FAULT = {"column": "amount", "detail": "'2,99' is not in groups of three digits: write it as 1,234.56"}
+INVOICE_FAULT = {"column": "amount", "detail": "'2,99' is no amount in groups of three digits: write it as 1,234.56"}
 INVOICE_REJECT = {
     "place": 17, "line": 18, "text": "il_17,+13135550158,10/12/2026,11/11/2026,\"2,99\",USD,",
     "cells": {"line_ref": "il_17", "amount": "2,99"}, "faults": [INVOICE_FAULT], "decision": None, "mended": None,

@@ -96,15 +96,14 @@ def _number(text: str, decimal: Sign) -> Decimal:
     other = "," if decimal == "." else "."
     groups = re.split(r"[ ',.]", whole)
     between = {sign for sign in whole if not sign.isdigit()}
-    if not fraction.isdigit() and (fraction or point):
-        raise ValueError(f"is no amount: after the {decimal!r} come its decimals, and nothing else")
-    if len(groups) > 1:
-        in_thousands = 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
-        if len(between) > 1 or not in_thousands:
-            raise ValueError(
-                f"is not in groups of three digits: write it as {_like(decimal)}; where {other!r} is the sign before"
-                f" the decimals, the mapping says decimal: {other!r}"
-            )
+    in_thousands = len(groups) == 1 or (
+        1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]) and len(between) == 1
+    )
+    if not in_thousands or (point and not fraction.isdigit()):
+        raise ValueError(
+            f"is no amount in groups of three digits: write it as {_like(decimal)}; where {other!r} is the sign before"
+            f" the decimals, the mapping says decimal: {other!r}"
+        )
     if not (digits := "".join(groups)) and not fraction:
         raise ValueError(f"has no digits: write it as {_like(decimal)}")
     return Decimal(f"{digits or '0'}.{fraction or '0'}")
