@@ -72,7 +72,13 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
             app.state.services = found
             beside = [
                 asyncio.create_task(job)
-                for job in (found.version.run(), found.key_uses.run(), found.upstreams.run(), found.refusals.run())
+                for job in (
+                    found.version.run(),
+                    found.key_uses.run(),
+                    found.upstreams.run(),
+                    found.refusals.run(),
+                    found.circuits.run(),
+                )
             ]
             try:
                 yield

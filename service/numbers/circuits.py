@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.db import Database
+from service.db import CommitUnknown, Database
 from service.kit.clock import monotonic
 from service.kit.errors import ServiceError, StorageUnavailable
 from service.numbers.circuit import HALVED, SLOWED, Pulse, asked_to_wait, felt, rest
@@ -27,6 +27,7 @@ from service.tenants.models import Account
 
 # While one worker asks Teli, no other does.
 PROBED_FOR = 35.0
+PROBED_EVERY = 1.0
 OPEN = text(
     "INSERT INTO account_flow AS f (account_id, rests_until, opened) SELECT CAST(:account AS uuid),"
     " clock_timestamp() + make_interval(secs => CAST(:rest AS float8)), 1 ON CONFLICT (account_id) DO UPDATE SET"
@@ -82,6 +83,22 @@ class Circuits:
         for _, name, rests_until, at_a_time in found:
             ORDERS_AT_A_TIME.labels(name).set(0 if rests_until else at_a_time or float("inf"))
         self._eased = frozenset(one.account_id for one in found if one.at_a_time is not None)
+
+    async def run(self) -> None:
+        """Probe whatever has rested, again and again: so that a deployment without a worker buys again too."""
+        while True:
+            try:
+                await self.probe_all()
+            except (ServiceError, SQLAlchemyError, CommitUnknown) as error:
+                log.debug("circuits could not be looked at", error=str(error)[:300])
+            await asyncio.sleep(PROBED_EVERY)
+
+    async def probe_all(self) -> None:
+        rested = select(AccountFlow.account_id).where(AccountFlow.rests_until <= func.clock_timestamp())
+        async with self._database.acting() as session:
+            found = (await session.scalars(rested)).all()
+        for account in found:
+            await self.probe(account)
 
     async def probe(self, account: UUID) -> None:
         """Where the account has rested, ask Teli what changes nothing, and close the circuit if it answers."""

@@ -102,6 +102,17 @@ async def test_an_account_that_fails_rests_until_a_read_is_answered(
     assert (await tenant.buy()).status_code == 200
 
 
+async def test_a_process_that_serves_closes_a_circuit_too_where_no_worker_runs(gateway: Gateway, tenant: Tenant):
+    await gateway.sql("INSERT INTO account_flow (account_id, rests_until, opened) SELECT id, now(), 1 FROM accounts")
+    problem(await tenant.buy(), 503, "upstream_unavailable")
+    serving = asyncio.create_task(gateway.services.circuits.run())
+    async with asyncio.timeout(30):
+        while await gateway.sql("SELECT 1 FROM account_flow WHERE rests_until IS NOT NULL"):
+            await asyncio.sleep(0.02)
+    serving.cancel()
+    assert (await tenant.buy()).status_code == 200
+
+
 @pytest.mark.usefixtures("at_once", "patient_sends")
 async def test_an_order_waits_while_the_account_rests_and_then_goes_on(gateway: Gateway, tenant: Tenant):
     await use_marks(gateway)
