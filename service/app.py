@@ -87,6 +87,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
                 await found.numbers.provisioning.drain()
                 await found.numbers.follow_ups.drain()
                 await found.campaigns.creation.drain()
+                await found.billing.closing.stop()
                 for task in beside:
                     task.cancel()
                 await asyncio.wait(beside)

@@ -17,6 +17,7 @@ from service.billing.budgets.watching import BudgetWatch
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
+from service.billing.closing import Closing
 from service.billing.periods import Periods
 from service.billing.services import BillingServices
 from service.billing.statements import Statements
@@ -205,7 +206,7 @@ async def exporting(settings: Settings, role: Role) -> AsyncIterator[Exports]:
             found = open_database(
                 url.get_secret_value(),
                 role,
-                pool=MADE_AT_ONCE,
+                pool=MADE_AT_ONCE + 1,
                 statement_timeout=settings.export_within,
                 pooler=settings.database_pooler,
             )
@@ -304,6 +305,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         billing=BillingServices(
             book=book,
             periods=periods,
+            closing=Closing(
+                exports.primary, book, drain, within=settings.export_within, answer_within=settings.answer_within
+            ),
             statements=Statements(database, periods, exports),
             budgets=Budgets(database, cursors, book),
             budget_watch=BudgetWatch(database, every=timedelta(seconds=settings.budgets_interval)),

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from service.billing.auth import BillingRead, BillingWrite
 from service.billing.book import PriceBook
+from service.billing.closing import Closing
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing, PriceOverlaps
 from service.billing.focus import focus
 from service.billing.periods import Periods
@@ -60,6 +61,11 @@ def periods(request: Request) -> Periods:
     return found
 
 
+def closing(request: Request) -> Closing:
+    found: Closing = request.app.state.services.billing.closing
+    return found
+
+
 def statements(request: Request) -> Statements:
     found: Statements = request.app.state.services.billing.statements
     return found
@@ -76,6 +82,7 @@ def filters(
 
 
 BookDep = Annotated[PriceBook, Depends(book)]
+ClosingDep = Annotated[Closing, Depends(closing)]
 PeriodsDep = Annotated[Periods, Depends(periods)]
 StatementsDep = Annotated[Statements, Depends(statements)]
 FiltersDep = Annotated[Filters, Depends(filters)]
@@ -118,10 +125,22 @@ async def list_periods(caller: BillingRead, months: PeriodsDep) -> PeriodList:
     return PeriodList.model_validate({"items": await months.listed(caller)})
 
 
-@router.post("/periods/{period}/close", responses=problems(PeriodFinal, PeriodNotReady, PriceMissing, *AUTH))
-async def close_period(period: Month, caller: BillingWrite, months: PeriodsDep, request_id: RequestId) -> PeriodOut:
+@router.post(
+    "/periods/{period}/close",
+    responses={
+        202: {"model": PeriodOut, "description": "It takes longer; `GET /v1/billing/periods` says when it is final."},
+        **problems(PeriodFinal, PeriodNotReady, PriceMissing, *AUTH),
+    },
+)
+async def close_period(
+    period: Month, caller: BillingWrite, closing: ClosingDep, request_id: RequestId, response: Response
+) -> PeriodOut:
     """Make a month final. What is found out later is charged in the next one as a correction."""
-    return PeriodOut.model_validate(await months.close(caller, _first_of(period), request_id))
+    told = PeriodOut.model_validate(await closing.close(caller, _first_of(period), request_id))
+    if told.state == "closing":
+        response.status_code = 202
+        response.headers["Location"] = "/v1/billing/periods"
+    return told
 
 
 @router.get("/statements/{period}", responses=problems(NotYourOrganization, NotYourTenant, *AUTH))

@@ -8,6 +8,7 @@ from service.billing.budgets.watching import BudgetWatch
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
+from service.billing.closing import Closing
 from service.billing.periods import Periods
 from service.billing.statements import Statements
 
@@ -16,6 +17,7 @@ from service.billing.statements import Statements
 class BillingServices:
     book: PriceBook
     periods: Periods
+    closing: Closing
     statements: Statements
     budgets: Budgets
     budget_watch: BudgetWatch

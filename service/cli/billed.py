@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from service.settings import DatabaseSettings
 
 BILLING = "/v1/billing"
 RULE = f"{BILLING}/charging-rule"
+LOOKED_AT_EVERY = 1.0
 DIFFERS, NOT_VERIFIED = 1, 2
 OPTIONS = {
     "group_by": "--by",
@@ -140,6 +142,12 @@ def run_close(month: str, *, yes: bool, json: bool, url: str | None, key: str | 
             if not is_meant("Close it?"):
                 return failed("nothing was closed")
         told = gateway.post(f"{BILLING}/periods/{month}/close", {})
+        with Console(stderr=True).status(f"{fit(month)} is being closed"):
+            while told["state"] == "closing":
+                sleep(LOOKED_AT_EVERY)
+                [told] = [one for one in gateway.get(f"{BILLING}/periods")["items"] if one["period"] == month]
+    if told["state"] != "final":
+        return failed(f"{month} was not closed, and is a {told['state']} as before; close it again, and it is said why")
     if json:
         print(jsonlib.dumps(told))
     else:

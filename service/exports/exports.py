@@ -72,10 +72,12 @@ class Export:
 
 
 class Exports:
-    """`primary`: a pool of MADE_AT_ONCE connections, in the role of the process. `replica`: is asked first."""
+    """`primary`: a pool in the role of the process, whose statements may take as long as an export; MADE_AT_ONCE of its
+    connections, and one more for whatever else takes long. `replica`: is asked first.
+    """
 
     def __init__(self, primary: Database, limits: ExportLimits, replica: Replica | None = None) -> None:
-        self._primary, self._replica, self._limits = primary, replica, limits
+        self.primary, self._replica, self._limits = primary, replica, limits
         self._turns = asyncio.Semaphore(MADE_AT_ONCE)
         self._held: Counter[str] = Counter()
 
@@ -164,7 +166,7 @@ class Exports:
                 REPLICA_UNUSED.inc()
                 log.warning("replica not used", why=str(error) or type(error).__name__)
                 spool.empty()
-        return await self._copy(self._primary, copy, spool, acting), 0.0
+        return await self._copy(self.primary, copy, spool, acting), 0.0
 
     async def _copy(self, database: Database, copy: Copy, spool: Spool, acting: Acting) -> int:
         compiled = copy.statement.compile(dialect=database.engine.dialect, compile_kwargs={"render_postcompile": True})

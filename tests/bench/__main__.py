@@ -1,6 +1,7 @@
 """`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved; and listings.
 
-`python -m tests.bench inventory` is a bench of its own: searches of a large inventory, and what they cost.
+`python -m tests.bench inventory` is a bench of its own: searches of a large inventory, and what they cost; and so is
+`python -m tests.bench billing`: a month that is closed, and an invoice that is matched.
 
 Every way is one transaction that writes a row and commits it to the disk, from as many connections; the rounds of all
 ways take turns. The floor reserves nothing. The usual way is one conditional UPDATE of one counter.
@@ -15,7 +16,8 @@ import asyncpg
 
 from service.embedded import EmbeddedPostgres, temporary_data_dir
 from service.migrations import migrate
-from tests.bench.inventory import command
+from tests.bench.billing import command as billing
+from tests.bench.inventory import command as inventory
 from tests.bench.listings import measure
 
 OTHERS = 64
@@ -52,10 +54,15 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--numbers", type=int, default=1_000_000, help="that are listed; 0 is no listings")
     parser.add_argument("--listings-only", action="store_true")
-    command.parser_into(parser.add_subparsers(dest="what").add_parser("inventory"))
+    benches = parser.add_subparsers(dest="what")
+    inventory.parser_into(benches.add_parser("inventory"))
+    billing.parser_into(benches.add_parser("billing"))
     asked = parser.parse_args()
     if asked.what == "inventory":
-        await command.inventory(asked)
+        await inventory.inventory(asked)
+        return
+    if asked.what == "billing":
+        await billing.billing(asked)
         return
     if not asked.listings_only:
         await purchases(asked)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
@@ -20,7 +20,7 @@ from service.billing.statements import GROUPS
 from service.billing.verifying import verify
 from service.kit.money import months_later
 from tests.inventory.rows import fill
-from tests.support.gateway import AUTHOR, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
 MONTHS = [months_later(date(2024, 1, 1), place) for place in range(14)]
 NUMBERS = 60
@@ -148,20 +148,11 @@ def bill(line: Line) -> tuple[Any, ...]:
     return line.number_id, line.kind, line.begins, line.ends, owner.cost_center, owner.holder_user_id
 
 
-@pytest.fixture
-async def ledger(superuser_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(superuser_url)
-    yield connection
-    await connection.close()
-
-
 @pytest.mark.parametrize("seed", [1, 9, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(10, 40))])
 async def test_whatever_comes_to_light_later_final_months_stay_and_what_is_charged_comes_to_the_truth(
-    gateway: Gateway, tenant: Tenant, ledger: asyncpg.Connection, seed: int
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection, seed: int
 ):
     chance = random.Random(seed)
-    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
-    finance = Tenant(gateway.http, "", issued.key)
     await fill(gateway, tenant.id, NUMBERS)
     await ledger.execute("TRUNCATE number_facts")
     ids = [row["id"] for row in await ledger.fetch("SELECT id FROM numbers ORDER BY phone_number")]

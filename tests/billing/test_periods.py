@@ -2,7 +2,7 @@
 
 import csv
 import json
-from asyncio import gather
+from asyncio import gather, sleep
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import duckdb
+import pytest
 
 from service.billing.verifying import verify
 from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
@@ -149,3 +150,37 @@ async def test_the_price_book_shows_the_deployments_price_before_anything_is_fil
     price = gateway.settings.default_price
     [first] = (await finance.get("/v1/billing/prices")).json()["items"]
     assert (first["since"], first["monthly"], first["currency"]) == ("1970-01-01", price.monthly, price.currency)
+
+
+async def test_a_month_that_takes_long_to_close_goes_on_after_the_answer_and_is_a_draft_again_where_it_was_broken_off(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    bought = (await tenant.buy()).json()["id"]
+    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    closing = gateway.services.billing.closing
+    monkeypatch.setattr(closing, "_answer_within", 0.2)
+    close = f"/v1/billing/periods/{named(BEFORE)}/close"
+
+    async def state() -> str:
+        months = (await finance.get("/v1/billing/periods")).json()["items"]
+        return next(str(one["state"]) for one in months if one["period"] == named(BEFORE))
+
+    async def becomes(wanted: str) -> None:
+        while await state() != wanted:
+            await sleep(0.05)
+
+    await finance.get(f"/v1/billing/statements/{named(BEFORE)}")  # With which the default price is filed.
+    for broken_off in (True, False):
+        async with ledger.transaction():
+            await ledger.execute("SELECT pg_advisory_xact_lock(hashtext('numbergate billing'))")
+            answer = await finance.send("POST", close)
+            assert (answer.status_code, answer.json()["state"]) == (202, "closing"), answer.text
+            assert answer.headers["location"] == "/v1/billing/periods"
+            await becomes("closing")
+            await told(finance.send("POST", close), 409, "period_not_ready")
+            if broken_off:
+                await closing.stop()
+                await becomes("draft")
+    await becomes("final")
+    [found] = await verify(gateway.worker.database)
+    assert found.faults == []
