@@ -14,10 +14,10 @@ from service.audit.refusals import Refusals
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
+from service.billing.closing import Closing
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
-from service.billing.closing import Closing
 from service.billing.periods import Periods
 from service.billing.services import BillingServices
 from service.billing.statements import Statements
@@ -310,7 +310,11 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             ),
             statements=Statements(database, periods, exports),
             budgets=Budgets(database, cursors, book),
-            budget_watch=BudgetWatch(database, every=timedelta(seconds=settings.budgets_interval)),
+            budget_watch=BudgetWatch(
+                exports.primary,
+                within=settings.export_within,
+                every=timedelta(seconds=settings.budgets_interval),
+            ),
             profiles=profiles,
             invoices=Invoices(database, cursors, exports, profiles),
             invoice_reading=InvoiceReading(database),

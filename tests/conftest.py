@@ -227,9 +227,10 @@ def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: S
                 stack.push_async_callback(close)
             await ensure_account(worker, base_url=settings.teli_base_url, teli_tenant_id=TELI_TENANT)
             exports = await stack.enter_async_context(exporting(settings, "numbergate_api"))
+            at_work = await stack.enter_async_context(exporting(settings, "numbergate_worker"))
             gateway = Gateway(
                 assemble(settings, api, kv, client, exports),
-                assemble(settings, worker, kv, client, exports),
+                assemble(settings, worker, kv, client, at_work),
                 settings,
                 teli,
             )

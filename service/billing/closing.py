@@ -18,6 +18,7 @@ from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
 from service.billing.models import BillingPeriod
 from service.billing.periods import CLOSING, basis_of, count_of, state_of, today_of, told_of
 from service.db import Database
+from service.exports.exports import LONGER
 from service.kit.money import months_later
 from service.numbers.drain import Drain
 from service.tenants.principals import Principal
@@ -31,8 +32,7 @@ TOLD = (
     "number_id", "kind", "begins", "ends", "due", "micros", "currency", "price_id", "tenant_id", "organization_id",
     "user_id", "holder_user_id", "cost_center", "tags", "corrects",
 )  # fmt: skip
-AT_LENGTH = text("""
-    SELECT set_config('work_mem', :memory, true), set_config('statement_timeout', :milliseconds, true)""")
+MORE_MEMORY = text("SELECT set_config('work_mem', :memory, true)")
 TURN = text(f"SELECT pg_try_advisory_xact_lock({CLOSING}, :month)")
 UNPRICED = text("""
     SELECT n.phone_number, d.begins FROM period_charges(:month, :through, :priced, CAST(:rule AS jsonb)) d
@@ -104,7 +104,8 @@ class Closing:
             await session.execute(text("SELECT set_config('lock_timeout', '2s', true)"))
             through = (await session.scalars(select(func.facts_known()))).one()
         async with acting_for(self._database, caller) as session:
-            await session.execute(AT_LENGTH, {"memory": WORK_MEMORY, "milliseconds": str(int(self._within * 1000))})
+            await session.execute(LONGER, {"milliseconds": str(int(self._within * 1000))})
+            await session.execute(MORE_MEMORY, {"memory": WORK_MEMORY})
             if not await session.scalar(TURN, {"month": count_of(month)}):
                 raise PeriodNotReady(f"{month:%Y-%m} is being closed; GET /v1/billing/periods says when it is final.")
             await session.execute(ONE_AT_A_TIME)

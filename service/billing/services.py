@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
+from service.billing.closing import Closing
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
-from service.billing.closing import Closing
 from service.billing.periods import Periods
 from service.billing.statements import Statements
 

@@ -10,25 +10,27 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.budgets.models import Budget
-from service.billing.periods import CLOSE_WITHIN, basis_of, today_of
+from service.billing.periods import basis_of, today_of
 from service.db import Database
+from service.exports.exports import LONGER
 from service.observability.metrics import BUDGETS_REACHED
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('numbergate budgets'))")
 DUE = text("""
     SELECT EXISTS (SELECT FROM budgets WHERE reckoned_at IS NULL
                    OR reckoned_at < clock_timestamp() - CAST(:every AS interval))""")
-WITHIN = text("SELECT set_config('statement_timeout', :within, true)")
 WATCH = text("""
     SELECT threshold, measure
     FROM watch_budgets(:month, :through, :priced, CAST(:rule AS jsonb), :today, :is_next)""")
 
 
 class BudgetWatch:
-    """`every`: how long what was reckoned is good for. A budget that is new or was changed does not wait."""
+    """`database`: whose statements may take as many seconds as `within`. `every`: how long what was reckoned is good
+    for. A budget that is new or was changed does not wait.
+    """
 
-    def __init__(self, database: Database, *, every: timedelta) -> None:
-        self._database, self._every = database, every
+    def __init__(self, database: Database, *, within: float, every: timedelta) -> None:
+        self._database, self._within, self._every = database, within, every
 
     async def look(self) -> None:
         """Reckon all budgets, where it is time for any."""
@@ -36,7 +38,7 @@ class BudgetWatch:
         async with self._database.acting() as session:
             if not await session.scalar(LOCK) or not await session.scalar(DUE, {"every": self._every}):
                 return
-            await session.execute(WITHIN, {"within": CLOSE_WITHIN})
+            await session.execute(LONGER, {"milliseconds": str(int(self._within * 1000))})
             this = (await today_of(session)).replace(day=1)
             # What was reached in its last hours is told of the month before too.
             before = await session.scalars(select(Budget.period).where(Budget.period < this).distinct())
