@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from service import __version__
 from service.billing import endpoints as billing
 from service.billing.budgets import endpoints as budgets
+from service.billing.disputes import endpoints as disputes
 from service.billing.invoices import endpoints as invoices
 from service.billing.invoices import files as invoice_files
 from service.calls import endpoints as calls
@@ -56,6 +57,8 @@ STREAMS = {
     "/v1/events": (NDJSON,),
     "/v1/billing/statements/{period}/export": MEDIA_TYPES,
     "/v1/billing/invoices/{invoice_id}/lines": MEDIA_TYPES,
+    "/v1/billing/invoices/{invoice_id}/findings": MEDIA_TYPES,
+    "/v1/billing/disputes/{dispute_id}/lines": MEDIA_TYPES,
 }
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works
@@ -117,6 +120,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         billing.router,
         budgets.router,
         invoices.router,
+        disputes.router,
         campaigns.router,
         calls.router,
         calls.idle_router,

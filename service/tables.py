@@ -4,6 +4,7 @@ from service.agents import models as agents
 from service.audit import models as audit
 from service.billing import models as billing
 from service.billing.budgets import models as budgets
+from service.billing.disputes import models as disputes
 from service.billing.invoices import models as invoices
 from service.calls import models as calls
 from service.campaigns import models as campaigns
@@ -25,6 +26,7 @@ __all__ = [
     "budgets",
     "calls",
     "campaigns",
+    "disputes",
     "idempotency",
     "invoices",
     "metadata",

@@ -15,6 +15,9 @@ from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
 from service.billing.closing import Closing
+from service.billing.disputes.disputes import Disputes
+from service.billing.disputes.matches import Matches
+from service.billing.disputes.work import MatchWork
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
@@ -318,6 +321,9 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             profiles=profiles,
             invoices=Invoices(database, cursors, exports, profiles),
             invoice_reading=InvoiceReading(database),
+            matches=Matches(database, cursors, exports, book),
+            match_work=MatchWork(database),
+            disputes=Disputes(database, cursors, exports),
         ),
         campaigns=CampaignServices(
             creation=Creation(database, upstreams, directory, settling, drain, listen=settings.upstream_timeout),

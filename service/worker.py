@@ -37,6 +37,7 @@ DELIVERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
 PREVIEWS_EVERY = 60.0
 INVOICES_EVERY = 0.5
+MATCHES_EVERY = 0.5
 OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
 
@@ -71,6 +72,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("circuits", found.circuits.look, CIRCUITS_EVERY),
             ("what orders give up", found.buying.give_up, ORDERS_EVERY),
             ("invoices", lambda: _read_invoices(found, stop), INVOICES_EVERY),
+            ("matches", found.billing.match_work.run, MATCHES_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))

@@ -11,12 +11,14 @@ Action = Literal[
     "campaign.gone", "campaign.pause_asked", "campaign.paused", "campaign.refused", "campaign.running",
     "campaign.sending",
     "charging_rule.put",
+    "dispute.attached", "dispute.credited", "dispute.moved", "dispute.noted", "dispute.opened",
     "doubt.owned", "doubt.refused",
     "filter.changed", "filter.created", "filter.deleted",
     "ghost.missing", "ghost.still_ours",
     "import.applied",
     "intent.doubtful", "intent.owned", "intent.refused", "intent.unresolved",
-    "invoice.discarded", "invoice.filed", "invoice.read", "invoice.rejects_resolved", "invoice_profile.put",
+    "invoice.discarded", "invoice.filed", "invoice.match_asked", "invoice.read", "invoice.rejects_resolved",
+    "invoice_profile.put",
     "key.issued", "key.revoked", "key.rotated",
     "number.change_refused", "number.changed", "number.confirmed", "number.drift_settled", "number.drifted",
     "number.imported", "number.release_scheduled", "number.release_unresolved", "number.released", "number.releasing",
@@ -40,9 +42,9 @@ Action = Literal[
 ACTIONS: dict[str, Action] = {one: one for one in get_args(Action)}
 
 ObjectKind = Literal[
-    "account", "budget", "campaign", "charging_rule", "deployment", "filter", "global", "intent", "invoice",
-    "invoice_profile", "key", "number", "order", "organization", "orphan", "period", "policy", "price", "route",
-    "session", "tenant", "user", "webhook",
+    "account", "budget", "campaign", "charging_rule", "deployment", "dispute", "filter", "global", "intent", "invoice",
+    "invoice_match", "invoice_profile", "key", "number", "order", "organization", "orphan", "period", "policy",
+    "price", "route", "session", "tenant", "user", "webhook",
 ]  # fmt: skip
 
 

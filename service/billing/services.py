@@ -6,6 +6,9 @@ from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
 from service.billing.closing import Closing
+from service.billing.disputes.disputes import Disputes
+from service.billing.disputes.matches import Matches
+from service.billing.disputes.work import MatchWork
 from service.billing.invoices.invoices import Invoices
 from service.billing.invoices.profiles import Profiles
 from service.billing.invoices.reading import InvoiceReading
@@ -24,3 +27,6 @@ class BillingServices:
     profiles: Profiles
     invoices: Invoices
     invoice_reading: InvoiceReading
+    matches: Matches
+    match_work: MatchWork
+    disputes: Disputes

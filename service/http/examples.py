@@ -420,6 +420,19 @@ INVOICE_REJECT = {
     "cells": {"line_ref": "il_17", "amount": "2,99"}, "faults": [INVOICE_FAULT], "decision": None, "mended": None,
     "decided_by": None, "decided_at": None,
 }  # fmt: skip
+FINDING = {
+    "finding": 17, "place": 17, "verdict": "charged_after_release", "number_id": NUMBER_ID,
+    "phone_number": "+13135550142", "subscription_id": "sub_1QvF2x", "kind": "rent", "begins": None, "ends": None,
+    "expected_micros": 0, "charged_micros": 2_990_000, "difference_micros": 2_990_000, "other_place": None,
+    "line_begins": "2026-10-12", "line_ends": "2026-11-12", "quantity": 1, "description": "Phone number",
+    "price_ids": None, "dispute_id": None, "evidence": {"phone_number": "+13135550142", "state": "released"},
+}  # fmt: skip
+DISPUTED_LINE = {
+    "line": 1, "place": 17, "verdict": "charged_after_release", "number_id": NUMBER_ID,
+    "phone_number": "+13135550142", "subscription_id": "sub_1QvF2x", "kind": "rent", "begins": None, "ends": None,
+    "expected_micros": 0, "charged_micros": 2_990_000, "disputed_micros": 2_990_000, "credited_micros": 0,
+    "evidence": {"phone_number": "+13135550142", "state": "released"},
+}  # fmt: skip
 CHARGING_RULE = {
     "cycle": "anniversary",
     "proration": "none",
@@ -831,6 +844,50 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "EventPage": {"items": [EVENT], "next_cursor": "c2lnbmVkLWFuZC1vcGFxdWU", "total": ONE},
     "StopPage": {"items": [STOP], "next_cursor": None, "total": ONE},
 }  # fmt: skip
+MATCH = {
+    "invoice_id": OPERATION_ID, "state": "done", "period": "2026-10", "currency": "USD", "tolerance": 0,
+    "asked_at": MOMENT, "asked_by": f"key:{OPERATION_ID}", "ended_at": LATER, "problem": None, "lines": 412,
+    "charged_micros": 1_231_880_000, "expected_micros": 1_228_890_000, "difference_micros": 2_990_000,
+    "verdicts": [
+        {
+            "verdict": "charged_after_release", "findings": 1, "expected_micros": 0, "charged_micros": 2_990_000,
+            "difference_micros": 2_990_000,
+        },
+    ],
+    "basis": {"final": True, "charging_rule": CHARGING_RULE, "facts_through": 9312, "prices_through": 3},
+}  # fmt: skip
+DISPUTE = {
+    "id": OPERATION_ID, "invoice_id": OPERATION_ID, "account_id": ACCOUNT_ID, "state": "submitted",
+    "title": "Charged after release, October", "currency": "USD", "lines": 1, "micros": 2_990_000,
+    "credited_micros": 0, "created_at": MOMENT, "created_by": f"key:{OPERATION_ID}", "changed_at": LATER,
+    "changed_by": f"key:{OPERATION_ID}",
+}  # fmt: skip
+NOTE = {"id": OPERATION_ID, "at": MOMENT, "by": f"key:{OPERATION_ID}", "text": "They will look at it until Friday."}
+ATTACHMENT = {
+    "id": NUMBER_ID, "at": MOMENT, "by": f"key:{OPERATION_ID}", "name": "answer.pdf",
+    "media_type": "application/pdf", "size": 48_213,
+}  # fmt: skip
+EXAMPLES |= {
+    "MatchIn": {"tolerance": 10_000},
+    "MatchOut": MATCH,
+    "FindingPage": {"items": [FINDING], "next_cursor": None, "total": ONE},
+    "DisputeIn": {
+        "invoice_id": OPERATION_ID, "title": "Charged after release, October", "verdicts": ["charged_after_release"],
+    },
+    "DisputePage": {"items": [DISPUTE], "next_cursor": None, "total": ONE},
+    "DisputeMove": {"state": "credited", "credited_micros": 2_990_000, "reason": "credit note 17"},
+    "DisputeDetail": {
+        **DISPUTE, "supplier": "Teli", "invoice_number": "INV-2026-10", "period": "2026-10",
+        "verdicts": [
+            {"verdict": "charged_after_release", "lines": 1, "disputed_micros": 2_990_000, "credited_micros": 0},
+        ],
+        "notes": [NOTE], "attachments": [ATTACHMENT], "credits": [],
+    },
+    "DisputeLinePage": {"items": [DISPUTED_LINE], "next_cursor": None, "total": ONE},
+    "NoteIn": {"text": "They will look at it until Friday."},
+    "NoteOut": NOTE,
+    "AttachmentOut": ATTACHMENT,
+}  # fmt: skip
 EXAMPLES |= {
     "PriceVersionIn": {
         "since": "2027-01-01", "setup": 1_000_000, "monthly": 2_990_000, "organization_id": ORGANIZATION,
@@ -901,4 +958,6 @@ PARAMETERS: dict[str, str] = {
     "campaign_id": "spring-offer-2026",
     "call_id": "call_0123456789abcdef0123456789",
     "name": "numbers_held",
+    "dispute_id": OPERATION_ID,
+    "attachment_id": NUMBER_ID,
 }

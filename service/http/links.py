@@ -48,6 +48,14 @@ LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
     },
     ("get_number", "200"): {"list_history": NUMBER, "patch_number": NUMBER},
     ("patch_number", "200"): {"get_number": NUMBER, "list_history": NUMBER},
+    ("match_invoice", "202"): {
+        name: {"invoice_id": f"{ANSWER}/invoice_id"} for name in ("get_invoice_match", "list_findings")
+    },
+    ("open_dispute", "201"): {
+        name: {"dispute_id": f"{ANSWER}/id"}
+        for name in ("get_dispute", "list_dispute_lines", "get_dispute_letter", "move_dispute", "note_dispute")
+    },
+    ("list_disputes", "200"): {"get_dispute": {"dispute_id": f"{ANSWER}/items/0/id"}},
     ("create_filter", "201"): {"get_filter": FILTER, "put_filter": FILTER, "delete_filter": FILTER},
     ("list_filters", "200"): {"get_filter": {"filter_id": f"{ANSWER}/items/0/id"}},
     ("create_budget", "201"): {"get_budget": BUDGET, "put_budget": BUDGET, "delete_budget": BUDGET},

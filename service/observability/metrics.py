@@ -94,6 +94,10 @@ BUDGETS_REACHED = Counter(
 )
 QUOTAS_NEAR = Counter("numbergate_quotas_near_total", "Limits of tenants that came near", ["limit", "percent"])
 REFUSALS = Counter("numbergate_admin_refusals_total", "Administrative requests refused, by what was noted", ["noted"])
+MATCHES = Counter("numbergate_invoice_matches_total", "Invoices matched with the ledger, by outcome", ["outcome"])
+MATCH_SECONDS = Histogram(
+    "numbergate_invoice_match_seconds", "How long it took to match an invoice", buckets=(0.1, 1, 10, 60, 300, 1200)
+)
 ALARMS = Counter("numbergate_alarms_total", "What an operator must look at", ["kind"])
 
 

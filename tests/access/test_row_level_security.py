@@ -142,6 +142,7 @@ ITS_OWN = {
     "finance": (
         "create_price", "put_charging_rule", "close_period", "create_budget", "put_budget", "delete_budget",
         "create_invoice", "discard_invoice", "resolve_invoice_rejects", "put_invoice_profile",
+        "match_invoice", "open_dispute", "move_dispute", "note_dispute", "attach_to_dispute",
     ),
 }  # fmt: skip
 

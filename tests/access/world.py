@@ -144,6 +144,8 @@ async def made(gateway: Gateway, provider: Provider) -> World:
     [[session]] = await gateway.sql("SELECT id::text FROM sessions")
     world.add("session", Thing("a person's session", {"session_id": session}))
     await _invoice(world, account)
+    await _disputed(world)
+    world.add("account of an invoice", Thing("an account", {"account_id": account}))
     for state in ("suspended", "closed"):
         [[held]] = await gateway.sql("SELECT used FROM quotas WHERE tenant_id = :id", id=f"tenant-{state}")
         await administration.put_tenant(AUTHOR, f"tenant-{state}", state=state, confirm_numbers_held=held)
@@ -362,6 +364,43 @@ async def _campaign_and_call(world: World, tenant: str, of: dict[str, str], orga
     world.marks[tenant].update((campaign, call))
 
 
+DISPUTED = (
+    """INSERT INTO invoices (id, account_id, supplier, number, file_name, content_hash, mapping, currency, month, state,
+         size, created_by)
+       SELECT :invoice, account_id, 'the supplier of the world', 'x', 'x', '', mapping, 'USD', '2026-01-01', 'matched',
+         0, 'x' FROM invoices""",
+    """INSERT INTO invoice_lines (invoice_id, place, kind, micros, currency, description)
+       SELECT :invoice, place, 'other', 7, 'USD', 'a line of the supplier' FROM generate_series(1, 2) place""",
+    """INSERT INTO invoice_matches (invoice_id, state, tolerance, asked_by, summary)
+       VALUES (:invoice, 'done', 0, 'x', '[]')""",
+    """INSERT INTO disputes (id, invoice_id, account_id, state, title, currency, lines, micros, created_by, changed_by)
+       SELECT :dispute, :invoice, id, 'open', 'a dispute of the world', 'USD', 1, 7, 'x', 'x'
+       FROM accounts WHERE name = 'default'""",
+    """INSERT INTO dispute_lines (dispute_id, line, invoice_id, finding, place, verdict, kind, expected_micros,
+         charged_micros, micros, open)
+       VALUES (:dispute, 1, :invoice, 1, 1, 'never_ours', 'other', 0, 7, 7, true)""",
+    """INSERT INTO dispute_attachments (id, dispute_id, by, name, media_type, size, hash, body)
+       VALUES (:attachment, :dispute, 'x', 'x', 'text/plain', 1, '', 'x')""",
+)
+FOUND = """
+    INSERT INTO invoice_findings (invoice_id, finding, place, verdict, kind, expected_micros, charged_micros,
+                                  difference_micros)
+    SELECT :invoice, place, place, 'never_ours', 'other', 0, 7, 7 FROM generate_series(1, 2) place"""
+
+
+async def _disputed(world: World) -> None:
+    """An invoice with two findings, of which one is in an open dispute."""
+    ids = {name: uuid4() for name in ("invoice", "dispute", "attachment")}
+    async with world.gateway.services.database.acting(duty="finance", sees=["*"]) as session:
+        for statement in DISPUTED:
+            await session.execute(text(statement), {name: ids[name] for name in ids if f":{name}" in statement})
+    await world.gateway.sql(FOUND, invoice=ids["invoice"])
+    world.add("matched invoice", Thing("the supplier's invoice", {"invoice_id": str(ids["invoice"])}))
+    world.add("dispute", Thing("a dispute", {"dispute_id": str(ids["dispute"])}))
+    named = {"dispute_id": str(ids["dispute"]), "attachment_id": str(ids["attachment"])}
+    world.add("attachment", Thing("an attachment", named))
+
+
 async def _nobodys(world: World) -> None:
     """What there is only once, what there is not, and what cannot be."""
     for organization, user in USERS.items():
@@ -387,6 +426,9 @@ async def _nobodys(world: World) -> None:
         "budget": {"budget_id": str(uuid4())},
         "campaign": {"campaign_id": "nobody's"},
         "call": {"call_id": "call_nobodys"},
+        "matched invoice": {"invoice_id": str(uuid4())},
+        "dispute": {"dispute_id": str(uuid4())},
+        "attachment": {"dispute_id": str(uuid4()), "attachment_id": str(uuid4())},
     }
     for kind, named in nothing.items():
         world.add(kind, Thing(f"no {kind}", named, state="missing"))

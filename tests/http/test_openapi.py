@@ -15,11 +15,20 @@ STREAMED = {
     "list_events": {"application/x-ndjson"},
     "list_invoice_lines": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
     "list_inventory": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
+    "list_findings": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
+    "list_dispute_lines": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
 }
 # Answers that are files and nothing else.
-FILES_ONLY = {"export_statement": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}}
-# Whose body is a spreadsheet.
-FILES = {"preview_csv_import", "preview_invoice", "create_invoice"}
+FILES_ONLY = {
+    "export_statement": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
+    "get_dispute_letter": {"text/html"},
+    "get_dispute_attachment": {"application/octet-stream"},
+}
+# Whose body is a file.
+FILES = {
+    **dict.fromkeys(("preview_csv_import", "preview_invoice", "create_invoice"), "text/csv"),
+    "attach_to_dispute": "application/pdf",
+}
 PUBLIC = {"healthz", "readyz"}
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -71,8 +80,8 @@ def test_every_operation_but_health_takes_either_spelling_of_a_key(operations: l
 def test_every_body_and_every_answer_has_an_example(document: dict[str, Any], operations: list[Operation]):
     for path, method, one in operations:
         contents = [one["requestBody"]["content"]] if "requestBody" in one else []
-        if one["operationId"] in FILES:
-            assert contents.pop()["text/csv"]["schema"]["examples"], f"{method} {path}"
+        if kind := FILES.get(one["operationId"]):
+            assert contents.pop()[kind]["schema"]["examples"], f"{method} {path}"
         contents += [
             answer["content"] for status, answer in one["responses"].items() if status < "3" and "content" in answer
         ]

@@ -1,0 +1,84 @@
+"""A dispute as a page that is printed, or sent to the supplier: pure."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+# Nothing is loaded and nothing runs, whatever somebody wrote into a note.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+STYLE = """
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; width: 100%; margin: 1rem 0 }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8886; vertical-align: top }
+.amount { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+@media print { body { margin: 0; max-width: none } thead { display: table-header-group } tr { break-inside: avoid } }
+"""
+SAID = {
+    "within_tolerance": "differs, within the tolerance",
+    "price_differs": "another price than agreed",
+    "quantity_differs": "more than was due",
+    "charged_after_release": "charged after it was given back",
+    "never_ours": "never held by us",
+    "not_charged": "a credit that did not come",
+    "duplicate": "charged twice",
+}
+NOTED = "The whole list is in the file beside this letter."
+
+
+def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
+    """`lines`: the first of them."""
+    currency = dispute["currency"]
+    shown = [*lines]
+    kinds = _table(
+        ("Why", "Lines", "Disputed"),
+        [
+            (SAID[one["verdict"]], str(one["lines"]), _money(int(one["disputed_micros"]), currency))
+            for one in dispute["verdicts"]
+        ],
+    )
+    each = _table(
+        ("Line of the invoice", "Number", "Subscription", "Days", "Why", "Charged", "Due", "Disputed"),
+        [
+            (
+                str(one["place"] or "none"),
+                one["phone_number"] or "none",
+                one["subscription_id"] or "none",
+                f"{one['begins']} to {one['ends']}" if one["begins"] else "none",
+                SAID[one["verdict"]],
+                *(_money(one[name], currency) for name in ("charged_micros", "expected_micros", "disputed_micros")),
+            )
+            for one in shown
+        ],
+    )
+    title = f"{dispute['title']}: invoice {dispute['invoice_number'] or dispute['invoice_id']}, {dispute['period']}"
+    more = f"<p>{NOTED}</p>" if len(shown) < dispute["lines"] else ""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
+        f"<h1>{escape(title)}</h1>"
+        f"<p>To {escape(dispute['supplier'])}. We dispute {dispute['lines']} charges,"
+        f" {escape(_money(dispute['micros'], currency))} together, and ask for a credit. Reference:"
+        f" {dispute['id']}.</p>{kinds}<h2>Charges</h2>{each}{more}</body></html>"
+    )
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    amounts = {"Lines", "Disputed", "Charged", "Due"}
+
+    def cells(tag: str, row: tuple[str, ...]) -> str:
+        return "".join(
+            f"<{tag}{' class=amount' if head in amounts else ''}>{escape(cell)}</{tag}>"
+            for head, cell in zip(heads, row, strict=True)
+        )
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<div class=wide><table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _money(micros: int, currency: str) -> str:
+    whole = f"{Decimal(micros) / 1_000_000:f}"
+    places = max(2, len(whole.partition(".")[2].rstrip("0")))
+    return f"{Decimal(micros) / 1_000_000:,.{places}f} {currency}"

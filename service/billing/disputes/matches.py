@@ -1,0 +1,173 @@
+"""Matches of invoices: asked for, looked at, and what came of each line."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from service.audit.entries import note
+from service.billing.auth import acting_for
+from service.billing.book import PriceBook
+from service.billing.disputes.models import DisputeLine, InvoiceFinding, InvoiceMatch
+from service.billing.invoices.models import Invoice, InvoiceLine
+from service.db import Database
+from service.exports.exports import Export, Exports
+from service.exports.formats import Column, Format, Kind, Query
+from service.kit.errors import NotFound, StateConflict
+from service.kit.pagination import Cursors
+from service.numbers.models import Number
+from service.tenants.principals import Principal
+
+KINDS: dict[str, Kind] = {
+    "finding": "whole", "place": "whole", "verdict": "word", "number_id": "uuid", "kind": "word", "begins": "day",
+    "ends": "day", "line_begins": "day", "line_ends": "day", "quantity": "whole", "expected_micros": "whole",
+    "charged_micros": "whole", "difference_micros": "whole", "other_place": "whole", "dispute_id": "uuid",
+    "price_ids": "texts",
+}  # fmt: skip
+# Invoices that have been read to their end, with every row that was rejected decided.
+READ = ("ready", "matched")
+
+
+class Matches:
+    def __init__(self, database: Database, cursors: Cursors, exports: Exports, book: PriceBook) -> None:
+        self._database, self._cursors, self._exports, self._book = database, cursors, exports, book
+
+    async def ask(self, caller: Principal, invoice_id: UUID, tolerance: int, request_id: str) -> dict[str, Any]:
+        """The worker is to match it, anew where that was done before. Raises: NotFound; StateConflict."""
+        await self._book.ensure_default()
+        async with acting_for(self._database, caller) as session:
+            invoice = await session.get(Invoice, invoice_id)
+            if invoice is None:
+                raise NotFound
+            if invoice.state not in READ:
+                raise StateConflict(_not_read(invoice.state), state=invoice.state)
+            wanted = {"state": "queued", "tolerance": tolerance, "asked_by": caller.actor}
+            anew = wanted | {"asked_at": func.clock_timestamp(), "tries": 0, "ended_at": None, "problem": None}
+            filed = await session.scalar(
+                insert(InvoiceMatch)
+                .values(invoice_id=invoice_id, **wanted)
+                .on_conflict_do_update(
+                    index_elements=["invoice_id"], set_=anew, where=InvoiceMatch.state.in_(("done", "failed"))
+                )
+                .returning(InvoiceMatch.invoice_id)
+            )
+            if filed is None:
+                raise StateConflict("It is being matched already; look at it until it is done.")
+            note(
+                session, actor=caller.actor, action="invoice.match_asked", of=("invoice_match", str(invoice_id)),
+                after={"tolerance": tolerance}, request_id=request_id,
+            )  # fmt: skip
+        return await self.get(caller, invoice_id)
+
+    async def get(self, caller: Principal, invoice_id: UUID) -> dict[str, Any]:
+        """Raises: NotFound, also where it was never asked for."""
+        async with acting_for(self._database, caller) as session:
+            found = (
+                await session.execute(
+                    select(InvoiceMatch, Invoice)
+                    .join(Invoice, Invoice.id == InvoiceMatch.invoice_id)
+                    .where(InvoiceMatch.invoice_id == invoice_id)
+                )
+            ).one_or_none()
+        if found is None:
+            raise NotFound
+        match, invoice = found
+        verdicts = match.summary or [] if match.state == "done" else []
+        return {
+            "invoice_id": invoice_id, "state": match.state, "period": f"{invoice.month:%Y-%m}",
+            "currency": invoice.currency, "tolerance": match.tolerance, "asked_at": match.asked_at,
+            "asked_by": match.asked_by, "ended_at": match.ended_at, "problem": match.problem, "lines": invoice.lines,
+            "charged_micros": sum(one["charged_micros"] for one in verdicts),
+            "expected_micros": sum(one["expected_micros"] for one in verdicts),
+            "difference_micros": sum(one["difference_micros"] for one in verdicts),
+            "verdicts": verdicts,
+            "basis": match.basis if match.state == "done" else None,
+        }  # fmt: skip
+
+    async def findings(
+        self, caller: Principal, invoice_id: UUID, verdicts: Sequence[str], *, limit: int, cursor: str | None
+    ) -> dict[str, Any]:
+        """In the order of the invoice, what is missing in it last. Raises: NotFound; StateConflict; InvalidRequest."""
+        query = {"list": "findings", "invoice": str(invoice_id), "verdicts": sorted(verdicts)}
+        shown = _shown()
+        rows = _rows(shown, invoice_id, verdicts).limit(limit + 1)
+        if cursor is not None:
+            rows = rows.where(InvoiceFinding.finding > self._cursors.open(query, cursor)[0])
+        async with acting_for(self._database, caller) as session:
+            match = await self._done(caller, invoice_id)
+            found = [dict(row) for row in (await session.execute(rows)).mappings()]
+        among = [one for one in match["verdicts"] if not verdicts or one["verdict"] in verdicts]
+        more = len(found) > limit
+        return {
+            "items": found[:limit],
+            "next_cursor": self._cursors.seal(query, [found[limit - 1]["finding"]]) if more else None,
+            "total": {"value": sum(one["findings"] for one in among), "exact": True},
+        }
+
+    async def export(self, caller: Principal, invoice_id: UUID, verdicts: Sequence[str], wanted: Format) -> Export:
+        """Every one that is meant. Raises: as `findings`, and as `Exports.make`."""
+        await self._done(caller, invoice_id)
+        shown = _shown()
+        shown |= {"evidence": cast(shown["evidence"], Text), "price_ids": cast(shown["price_ids"], ARRAY(Text))}
+        columns = [Column(name, value, KINDS.get(name, "text")) for name, value in shown.items()]
+        return await self._exports.make(
+            Query("findings", columns, _rows(shown, invoice_id, verdicts)),
+            wanted,
+            whose=caller.actor,
+            acting=lambda database: acting_for(database, caller),
+        )
+
+    async def _done(self, caller: Principal, invoice_id: UUID) -> dict[str, Any]:
+        match = await self.get(caller, invoice_id)
+        if match["state"] != "done":
+            raise StateConflict(f"The match is {match['state']}; look at it until it is done.", state=match["state"])
+        return match
+
+
+def _shown() -> dict[str, ColumnElement[Any]]:
+    of, line, number = InvoiceFinding.__table__.c, InvoiceLine.__table__.c, Number.__table__.c
+    names = ("finding", "place", "verdict", "number_id")
+    rest = ("kind", "begins", "ends", "expected_micros", "charged_micros", "difference_micros", "other_place")
+    return {
+        **{name: of[name] for name in names},
+        "phone_number": func.coalesce(number.phone_number, line.phone_number),
+        "subscription_id": func.coalesce(line.subscription_id, number.subscription_id),
+        **{name: of[name] for name in rest},
+        "line_begins": line.begins,
+        "line_ends": line.ends,
+        "quantity": line.quantity,
+        "description": line.description,
+        "price_ids": of.price_ids,
+        "dispute_id": DisputeLine.__table__.c.dispute_id,
+        "evidence": of.evidence,
+    }
+
+
+def _rows(shown: dict[str, ColumnElement[Any]], invoice_id: UUID, verdicts: Sequence[str]) -> Select[Any]:
+    of = InvoiceFinding
+    disputed = and_(
+        DisputeLine.open,
+        DisputeLine.invoice_id == of.invoice_id,
+        DisputeLine.place.is_not_distinct_from(of.place),
+        DisputeLine.number_id.is_not_distinct_from(of.number_id),
+        DisputeLine.kind == of.kind,
+        DisputeLine.begins.is_not_distinct_from(of.begins),
+    )
+    rows = (
+        select(*(value.label(name) for name, value in shown.items()))
+        .select_from(of)
+        .outerjoin(InvoiceLine, and_(InvoiceLine.invoice_id == of.invoice_id, InvoiceLine.place == of.place))
+        .outerjoin(Number, Number.id == of.number_id)
+        .outerjoin(DisputeLine, disputed)
+        .where(of.invoice_id == invoice_id)
+        .order_by(of.finding)
+    )
+    return rows.where(of.verdict.in_(verdicts)) if verdicts else rows
+
+
+def _not_read(state: str) -> str:
+    if state == "held":
+        return "Rows of it were rejected: decide each of them first."
+    return "It could not be read." if state == "failed" else "It is still being read; look at it until it is ready."

@@ -1,0 +1,346 @@
+"""Invoices matched over REST, and what is wrong in them disputed until it is given back."""
+
+import csv
+import json
+from asyncio import gather
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from service.kit.clock import utc_now
+from tests.support.gateway import AUTHOR, Gateway, Tenant
+
+THIS = utc_now().replace(day=1)
+LAST = (THIS - timedelta(days=1)).replace(day=1)
+RENT = 2_990_000
+PRICE = {"since": "2020-01-01", "setup": 0, "monthly": RENT}
+STRANGE = "+14155550199"
+
+
+@pytest.fixture
+async def finance(gateway: Gateway) -> Tenant:
+    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
+    return Tenant(gateway.http, "", issued.key)
+
+
+@pytest.fixture
+async def ledger(superuser_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(superuser_url)
+    yield connection
+    await connection.close()
+
+
+@dataclass
+class Ledger:
+    """Two numbers that were held last month, and invoices about them."""
+
+    gateway: Gateway
+    finance: Tenant
+    connection: asyncpg.Connection
+    numbers: list[dict[str, Any]]
+
+    async def invoice(self, month: datetime, lines: list[dict[str, Any]], *, state: str = "ready") -> str:
+        filed = await self.connection.fetchval(
+            "INSERT INTO invoices (account_id, supplier, number, file_name, content_hash, mapping, currency, month,"
+            " state, size, lines, micros, created_by) SELECT id, 'Teli <b>', 'INV-1', 'a.csv', $1, '{}', 'USD', $2, $3,"
+            " 0, $4, $5, 'test' FROM accounts RETURNING id",
+            uuid4().bytes, month.date(), state, len(lines), sum(line["micros"] for line in lines),
+        )  # fmt: skip
+        for place, line in enumerate(lines, 1):
+            told = {"kind": "rent", "phone_number": None, "subscription_id": None, "begins": None, "ends": None} | line
+            await self.connection.execute(
+                "INSERT INTO invoice_lines (invoice_id, place, subscription_id, phone_number, kind, begins, ends,"
+                " quantity, micros, currency, description) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, 'USD', 'a')",
+                filed, place, told["subscription_id"], told["phone_number"], told["kind"], told["begins"],
+                told["ends"], told["micros"],
+            )  # fmt: skip
+        return str(filed)
+
+    def rent(self, number: int, micros: int = RENT, **changed: Any) -> dict[str, Any]:
+        begins, ends = self.days(number)
+        phone_number = self.numbers[number]["phone_number"]
+        return {"phone_number": phone_number, "micros": micros, "begins": begins, "ends": ends} | changed
+
+    def days(self, number: int) -> tuple[date, date]:
+        begins = (LAST + timedelta(days=3 + number)).date()
+        return begins, date(begins.year + begins.month // 12, begins.month % 12 + 1, begins.day)
+
+    async def match(self, invoice: str, **body: Any) -> dict[str, Any]:
+        path = f"/v1/billing/invoices/{invoice}/match"
+        asked = await self.finance.send("POST", path, json=body)
+        assert (asked.status_code, asked.json()["state"]) == (202, "queued"), asked.text
+        assert asked.headers["location"] == path
+        await self.gateway.worker.billing.match_work.run()
+        told: dict[str, Any] = (await self.finance.get(path)).json()
+        assert told["state"] == "done", told
+        assert told["charged_micros"] == told["expected_micros"] + told["difference_micros"]
+        return told
+
+    async def findings(self, invoice: str, query: str = "") -> list[dict[str, Any]]:
+        answer = await self.finance.get(f"/v1/billing/invoices/{invoice}/findings{query}")
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    async def disputed(self, invoice: str, **body: Any) -> dict[str, Any]:
+        answer = await self.finance.send(
+            "POST", "/v1/billing/disputes", json={"invoice_id": invoice, "title": "What is wrong", **body}
+        )
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def moved(self, dispute: str, state: str, **body: Any) -> httpx.Response:
+        return await self.finance.send("POST", f"/v1/billing/disputes/{dispute}/state", json={"state": state, **body})
+
+
+@pytest.fixture
+async def held(gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection) -> Ledger:
+    numbers = [(await tenant.buy()).json() for _ in range(2)]
+    await gateway.follow_up()
+    found = Ledger(gateway, finance, ledger, numbers)
+    for place, number in enumerate(numbers):
+        acquired = LAST + timedelta(days=3 + place)
+        for table, key in (("numbers", "id"), ("number_facts", "number_id")):
+            await ledger.execute(
+                f"UPDATE {table} SET acquired_at = $2 WHERE {key} = $1", UUID(number["id"]), acquired
+            )  # fmt: skip
+    assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
+    return found
+
+
+async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> dict[str, Any]:
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def test_an_invoice_is_matched_and_what_differs_has_its_evidence(held: Ledger):
+    await held.gateway.look_everywhere()
+    dear = held.rent(0, RENT + 500_000)
+    lines = [dear, dear, {"phone_number": STRANGE, "micros": 70}]
+    invoice = await held.invoice(LAST, lines)
+
+    summary = await held.match(invoice)
+
+    assert {one["verdict"]: (one["findings"], one["difference_micros"]) for one in summary["verdicts"]} == {
+        "price_differs": (1, 500_000),
+        "duplicate": (1, RENT + 500_000),
+        "never_ours": (1, 70),
+        "not_charged": (1, -RENT),
+    }
+    assert summary["charged_micros"] == sum(line["micros"] for line in lines)
+    price, duplicate, strange, missing = await held.findings(invoice)
+    assert [one["place"] for one in (price, duplicate, strange, missing)] == [1, 2, 3, None]
+    assert (price["number_id"], price["begins"]) == (held.numbers[0]["id"], str(held.days(0)[0]))
+    assert len(price["price_ids"]) == 1
+    [shown] = price["evidence"]["shown"]
+    assert shown["row_id"] and shown["from"] <= shown["until"]
+    assert duplicate["other_place"] == 1
+    assert (strange["number_id"], strange["phone_number"]) == (None, STRANGE)
+    assert (missing["number_id"], missing["expected_micros"]) == (held.numbers[1]["id"], RENT)
+
+    assert [one["place"] for one in await held.findings(invoice, "?verdict=duplicate,never_ours")] == [2, 3]
+    page = (await held.finance.get(f"/v1/billing/invoices/{invoice}/findings?limit=3")).json()
+    assert (len(page["items"]), page["total"]) == (3, {"value": 4, "exact": True})
+    rest = await held.findings(invoice, f"?limit=3&cursor={page['next_cursor']}")
+    assert [one["verdict"] for one in rest] == ["not_charged"]
+    for accept in ("text/csv", "application/x-ndjson", "application/vnd.apache.parquet"):
+        file = await held.finance.get(
+            f"/v1/billing/invoices/{invoice}/findings?verdict=duplicate", headers={"Accept": accept}
+        )
+        assert file.headers["x-total-count"] == "1", file.text
+    [row] = csv.DictReader(StringIO((await held.finance.get(
+        f"/v1/billing/invoices/{invoice}/findings?verdict=duplicate", headers={"Accept": "text/csv"}
+    )).text))  # fmt: skip
+    assert (row["difference_micros"], row["phone_number"][-12:]) == (str(RENT + 500_000), dear["phone_number"])
+    assert [state for (state,) in await held.gateway.sql("SELECT state FROM invoices")] == ["matched"]
+
+
+async def test_matching_again_says_the_same_and_with_a_tolerance_lets_pass_what_is_within_it(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0, RENT + 9), held.rent(1)])
+    first = await held.match(invoice)
+    findings = await held.findings(invoice)
+    again = await held.match(invoice)
+    assert (again["verdicts"], await held.findings(invoice)) == (first["verdicts"], findings)
+    lenient = await held.match(invoice, tolerance=10)
+    assert [one["verdict"] for one in lenient["verdicts"]] == ["matched", "within_tolerance"]
+
+
+async def test_an_invoice_that_is_not_read_is_not_matched_and_one_that_is_being_matched_not_twice(held: Ledger):
+    for state in ("reading", "held", "failed"):
+        invoice = await held.invoice(LAST, [held.rent(0)], state=state)
+        await told(held.finance.send("POST", f"/v1/billing/invoices/{invoice}/match", json={}), 409, "state_conflict")
+    invoice = await held.invoice(LAST, [held.rent(0)])
+    path = f"/v1/billing/invoices/{invoice}"
+    await told(held.finance.get(f"{path}/match"), 404, "not_found")
+    answers = await gather(*(held.finance.send("POST", f"{path}/match", json={}) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409]
+    await told(held.finance.get(f"{path}/findings"), 409, "state_conflict")
+    dispute = {"invoice_id": invoice, "title": "a", "verdicts": ["duplicate"]}
+    await told(held.finance.send("POST", "/v1/billing/disputes", json=dispute), 409, "state_conflict")
+
+
+async def test_a_match_whose_worker_was_lost_is_made_by_another_and_one_that_cannot_be_made_says_so(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    path = f"/v1/billing/invoices/{invoice}/match"
+    await held.finance.send("POST", path, json={})
+    await held.gateway.sql("UPDATE invoice_matches SET state = 'running', lease_until = now() + interval '1 minute'")
+    await held.gateway.worker.billing.match_work.run()
+    assert (await held.finance.get(path)).json()["state"] == "running"
+    await held.gateway.sql("UPDATE invoice_matches SET lease_until = now(), tries = 1")
+    await held.gateway.worker.billing.match_work.run()
+    assert (await held.finance.get(path)).json()["state"] == "done"
+
+    await held.finance.send("POST", path, json={})
+    await held.gateway.sql("UPDATE invoice_matches SET state = 'running', lease_until = now(), tries = 3")
+    await held.gateway.worker.billing.match_work.run()
+    lost = (await held.finance.get(path)).json()
+    assert (lost["state"], lost["verdicts"]) == ("failed", [])
+    assert "Ask for it again" in lost["problem"]
+    assert (await held.match(invoice))["problem"] is None
+
+
+async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_invoice(held: Ledger):
+    lines = [held.rent(0), held.rent(0), held.rent(1, RENT + 10)]
+    invoice = await held.invoice(LAST, lines)
+    await held.match(invoice)
+
+    dispute = await held.disputed(invoice, verdicts=["duplicate", "never_ours"], findings=[3])
+
+    assert (dispute["state"], dispute["lines"], dispute["micros"]) == ("open", 2, RENT + 10)
+    assert [one["dispute_id"] for one in await held.findings(invoice)] == [None, dispute["id"], dispute["id"]]
+    path = f"/v1/billing/disputes/{dispute['id']}"
+    table = await held.finance.get(f"{path}/lines", headers={"Accept": "text/csv"})
+    assert [row["disputed_micros"] for row in csv.DictReader(StringIO(table.text))] == [str(RENT), "10"]
+    page = await held.finance.get(f"{path}/letter")
+    assert "Teli &lt;b&gt;" in page.text
+    assert "2.99001 USD" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert (await held.moved(dispute["id"], "submitted", reason="sent by mail")).json()["state"] == "submitted"
+
+    later = await held.invoice(
+        THIS, [{"phone_number": lines[1]["phone_number"], "kind": "credit", "micros": -RENT}], state="ready"
+    )
+    await held.match(later)
+    given = (await held.finance.get(path)).json()
+    assert (given["state"], given["credited_micros"]) == ("submitted", RENT)
+    [credit] = given["credits"]
+    assert (credit["invoice_id"], credit["place"], credit["line"], credit["micros"]) == (later, 1, 1, RENT)
+    [finding] = [one for one in await held.findings(later) if one["place"] == 1]
+    assert (finding["verdict"], finding["expected_micros"]) == ("matched", -RENT)
+
+    await held.match(later)
+    assert (await held.finance.get(path)).json()["credits"] == [credit]
+    await held.match(await held.invoice(THIS, [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
+    settled = (await held.finance.get(path)).json()
+    assert (settled["state"], settled["credited_micros"], settled["changed_by"]) == ("credited", RENT + 10, "worker")
+    audited = await held.gateway.sql("SELECT action FROM audit WHERE object_kind = 'dispute' ORDER BY id")
+    assert [action for (action,) in audited] == [
+        "dispute.opened", "dispute.moved", "dispute.credited", "dispute.credited",
+    ]  # fmt: skip
+
+
+async def test_a_credit_without_a_number_settles_the_dispute_of_just_that_amount(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1, RENT + 10)])
+    await held.match(invoice)
+    dispute = await held.disputed(invoice, verdicts=["duplicate", "price_differs"])
+    await held.moved(dispute["id"], "submitted")
+    for micros, state in ((-RENT, "submitted"), (-RENT - 10, "credited")):
+        await held.match(await held.invoice(THIS, [{"kind": "credit", "micros": micros}]))
+        assert (await held.finance.get(f"/v1/billing/disputes/{dispute['id']}")).json()["state"] == state
+
+
+async def test_a_finding_is_in_one_open_dispute_alone_however_many_ask_at_once(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1)])
+    await held.match(invoice)
+    body = {"invoice_id": invoice, "title": "twice", "findings": [2]}
+    answers = await gather(*(held.finance.send("POST", "/v1/billing/disputes", json=body) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    [dispute] = (await held.finance.get("/v1/billing/disputes?state=open")).json()["items"]
+    await held.match(invoice)
+    await told(held.finance.send("POST", "/v1/billing/disputes", json=body), 409, "state_conflict")
+    by_verdict = {"invoice_id": invoice, "title": "all", "verdicts": ["duplicate"]}
+    await told(held.finance.send("POST", "/v1/billing/disputes", json=by_verdict), 409, "state_conflict")
+    not_too_much = {"invoice_id": invoice, "title": "none", "findings": [1]}
+    refused = await told(held.finance.send("POST", "/v1/billing/disputes", json=not_too_much), 400, "invalid_request")
+    assert refused["errors"][0]["pointer"] == "/findings"
+    await told(
+        held.finance.send("POST", "/v1/billing/disputes", json={"invoice_id": invoice, "title": "none"}), 400,
+        "invalid_request",
+    )  # fmt: skip
+    assert len((await held.finance.get("/v1/billing/disputes")).json()["items"]) == 1
+
+    await held.moved(dispute["id"], "submitted")
+    assert (await held.moved(dispute["id"], "rejected")).json()["state"] == "rejected"
+    assert (await held.finance.send("POST", "/v1/billing/disputes", json=body)).status_code == 201
+
+
+async def test_of_two_who_decide_one_dispute_one_is_told_that_it_was_decided(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    await held.match(invoice)
+    dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
+    await told(held.moved(dispute, "accepted"), 409, "state_conflict")
+    assert (await held.moved(dispute, "submitted")).status_code == 200
+    answers = await gather(held.moved(dispute, "rejected"), held.moved(dispute, "credited"))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    over = await told(held.moved(dispute, "accepted"), 409, "state_conflict")
+    assert over["state"] in ("rejected", "credited")
+
+
+async def test_a_part_may_be_given_back_and_never_more_than_was_disputed(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    await held.match(invoice)
+    dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
+    await held.moved(dispute, "submitted")
+    await told(held.moved(dispute, "accepted", credited_micros=5), 400, "invalid_request")
+    await told(held.moved(dispute, "credited", credited_micros=RENT + 1), 400, "invalid_request")
+    await told(held.moved(dispute, "credited", credited_micros=0), 400, "invalid_request")
+    given = (await held.moved(dispute, "credited", credited_micros=1_000_000)).json()
+    assert (given["state"], given["credited_micros"], given["micros"]) == ("credited", 1_000_000, RENT)
+
+
+async def test_notes_and_attachments_are_kept_and_given_out_to_be_saved(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    await held.match(invoice)
+    dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
+    path = f"/v1/billing/disputes/{dispute}"
+    noted = await held.finance.send("POST", f"{path}/notes", json={"text": "They called."})
+    assert noted.status_code == 201, noted.text
+    for kind, status in (("application/pdf", 201), ("text/html", 415), ("image/svg+xml", 415)):
+        answer = await held.finance.send(
+            "POST", f"{path}/attachments?name=antwort%20%C3%BC.pdf", content=b"%PDF-", headers={"Content-Type": kind}
+        )
+        assert answer.status_code == status, answer.text
+    shown = (await held.finance.get(path)).json()
+    assert [one["text"] for one in shown["notes"]] == ["They called."]
+    [kept] = shown["attachments"]
+    assert (kept["name"], kept["size"], kept["media_type"]) == ("antwort ü.pdf", 5, "application/pdf")
+    file = await held.finance.get(f"{path}/attachments/{kept['id']}")
+    assert (file.content, file.headers["content-type"]) == (b"%PDF-", "application/pdf")
+    assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''antwort%20%C3%BC.pdf"
+    await told(held.finance.get(f"/v1/billing/disputes/{uuid4()}/attachments/{kept['id']}"), 404, "not_found")
+    large = await held.finance.send(
+        "POST", f"{path}/attachments?name=a.pdf", content=bytes(1 << 21), headers={"Content-Type": "application/pdf"}
+    )
+    assert large.status_code == 413
+
+
+async def test_a_tenant_has_no_part_in_what_the_supplier_charges(held: Ledger):
+    tenant = await held.gateway.tenant(scopes=["billing:read"])
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    await held.match(invoice)
+    dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
+    await told(tenant.get(f"/v1/billing/invoices/{invoice}/match"), 404, "not_found")
+    await told(tenant.get(f"/v1/billing/invoices/{invoice}/findings"), 404, "not_found")
+    await told(tenant.get(f"/v1/billing/disputes/{dispute}"), 404, "not_found")
+    assert (await tenant.get("/v1/billing/disputes")).json()["items"] == []
+    assert json.loads((await tenant.get("/v1/billing/disputes")).text)["total"]["value"] == 0
