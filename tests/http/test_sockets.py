@@ -11,7 +11,7 @@ import pytest
 from service.http.edge import Limits
 from tests.http.refusals import nothing_happens, problem
 from tests.http.serving import served
-from tests.support.gateway import CREATE, ORGANIZATION, USER, Gateway, Tenant
+from tests.support.gateway import AUTHOR, CREATE, ORGANIZATION, USER, Gateway, Tenant
 
 LIMITS = Limits(body_within=0.4, head_within=0.4)
 WISH = json.dumps({"area_code": "313", "user_id": USER, "organization_id": ORGANIZATION}).encode()
@@ -201,3 +201,55 @@ async def test_a_patient_caller_may_rest_between_requests(line: Line):
 async def test_two_requests_in_one_breath_get_two_answers(line: Line):
     await line.say(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
     assert [(await line.answer()).status_code for _ in range(2)] == [200, 200]
+
+
+def upload(caller: Tenant, *headers: str) -> bytes:
+    lines = [
+        "POST /v1/billing/invoices/preview HTTP/1.1", "Host: numbergate", f"X-API-Key: {caller.key}",
+        "Content-Type: text/csv", *headers,
+    ]  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def test_a_file_is_handed_on_as_it_comes_however_long_that_takes(gateway: Gateway, line: Line):
+    finance = await a_finance_key(gateway)
+    await line.say(upload(finance, "Transfer-Encoding: chunked"))
+    for piece in (b"Amount,Currency\n", *(b"2.99,USD\n" * 1000 for _ in range(20))):
+        await line.say(f"{len(piece):x}\r\n".encode(), piece, b"\r\n")
+        await asyncio.sleep(0.03)
+    await line.say(b"0\r\n\r\n")
+
+    answer = await line.answer()
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["lines"], answer.json()["micros"]) == (20_000, 20_000 * 2_990_000)
+
+
+async def test_a_file_that_comes_no_further_is_408_and_the_line_is_closed(gateway: Gateway, line: Line):
+    finance = await a_finance_key(gateway)
+    await line.say(upload(finance, "Content-Length: 1000"), b"Amount,Currency\n")
+    problem(await line.answer(), 408, "request_timeout")
+    assert await line.closed()
+
+
+async def test_a_file_without_end_is_413_and_not_read_to_its_end(gateway: Gateway, line: Line):
+    finance = await a_finance_key(gateway)
+
+    async def pour() -> None:
+        await line.say(upload(finance, "Transfer-Encoding: chunked"))
+        while True:
+            await line.say(b"100000\r\n", b" " * 0x100000, b"\r\n")
+
+    pouring = asyncio.create_task(pour())
+    problem(await line.answer(), 413, "body_too_large")
+    pouring.cancel()
+
+
+async def test_a_stranger_is_told_so_before_the_file_has_come(gateway: Gateway, tenant: Tenant, line: Line):
+    await line.say(upload(Tenant(gateway.http, "", "nonsense"), f"Content-Length: {200 << 20}"))
+    problem(await line.answer(), 401, "invalid_key")
+
+
+async def a_finance_key(gateway: Gateway) -> Tenant:
+    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
+    return Tenant(gateway.http, "", issued.key)
