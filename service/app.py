@@ -55,7 +55,7 @@ STREAMS = {
     "/v1/admin/audit": (NDJSON,),
     "/v1/numbers": MEDIA_TYPES,
     "/v1/events": (NDJSON,),
-    "/v1/billing/statements/{period}/export": MEDIA_TYPES,
+    "/v1/billing/statements/{period}/export": (*MEDIA_TYPES, billing.HTML),
     "/v1/billing/invoices/{invoice_id}/lines": MEDIA_TYPES,
     "/v1/billing/invoices/{invoice_id}/findings": MEDIA_TYPES,
     "/v1/billing/disputes/{dispute_id}/lines": MEDIA_TYPES,

@@ -1,7 +1,7 @@
 """Billing over REST: prices, the charging rule, months and their statements."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
@@ -12,6 +12,7 @@ from service.billing.closing import Closing
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing, PriceOverlaps
 from service.billing.focus import focus
 from service.billing.periods import Periods
+from service.billing.printing import page, policy
 from service.billing.schemas import (
     ChargingRuleBody,
     PeriodList,
@@ -31,13 +32,15 @@ from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
 from service.http.routes import OwnRoute
+from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import names_of, names_pattern, plain, shaped
 from service.tenants.auth import CREDENTIALS
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization, NotYourTenant
+from service.tenants.principals import NotYourOrganization, NotYourTenant, Principal
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
+HTML = "text/html"
 WRITTEN: dict[str, Written] = {"own": lines, "focus": focus}
 MONTH = r"^(?:19[7-9]\d|2\d{3})-(?:0[1-9]|1[0-2])$"
 MOST_GROUPS = 4
@@ -86,6 +89,10 @@ ClosingDep = Annotated[Closing, Depends(closing)]
 PeriodsDep = Annotated[Periods, Depends(periods)]
 StatementsDep = Annotated[Statements, Depends(statements)]
 FiltersDep = Annotated[Filters, Depends(filters)]
+
+
+def _or_printed(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer | {"content": answer["content"] | {HTML: {"schema": {"type": "string"}}}}
 
 
 @router.get("/prices", responses=problems(*AUTH))
@@ -172,7 +179,7 @@ async def get_statement(
     "/statements/{period}/export",
     response_class=Response,
     responses={
-        200: streamed(CHARGE),
+        200: _or_printed(streamed(CHARGE)),
         **problems(NotYourOrganization, NotYourTenant, ExportsBusy, ExportStorageFull, *AUTH),
     },
 )
@@ -186,10 +193,24 @@ async def export_statement(
         Literal["own", "focus"], Query(description="The gateway's own, or those of FOCUS 1.3: see docs/billing.md")
     ] = "own",
 ) -> Response:
-    """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why."""
-    kind = preferred(accept_of(request.scope), MEDIA_TYPES) or MEDIA_TYPES[0]
+    """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why. Or
+    the month as one page of HTML, to be looked at and printed.
+    """
+    kind = preferred(accept_of(request.scope), (*MEDIA_TYPES, HTML)) or MEDIA_TYPES[0]
+    if kind == HTML:
+        return await _printed(found, caller, _first_of(period), asked, columns)
     made = found.export(caller, _first_of(period), asked, FORMATS[kind], WRITTEN[columns])
     return ExportAnswer(await while_there(request.receive, made))
+
+
+async def _printed(found: Statements, caller: Principal, month: date, asked: Filters, columns: str) -> Response:
+    if columns != "own":
+        raise InvalidRequest(Fault("columns", f"does not go with {HTML}; accept text/csv, or leave it out"))
+    headers = {
+        "Content-Security-Policy": policy(),
+        "Content-Disposition": f'inline; filename="statement-{month:%Y-%m}.html"',
+    }
+    return Response(page(await found.printed(caller, month, asked)), headers=headers, media_type=HTML)
 
 
 def _first_of(period: str) -> date:

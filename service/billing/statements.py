@@ -6,9 +6,12 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, any_, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.auth import acting_for
+from service.billing.models import BillingPeriod
 from service.billing.periods import COLUMNS, Basis, Periods
+from service.billing.printing import Printed
 from service.db import Database
 from service.exports.exports import Export, Exports
 from service.exports.formats import Column, Format, Kind, Query
@@ -17,6 +20,7 @@ from service.tenants.principals import NotYourOrganization, NotYourTenant, Princ
 
 GROUPS = ("organization_id", "tenant_id", "user_id", "holder_user_id", "cost_center", "tags", "kind")
 MOST_GROUPS = 10_000
+MOST_PRINTED = 1_000
 KINDS: dict[str, Kind] = {
     "corrects": "day", "begins": "day", "ends": "day", "due": "day", "micros": "whole", "number_id": "uuid",
     "price_id": "uuid", "phone_number": "word", "kind": "word", "tags": "texts",
@@ -52,37 +56,33 @@ class Statements:
         """
         check_asked(caller, filters)
         basis = await self._periods.basis(caller, month)
-        charges = basis.charges()
         async with acting_for(self._database, caller) as session:
-            sums = (
-                func.coalesce(func.sum(charges.c.micros), 0).label("micros"),
-                func.coalesce(func.sum(charges.c.micros).filter(charges.c.due <= basis.today), 0).label("so_far"),
-                func.count().label("charges"),
-                func.count(charges.c.number_id.distinct()).label("numbers"),
-                func.coalesce(func.sum(charges.c.micros).filter(charges.c.corrects.is_not(None)), 0).label(
-                    "corrections"
-                ),
-                func.count().filter(charges.c.price_id.is_(None)).label("unpriced"),
-            )
-            asked = filters.conditions(charges)
-            whole = select(charges.c.currency, *sums).where(*asked).group_by(charges.c.currency)
-            totals = (await session.execute(whole.order_by(charges.c.currency))).mappings().all()
-            groups: Sequence[Any] = ()
-            if group_by:
-                keys = [charges.c[name] for name in group_by]
-                parts = select(*keys, charges.c.currency, *sums).where(*asked).group_by(*keys, charges.c.currency)
-                groups = (
-                    (await session.execute(parts.order_by(*keys, charges.c.currency).limit(MOST_GROUPS)))
-                    .mappings()
-                    .all()
-                )
+            totals = await _summed(session, basis, filters, ())
+            groups = await _summed(session, basis, filters, group_by) if group_by else []
         return {
             "period": f"{month:%Y-%m}",
             "state": basis.state,
             "charging_rule": basis.rule.as_json(),
-            "totals": [_sums(one) for one in totals],
-            "groups": [{"key": {name: one[name] for name in group_by}} | _sums(one) for one in groups],
+            "totals": totals,
+            "groups": groups,
         }
+
+    async def printed(self, caller: Principal, month: date, filters: Filters) -> Printed:
+        """What a page of it shows. Raises: as `get`."""
+        check_asked(caller, filters)
+        basis = await self._periods.basis(caller, month)
+        asked = {name: value for name, value in asdict(filters).items() if value is not None}
+        shown = lines(basis, filters).rows.add_columns(Number.__table__.c.nickname).limit(MOST_PRINTED + 1)
+        async with acting_for(self._database, caller) as session:
+            rows = (await session.execute(shown)).mappings().all()
+            final = await session.get(BillingPeriod, month)
+            return Printed(
+                month, basis.state, basis.today, asked, await _summed(session, basis, filters, ()),
+                await _summed(session, basis, filters, ("cost_center",)),
+                await _summed(session, basis, filters, ("organization_id", "tenant_id")),
+                [dict(one) for one in rows[:MOST_PRINTED]], len(rows) > MOST_PRINTED,
+                final.hash.hex() if final else None, f"{final.closed_at:%Y-%m-%d}" if final else None,
+            )  # fmt: skip
 
     async def export(
         self, caller: Principal, month: date, filters: Filters, wanted: Format, written: Written
@@ -123,6 +123,26 @@ def check_asked(caller: Principal, filters: Filters) -> None:
         raise NotYourOrganization
     if caller.tenant_id is not None and filters.tenant_id not in (None, caller.tenant_id):
         raise NotYourTenant("tenant_id must be absent or your own.")
+
+
+async def _summed(
+    session: AsyncSession, basis: Basis, filters: Filters, group_by: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The sums of each group by currency, with its `key`; without groups those of the whole."""
+    charges = basis.charges()
+    micros = charges.c.micros
+    sums = (
+        func.coalesce(func.sum(micros), 0).label("micros"),
+        func.coalesce(func.sum(micros).filter(charges.c.due <= basis.today), 0).label("so_far"),
+        func.count().label("charges"),
+        func.count(charges.c.number_id.distinct()).label("numbers"),
+        func.coalesce(func.sum(micros).filter(charges.c.corrects.is_not(None)), 0).label("corrections"),
+        func.count().filter(charges.c.price_id.is_(None)).label("unpriced"),
+    )
+    by = [charges.c[name] for name in (*group_by, "currency")]
+    found = select(*by, *sums).where(*filters.conditions(charges)).group_by(*by).order_by(*by).limit(MOST_GROUPS)
+    rows = (await session.execute(found)).mappings()
+    return [({"key": {name: one[name] for name in group_by}} if group_by else {}) | _sums(one) for one in rows]
 
 
 def _sums(of: Any) -> dict[str, Any]:

@@ -58,6 +58,7 @@ FOCUS = {"columns": "focus"}
 FORMS: dict[str, tuple[str, dict[str, str]]] = {name: (accept, {}) for name, accept in ACCEPT.items()} | {
     "focus": (ACCEPT["csv"], FOCUS),
     "focus-parquet": (ACCEPT["parquet"], FOCUS),
+    "html": ("text/html", {}),
 }
 # What a price is for, in words: three ids beside each other would not say which is which.
 SCOPES = {"organization_id": "organisation", "area_code": "area code", "number_type": "type"}

@@ -32,7 +32,7 @@ CostCenter = Annotated[str | None, typer.Option("--cost-center", help="Only this
 Tag = Annotated[str | None, typer.Option(help="Only numbers with this tag.")]
 
 
-Form = Literal["csv", "ndjson", "parquet", "focus", "focus-parquet"]
+Form = Literal["csv", "ndjson", "parquet", "focus", "focus-parquet", "html"]
 Amount = Annotated[str, typer.Argument(help="What a month may cost, as 500.00.")]
 Budget = Annotated[str, typer.Argument(help="Its id.")]
 
@@ -178,6 +178,9 @@ def delete_budget(budget: Budget, url: Url = None, key: Key = None) -> None:
 @billing.command("statement")
 def show_statement(
     month: Month,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Every charge in this form, to stdout, as `export` writes it.")
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(help="Group by organization_id, tenant_id, user_id, holder_user_id, cost_center, tags or kind."),
@@ -192,9 +195,11 @@ def show_statement(
     key: Key = None,
 ) -> None:
     """What a month charges: as it stands, or for good once it is final."""
-    from service.cli.billed import run_statement
+    from service.cli.billed import run_export_of, run_statement
 
     asked = _asked(organization_id=organization, tenant_id=tenant, user_id=user, cost_center=cost_center, tag=tag)
+    if form is not None:
+        raise SystemExit(run_export_of(month, asked, Path("-"), form, url=url, key=key))
     raise SystemExit(run_statement(month, asked, by or [], json=json, url=url, key=key))
 
 

@@ -20,7 +20,7 @@ STREAMED = {
 }
 # Answers that are files and nothing else.
 FILES_ONLY = {
-    "export_statement": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"},
+    "export_statement": {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet", "text/html"},
     "get_dispute_letter": {"text/html"},
     "get_dispute_attachment": {"application/octet-stream"},
 }
