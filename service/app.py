@@ -59,6 +59,8 @@ STREAMS = {
     "/v1/billing/invoices/{invoice_id}/lines": MEDIA_TYPES,
     "/v1/billing/invoices/{invoice_id}/findings": MEDIA_TYPES,
     "/v1/billing/disputes/{dispute_id}/lines": MEDIA_TYPES,
+    "/v1/billing/disputes/{dispute_id}/letter": ("text/html",),
+    "/v1/billing/disputes/{dispute_id}/attachments/{attachment_id}": disputes.ATTACHED,
 }
 DESCRIPTION = """
 Buys phone numbers from Teli once, never loses one, and explains every charge. A client written for Teli's own API works

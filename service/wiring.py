@@ -322,7 +322,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             invoices=Invoices(database, cursors, exports, profiles),
             invoice_reading=InvoiceReading(database),
             matches=Matches(database, cursors, exports, book),
-            match_work=MatchWork(database),
+            match_work=MatchWork(database, exports.primary, within=settings.export_within),
             disputes=Disputes(database, cursors, exports),
         ),
         campaigns=CampaignServices(

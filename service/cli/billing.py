@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.cli.disputes import disputes, findings, match
 from service.cli.invoices import invoices, profiles
 from service.cli.lists import Everything, Json, Url
 
@@ -17,6 +18,9 @@ billing.add_typer(rule, name="rule")
 billing.add_typer(periods, name="periods")
 budgets = typer.Typer(no_args_is_help=True, help="What a month may cost, and what of it is reached.")
 billing.add_typer(budgets, name="budgets")
+billing.add_typer(disputes, name="disputes")
+billing.command("match")(match)
+billing.command("findings")(findings)
 billing.add_typer(invoices, name="invoices")
 billing.add_typer(profiles, name="profiles")
 

@@ -221,7 +221,7 @@ async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_inv
     path = f"/v1/billing/disputes/{dispute['id']}"
     table = await held.finance.get(f"{path}/lines", headers={"Accept": "text/csv"})
     assert [row["disputed_micros"] for row in csv.DictReader(StringIO(table.text))] == [str(RENT), "10"]
-    page = await held.finance.get(f"{path}/letter")
+    page = await held.finance.get(f"{path}/letter", headers={"Accept": "text/html"})
     assert "Teli &lt;b&gt;" in page.text
     assert "2.99001 USD" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -324,7 +324,8 @@ async def test_notes_and_attachments_are_kept_and_given_out_to_be_saved(held: Le
     assert [one["text"] for one in shown["notes"]] == ["They called."]
     [kept] = shown["attachments"]
     assert (kept["name"], kept["size"], kept["media_type"]) == ("antwort ü.pdf", 5, "application/pdf")
-    file = await held.finance.get(f"{path}/attachments/{kept['id']}")
+    as_pdf = {"Accept": "application/pdf"}
+    file = await held.finance.get(f"{path}/attachments/{kept['id']}", headers=as_pdf)
     assert (file.content, file.headers["content-type"]) == (b"%PDF-", "application/pdf")
     assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''antwort%20%C3%BC.pdf"
     await told(held.finance.get(f"/v1/billing/disputes/{uuid4()}/attachments/{kept['id']}"), 404, "not_found")

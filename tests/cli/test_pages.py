@@ -38,6 +38,7 @@ TASKS = (
     "docs/quotas.md",
     "docs/audit.md",
     "docs/billing.md",
+    "docs/disputes.md",
     "docs/events.md",
     "docs/webhooks.md",
     "docs/operate.md",

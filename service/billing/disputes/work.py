@@ -23,7 +23,6 @@ from service.observability.metrics import MATCH_SECONDS, MATCHES
 
 # Longer than a million lines take; whoever is killed meanwhile leaves it to another after that.
 LEASE = timedelta(minutes=20)
-WITHIN = "1200s"
 MOST_TRIES = 3
 CLAIM = text("""
     UPDATE invoice_matches SET state = 'running', lease_until = clock_timestamp() + :lease, tries = tries + 1
@@ -74,8 +73,10 @@ log = structlog.get_logger()
 
 
 class MatchWork:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """`patient`: whose statements may take as many seconds as `within`."""
+
+    def __init__(self, database: Database, patient: Database, *, within: float) -> None:
+        self._database, self._patient, self._within = database, patient, within
 
     async def run(self) -> None:
         """Match whatever waits, one invoice after the other."""
@@ -107,14 +108,14 @@ class MatchWork:
             await session.execute(_ended(invoice_id, **values))
 
     async def _match(self, invoice_id: UUID, tolerance: int) -> None:
-        async with self._database.acting() as session:
+        async with self._patient.acting() as session:
             invoice = await session.get_one(Invoice, invoice_id, with_for_update=True)
             final = await session.get(BillingPeriod, invoice.month)
             # Of a month that is final too from all that is known by now: what came to light late was held all the same.
             rule = ChargingRule(**final.rule) if final is not None else await present_rule(session)
             through = await session.scalar(select(func.coalesce(func.max(NumberFact.seq), 0)))
             priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
-            await session.execute(PLANNED, {"within": WITHIN})
+            await session.execute(PLANNED, {"within": str(int(self._within * 1000))})
             await session.execute(delete(InvoiceFinding).where(InvoiceFinding.invoice_id == invoice_id))
             await _follow_credits(session, invoice)
             most = await session.scalar(
