@@ -3,6 +3,7 @@
 from service.agents import models as agents
 from service.audit import models as audit
 from service.billing import models as billing
+from service.billing.analytics import models as analytics
 from service.billing.budgets import models as budgets
 from service.billing.disputes import models as disputes
 from service.billing.invoices import models as invoices
@@ -21,6 +22,7 @@ from service.webhooks import models as webhooks
 
 __all__ = [
     "agents",
+    "analytics",
     "audit",
     "billing",
     "budgets",

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from service.audit.chaining import Chaining
 from service.audit.log import AuditLog
 from service.audit.refusals import Refusals
+from service.billing.analytics.comparing import AnalyticsWitness
+from service.billing.analytics.listing import Analytics
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
@@ -321,6 +323,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             profiles=profiles,
             invoices=Invoices(database, cursors, exports, profiles),
             invoice_reading=InvoiceReading(database),
+            analytics=Analytics(database, cursors),
+            analytics_witness=AnalyticsWitness(database, upstreams),
             matches=Matches(database, cursors, exports, book),
             match_work=MatchWork(database, exports.primary, within=settings.export_within),
             disputes=Disputes(database, cursors, exports),

@@ -37,6 +37,7 @@ DELIVERED_EVERY = 0.2
 PRUNED_EVERY = 3600.0
 PREVIEWS_EVERY = 60.0
 INVOICES_EVERY = 0.5
+ANALYTICS_EVERY = 60.0
 MATCHES_EVERY = 0.5
 OPEN_DOUBTS = ("doubtful", "unresolved")
 log = structlog.get_logger()
@@ -73,6 +74,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("what orders give up", found.buying.give_up, ORDERS_EVERY),
             ("invoices", lambda: _read_invoices(found, stop), INVOICES_EVERY),
             ("matches", found.billing.match_work.run, MATCHES_EVERY),
+            ("analytics of months", found.billing.analytics_witness.look, ANALYTICS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
         ):
             group.create_task(_repeat(name, job, pause, stop))

@@ -27,7 +27,7 @@ Action = Literal[
     "order.placed",
     "organization.filed", "organization.put", "organizations.synced",
     "orphan.adopted", "orphan.ignored", "orphan.released",
-    "period.closed",
+    "period.closed", "period.compared",
     "policy.put",
     "price.filed",
     "purchases.resumed", "purchases.stopped",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
 
+from service.billing.analytics.listing import Analytics
 from service.billing.auth import BillingRead, BillingWrite
 from service.billing.book import PriceBook
 from service.billing.closing import Closing
@@ -14,6 +15,8 @@ from service.billing.focus import focus
 from service.billing.periods import Periods
 from service.billing.printing import page, policy
 from service.billing.schemas import (
+    Agreement,
+    AnalyticsPage,
     ChargingRuleBody,
     PeriodList,
     PeriodOut,
@@ -84,6 +87,12 @@ def filters(
     return Filters(organization_id, tenant_id, user_id, cost_center, tag)
 
 
+def analytics(request: Request) -> Analytics:
+    found: Analytics = request.app.state.services.billing.analytics
+    return found
+
+
+AnalyticsDep = Annotated[Analytics, Depends(analytics)]
 BookDep = Annotated[PriceBook, Depends(book)]
 ClosingDep = Annotated[Closing, Depends(closing)]
 PeriodsDep = Annotated[Periods, Depends(periods)]
@@ -148,6 +157,23 @@ async def close_period(
         response.status_code = 202
         response.headers["Location"] = "/v1/billing/periods"
     return told
+
+
+@router.get("/periods/{period}/analytics", responses=problems(*AUTH))
+async def list_period_analytics(
+    period: Month,
+    caller: BillingRead,
+    found: AnalyticsDep,
+    state: Agreement | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> AnalyticsPage:
+    """What Teli's own analytics count of a month that is final, beside what the ledger has, by organisation and user.
+
+    They are asked for once the month is closed; a month that is not, has none.
+    """
+    page = await found.page(caller, _first_of(period), state=state, limit=limit, cursor=cursor)
+    return AnalyticsPage.model_validate(page, from_attributes=True)
 
 
 @router.get("/statements/{period}", responses=problems(NotYourOrganization, NotYourTenant, *AUTH))

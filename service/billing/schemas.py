@@ -1,7 +1,7 @@
 """What finance sends and gets. Amounts are integer micro-units of their currency; days are those of the rule's zone."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -15,6 +15,7 @@ from service.kit.money import CURRENCIES, known_currency
 from service.numbers.schemas import AreaCode, PlainText
 from service.tenants.schemas import ExternalId, Strict
 
+Agreement = Literal["pending", "agrees", "differs", "unknown"]
 MOST_MICROS = 1_000_000_000_000
 
 
@@ -113,6 +114,38 @@ class PeriodList(BaseModel):
     """Months, the last first."""
 
     items: list[PeriodOut]
+
+
+class CountedOut(BaseModel):
+    """Numbers held at some time of the month, and bought in it; and what they cost."""
+
+    rentals: int
+    purchases: int
+    rental_micros: int
+    purchase_micros: int
+
+
+class DifferenceOut(BaseModel):
+    user_id: str
+    ours: CountedOut
+    theirs: CountedOut
+
+
+class AnalyticsOut(BaseModel):
+    """What Teli's analytics count of an organisation in a final month, beside ours. `unknown`: it could not be asked.
+    `users`: how many were compared. `differences`: those that differ, a thousand at most.
+    """
+
+    account_id: UUID
+    organization_id: str
+    state: Agreement
+    asked_at: datetime | None
+    users: int | None
+    differences: list[DifferenceOut]
+
+
+class AnalyticsPage(Page[AnalyticsOut]):
+    """Organisations, by account and id."""
 
 
 class Sums(BaseModel):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from service.billing.analytics.comparing import AnalyticsWitness
+from service.billing.analytics.listing import Analytics
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
@@ -30,3 +32,5 @@ class BillingServices:
     matches: Matches
     match_work: MatchWork
     disputes: Disputes
+    analytics: Analytics
+    analytics_witness: AnalyticsWitness

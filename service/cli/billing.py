@@ -179,6 +179,16 @@ def delete_budget(budget: Budget, url: Url = None, key: Key = None) -> None:
     raise SystemExit(run_delete(budget, url=url, key=key))
 
 
+@periods.command("analytics")
+def show_analytics(
+    month: Month, everything: Everything = False, json: Json = False, url: Url = None, key: Key = None
+) -> None:
+    """What Teli's own analytics count of a final month, beside what the ledger has."""
+    from service.cli.counted import run_analytics
+
+    raise SystemExit(run_analytics(month, everything=everything, json=json, url=url, key=key))
+
+
 @billing.command("statement")
 def show_statement(
     month: Month,

@@ -388,6 +388,13 @@ CHARGE = {
     "user_id": USER, "holder_user_id": None, "cost_center": "marketing",
     "tags": ["sales"],
 }  # fmt: skip
+COUNTED = {"rentals": 12, "purchases": 2, "rental_micros": 35_880_000, "purchase_micros": 2_000_000}
+ANALYTICS = {
+    "account_id": ACCOUNT_ID, "organization_id": ORGANIZATION, "state": "differs", "asked_at": MOMENT, "users": 41,
+    "differences": [{
+        "user_id": USER, "ours": COUNTED, "theirs": COUNTED | {"rentals": 13, "rental_micros": 38_870_000},
+    }],
+}  # fmt: skip
 INVOICE_LINE = {
     "place": 1, "line_ref": "il_1", "subscription_id": "sub_1", "phone_number": "+13135550142", "user_id": None,
     "kind": "rent", "begins": "2026-10-12", "ends": "2026-11-12", "quantity": 1, "micros": 2_990_000, "currency": "USD",
@@ -919,6 +926,7 @@ EXAMPLES |= {
         "rejects": [{name: INVOICE_REJECT[name] for name in ("place", "line", "text", "faults")}],
         "already_filed": None,
     },
+    "AnalyticsPage": {"items": [ANALYTICS], "next_cursor": None, "total": ONE},
     "PeriodOut": PERIOD,
     "PeriodList": {"items": [PERIOD]},
     "StatementOut": {

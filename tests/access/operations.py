@@ -340,6 +340,7 @@ OPERATIONS: dict[str, list[Entry]] = {
     "put_charging_rule": [Entry(BILLING_WRITE)],
     "list_periods": [Entry(BILLING_READ)],
     "close_period": [Entry(BILLING_WRITE)],
+    "list_period_analytics": [Entry(BILLING_READ)],
     "get_statement": [Entry(BILLING_READ)],
     "export_statement": [Entry(BILLING_READ)],
     "list_budgets": [Entry(BILLING_READ)],
