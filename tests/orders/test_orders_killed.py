@@ -22,8 +22,14 @@ from tests.support.gateway import Tenant
 
 pytestmark = pytest.mark.processes
 
-# What a worker leaves when it dies is in doubt until its lease is over, and then is looked for.
-HURRIED = TIMES | {"NUMBERGATE_UPSTREAM_TIMEOUT": "3", "NUMBERGATE_SETTLING_WINDOW": "4", "NUMBERGATE_WRITE_OFF": "60"}
+# What a worker leaves when it dies is in doubt until its lease is over, and then is looked for. Who buys one by one is
+# as patient as anybody who says nothing of it: how long it took is told, and fails nothing.
+HURRIED = TIMES | {
+    "NUMBERGATE_UPSTREAM_TIMEOUT": "3",
+    "NUMBERGATE_ANSWER_WITHIN": "20",
+    "NUMBERGATE_SETTLING_WINDOW": "4",
+    "NUMBERGATE_WRITE_OFF": "60",
+}
 
 
 @pytest.mark.ci
@@ -242,8 +248,7 @@ async def kill_by_turns(opened: Stage, kills: int, chance: random.Random) -> Non
 async def buys_one(tenant: Tenant, opened: Stage) -> float:
     """Seconds that it took."""
     began = time.monotonic()
-    answer = await tenant.buy(user_id=opened.user, organization_id=opened.organization)
-    assert answer.status_code == 200, answer.text
+    await tenant.bought(user_id=opened.user, organization_id=opened.organization)
     return time.monotonic() - began
 
 
