@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, DateTime, Double, FetchedValue, Text
+from sqlalchemy import BigInteger, Date, DateTime, Double, FetchedValue, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
@@ -49,3 +49,14 @@ class Quota(Base):
     releases: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     arrival: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revision: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+
+
+class QuotaAlert(Base):
+    """That a tenant was told of a limit that is nearly used up: once for each share of it, until it is not any more."""
+
+    __tablename__ = "quota_alerts"
+
+    tenant_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    limit_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    percent: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=FetchedValue())
