@@ -1,5 +1,5 @@
-"""`./dev bench billing`: a month closed with a million numbers, by turns with one hand-written INSERT … SELECT and with
-DuckDB on the same rows, and what callers of the API notice of it.
+"""`./dev bench billing`: a month closed with a million numbers, and an invoice for it matched, by turns with one
+hand-written INSERT … SELECT and with DuckDB on the same rows; and what callers of the API notice of a close.
 """
 
 import argparse
@@ -7,8 +7,9 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from service.db import open_database
+from service.db import Database, open_database
 from service.embedded import temporary_data_dir
 from service.kit.clock import utc_now
 from service.kit.crypto import Secret
@@ -24,6 +25,7 @@ from service.kit.money import months_later
 from service.tenants.administration import Administration, Author
 from service.tenants.principals import Principals
 from service.tenants.version import VersionWatch
+from tests.bench.billing import matching
 from tests.bench.billing.closing import ByHand, InDuckDB, Ours
 from tests.bench.billing.ledger import with_facts
 from tests.bench.inventory.data import Wanted
@@ -63,12 +65,18 @@ async def billing(asked: argparse.Namespace) -> dict[str, Any]:
             Author("bench"), "finance", "bench"
         )
         finance = await Principals(database, Secret(SECRET), VersionWatch(database)).of(issued.key)
-        duck = InDuckDB(url, Path(stack.enter_context(temporary_data_dir())), month)
+        folder = Path(stack.enter_context(temporary_data_dir()))
+        duck = InDuckDB(url, folder, month)
         await duck.load()
         told("copied out for DuckDB")
+        at_work = open_database(url, "numbergate_worker", pool=2, statement_timeout=600)
+        stack.push_async_callback(at_work.engine.dispose)
         report = {
             "of": {"numbers": asked.numbers, "month": f"{month:%Y-%m}", "load before": os.getloadavg()},
-            "close": await _close(connection, Ours(database, finance, month), ByHand(connection, month), duck, asked),
+            "close": await _close(
+                connection, Ours(database, finance, month), ByHand(connection, month), duck, asked.rounds
+            ),
+            "match": await _match(connection, at_work, folder, month, asked.rounds),
         }
         async with ways(url) as all_ways:
             await connection.execute(EMPTY)
@@ -80,23 +88,16 @@ async def billing(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _close(
-    connection: "asyncpg.Connection[asyncpg.Record]", ours: Ours, by_hand: ByHand, duck: InDuckDB, asked: Any
+    connection: "asyncpg.Connection[asyncpg.Record]", ours: Ours, by_hand: ByHand, duck: InDuckDB, rounds: int
 ) -> dict[str, Any]:
     await connection.execute(
         "DROP TABLE IF EXISTS bench.charges; CREATE TABLE bench.charges (LIKE charges INCLUDING INDEXES)"
     )
-    ways_of: dict[str, Callable[[], Awaitable[None]]] = {"ours": ours, "by hand": by_hand, "DuckDB": duck}
-    seconds: dict[str, list[float]] = {name: [] for name in ways_of}
-    most = 0
-    for _ in range(asked.rounds):
+
+    async def empty() -> None:
         await connection.execute(EMPTY + "; TRUNCATE bench.charges")
-        for name, close in ways_of.items():
-            async with Resident() as resident:
-                began = time.perf_counter()
-                await close()
-                seconds[name].append(time.perf_counter() - began)
-            if name == "ours":
-                most = max(most, resident.most)
+
+    taken = await _by_turns({"ours": ours, "by hand": by_hand, "DuckDB": duck}, empty, rounds)
     counted = "SELECT count(*), sum(micros)::bigint FROM "
     sums = {
         "ours": tuple(await connection.fetchrow(counted + "charges") or ()),
@@ -106,19 +107,66 @@ async def _close(
     if len({*sums.values()}) > 1:
         raise RuntimeError(f"they charge different sums: {sums}")
     [lines, _] = sums["ours"] or (0, 0)
-    middle = {name: median(times) for name, times in seconds.items()}
-    spread = {name: (max(times) - min(times)) / middle[name] for name, times in seconds.items()}
-    best = min(middle["by hand"], middle["DuckDB"])
-    for name in ways_of:
-        print(
-            f"close, {name:8} {lines} lines in {middle[name]:.2f} s, {lines / middle[name]:.0f} lines a second,"
-            f" spread {spread[name]:.2f}, ours takes {middle['ours'] / middle[name]:.2f} times that",
-            flush=True,
-        )
-    print(f"close, at most {most / 2**20:.0f} MiB of the database's own memory more than before", flush=True)
-    return {
-        "lines": lines, "seconds": middle, "spread": spread, "ratio": middle["ours"] / best, "MiB": most / 2**20,
-    }  # fmt: skip
+    return taken.told("close", lines)
+
+
+async def _match(
+    connection: "asyncpg.Connection[asyncpg.Record]", database: Database, folder: Path, month: date, rounds: int
+) -> dict[str, Any]:
+    lines = await matching.file_invoice(connection, month)
+    ways_of: dict[str, matching.Way] = {
+        "ours": matching.Ours(connection, database),
+        "by hand": matching.ByHand(connection),
+        "DuckDB": matching.InDuckDB(connection, folder),
+    }
+
+    async def ready() -> None:
+        for way in ways_of.values():
+            await way.ready()
+
+    taken = await _by_turns(ways_of, ready, rounds)
+    matching.same({name: await way.sums() for name, way in ways_of.items()})
+    return taken.told("match", lines)
+
+
+@dataclass
+class Taken:
+    """The seconds of each round by each way; `most`: the most memory, in bytes, that ours had in any."""
+
+    seconds: dict[str, list[float]]
+    most: int = 0
+
+    def told(self, what: str, lines: int) -> dict[str, Any]:
+        middle = {name: median(times) for name, times in self.seconds.items()}
+        spread = {name: (max(times) - min(times)) / middle[name] for name, times in self.seconds.items()}
+        for name in self.seconds:
+            print(
+                f"{what}, {name:8} {lines} lines in {middle[name]:.2f} s, {lines / middle[name]:.0f} lines a second,"
+                f" spread {spread[name]:.2f}; ours takes {middle['ours'] / middle[name]:.2f} times that",
+                flush=True,
+            )
+        print(f"{what}: at most {self.most / 2**20:.0f} MiB of the database's own memory more than before", flush=True)
+        best = min(middle[name] for name in middle if name != "ours")
+        return {
+            "lines": lines, "seconds": middle, "spread": spread, "ratio": middle["ours"] / best,
+            "MiB": self.most / 2**20,
+        }  # fmt: skip
+
+
+async def _by_turns(
+    ways_of: Mapping[str, Callable[[], Awaitable[None]]], ready: Callable[[], Awaitable[None]], rounds: int
+) -> Taken:
+    taken = Taken({name: [] for name in ways_of})
+    for _ in range(rounds):
+        await ready()
+        for name, way in ways_of.items():
+            async with Resident() as resident:
+                began = time.perf_counter()
+                await way()
+                taken.seconds[name].append(time.perf_counter() - began)
+            if name == "ours":
+                taken.most = max(taken.most, resident.most)
+    return taken
 
 
 async def _meanwhile(all_ways: Ways, finance: str, month: date) -> dict[str, Any]:
