@@ -38,6 +38,7 @@ TASKS = (
     "docs/quotas.md",
     "docs/audit.md",
     "docs/billing.md",
+    "docs/invoices.md",
     "docs/disputes.md",
     "docs/events.md",
     "docs/webhooks.md",
@@ -48,6 +49,7 @@ TASKS = (
 
 @pytest.mark.processes
 @pytest.mark.ci
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", TASKS)
 def test_the_commands_of_a_page_run_one_after_another(page: str, stack: Stack, tmp_path: Path):
     script = "".join(block for block in blocks(page, "sh") if block not in KNOWN)
