@@ -79,6 +79,7 @@ CELLS: Mapping[Kind, Cells] = {
         "orphan reuse": _yes(one["orphan_reuse"]),
         "write-off": _after(one["write_off"]),
         "drift": one["drift"].replace("_", " "),
+        "order weight": str(one["order_weight"]),
     },
     "sessions": lambda one: {
         "id": known(one["id"]),
@@ -115,6 +116,7 @@ OPTIONS = {
     "/agents_allowed": "--agent",
     "/area_codes_allowed": "--area-code",
     "/write_off": "--write-off",
+    "/order_weight": "--order-weight",
     "organization_id": "ORGANIZATION",
     "user_id": "USER",
     "tenant_id": "TENANT",

@@ -346,6 +346,9 @@ def put_policy(
         Literal["ours_wins", "theirs_wins", "ask"] | None,
         typer.Option(help="What is changed at Teli is put back, taken over, or asked about."),
     ] = None,
+    order_weight: Annotated[
+        int | None, typer.Option(min=1, max=100, help="How often it has its turn among tenants whose orders wait.")
+    ] = None,
     json: Json = False,
     url: Url = None,
     key: Key = None,
@@ -359,7 +362,9 @@ def put_policy(
             changes[f"{name.replace('-', '_')}s_allowed"] = ones or (None if every == "any" else [])
     if write_off is not None:
         changes["write_off"] = _write_off(write_off)
-    changes |= _named(idempotency_required=idempotency_required, orphan_reuse=orphan_reuse, drift=drift)
+    changes |= _named(
+        idempotency_required=idempotency_required, orphan_reuse=orphan_reuse, drift=drift, order_weight=order_weight
+    )
     if not changes:
         raise typer.BadParameter("say what is to change; --help names it")
     from service.cli.administration import path, run_put

@@ -241,6 +241,7 @@ POLICY = {
     "orphan_reuse": True,
     "write_off": 604_800,
     "drift": "ask",
+    "order_weight": 3,
 }
 LISTED_KEY = {
     "id": OPERATION_ID,

@@ -92,7 +92,7 @@ class OrderShare(Base):
     """How far a tenant is with what it ordered of an account: its virtual time, as start-time fair queueing has it.
 
     `pass_`: where its next send starts; `started`: where its last one did. A tenant of twice the `weight` is sent for
-    twice as often.
+    twice as often: its policy's, as it was at its last claim.
     """
 
     __tablename__ = "order_shares"

@@ -3,7 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, FetchedValue, ForeignKey, LargeBinary, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Double,
+    FetchedValue,
+    ForeignKey,
+    LargeBinary,
+    SmallInteger,
+    Text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base
@@ -98,6 +109,7 @@ class Tenant(Base):
     orphan_reuse: Mapped[bool] = mapped_column(Boolean, server_default=FetchedValue())
     write_off: Mapped[float | None] = mapped_column(Double)
     drift: Mapped[str] = mapped_column(Text, server_default=FetchedValue())
+    order_weight: Mapped[int] = mapped_column(SmallInteger, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
     @property

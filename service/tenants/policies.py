@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "orphan_reuse": True,
     "write_off": None,
     "drift": "ask",
+    "order_weight": 1,
 }
 RULES = tuple(DEFAULTS)
 NEVER = "never"

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, BaseModel, Field, PlainValidator, StrictBool, StrictStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, StrictBool, StrictInt, StrictStr, WithJsonSchema
 
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit, Page
@@ -20,6 +20,7 @@ router = APIRouter(prefix="/v1/admin/policies", tags=["administration"], depende
 
 MOST_AGENTS, MOST_AREA_CODES = 1000, 1000
 LONGEST_WRITE_OFF = 10 * 365 * 86_400
+HEAVIEST = 100
 Item = TypeVar("Item", bound=Hashable)
 
 
@@ -63,7 +64,8 @@ class PolicyPut(Strict):
     A list that is null allows any, an empty one none. `orphan_reuse`: a number that a refused purchase of the tenant
     brought after all is given to its next one, instead of buying; the default. `write_off`: the deployment's is the
     default. `drift`: what is done where Teli lists another nickname or agent than is wanted: put ours back, take
-    theirs, or ask a person; the default.
+    theirs, or ask a person; the default. `order_weight`: how often the tenant has its turn among others that wait for
+    what they ordered, to their weights; 1 is the default.
     """
 
     idempotency_required: StrictBool | None = None
@@ -74,6 +76,7 @@ class PolicyPut(Strict):
         float | Literal["never"] | None, PlainValidator(_seconds_or_never), WithJsonSchema(WRITE_OFF_SCHEMA)
     ] = None
     drift: DriftRule | None = None
+    order_weight: Annotated[StrictInt | None, Field(ge=1, le=HEAVIEST)] = None
 
 
 class PolicyOut(BaseModel):
@@ -86,6 +89,7 @@ class PolicyOut(BaseModel):
     orphan_reuse: bool
     write_off: float | Literal["never"] | None
     drift: DriftRule
+    order_weight: int
 
 
 class PolicyPage(Page[PolicyOut]):

@@ -71,20 +71,23 @@ async def test_a_caller_is_filed_from_its_organisation_to_a_key_that_buys(gatewa
 async def test_a_policy_is_changed_by_what_is_named_and_shown_in_words(gateway: Gateway, tenant: Tenant, office: Desk):
     rules = ("--area-code", "313", "--area-code", "734", "--agents", "none", "--idempotency-required")
     await office.done("policies", "put", tenant.id, *rules, "--write-off", "never", "--drift", "ours_wins")
-    told = json.loads(await office.done("policies", "put", tenant.id, "--no-orphan-reuse", "--json"))
+    told = json.loads(
+        await office.done("policies", "put", tenant.id, "--no-orphan-reuse", "--order-weight", "3", "--json")
+    )
 
     assert told == {
         "tenant_id": tenant.id, "idempotency_required": True, "agents_allowed": [],
         "area_codes_allowed": ["313", "734"], "orphan_reuse": False, "write_off": "never", "drift": "ours_wins",
+        "order_weight": 3,
     }  # fmt: skip
     shown = await office.done("policies", "show", tenant.id)
     assert [line.split("  ")[-1].strip() for line in shown.splitlines()] == [
-        tenant.id, "yes", "313, 734", "none", "no", "never", "ours wins",
+        tenant.id, "yes", "313, 734", "none", "no", "never", "ours wins", "3",
     ]  # fmt: skip
     await office.done("policies", "put", tenant.id, "--area-codes", "any", "--agent", "a1", "--write-off", "default")
     assert (
         row(await office.done("policies", "list"), tenant.id)
-        == f"{tenant.id} yes any a1 no as the deployment ours wins"
+        == f"{tenant.id} yes any a1 no as the deployment ours wins 3"
     )
 
 

@@ -48,7 +48,7 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
     Orphan: {"state": "open"},
     Step: {"state": "waiting", "tries": 0},
     Stop: {"id": ""},
-    Tenant: {"state": "active", "idempotency_required": False, "orphan_reuse": True, "drift": "ask"},
+    Tenant: {"state": "active", "idempotency_required": False, "orphan_reuse": True, "drift": "ask", "order_weight": 1},
     Quota: {
         "mode": "enforced",
         "time_zone": "UTC",

@@ -18,6 +18,7 @@ DEFAULT = {
     "orphan_reuse": True,
     "write_off": None,
     "drift": "ask",
+    "order_weight": 1,
 }
 
 
@@ -41,11 +42,11 @@ async def test_a_policy_keeps_what_is_absent_and_null_is_the_default_of_each(gat
     await put(
         gateway, tenant, agents_allowed=["a", "b", "a"], write_off="never", idempotency_required=True, drift="ours_wins"
     )
-    told = await put(gateway, tenant, area_codes_allowed=["313"], orphan_reuse=False)
+    told = await put(gateway, tenant, area_codes_allowed=["313"], orphan_reuse=False, order_weight=3)
 
     wanted = {
         "idempotency_required": True, "agents_allowed": ["a", "b"], "area_codes_allowed": ["313"],
-        "orphan_reuse": False, "write_off": "never", "drift": "ours_wins",
+        "orphan_reuse": False, "write_off": "never", "drift": "ours_wins", "order_weight": 3,
     }  # fmt: skip
     assert told == {"tenant_id": tenant.id, **wanted}
     assert (await gateway.admin.get(path)).json() == told
@@ -53,8 +54,8 @@ async def test_a_policy_keeps_what_is_absent_and_null_is_the_default_of_each(gat
     audited = await gateway.sql("SELECT object_id, before, after FROM audit WHERE action = 'policy.put' ORDER BY id")
     assert [one[0] for one in audited] == [tenant.id] * 3
     assert audited[1][1:] == (
-        {"area_codes_allowed": None, "orphan_reuse": True},
-        {"area_codes_allowed": ["313"], "orphan_reuse": False},
+        {"area_codes_allowed": None, "orphan_reuse": True, "order_weight": 1},
+        {"area_codes_allowed": ["313"], "orphan_reuse": False, "order_weight": 3},
     )
     assert audited[2][1:] == (wanted, DEFAULT)
 
@@ -94,6 +95,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"write_off": True}, "/write_off"),
     ({"write_off": "soon"}, "/write_off"),
     ({"drift": "mine"}, "/drift"),
+    ({"order_weight": 0}, "/order_weight"),
+    ({"order_weight": 101}, "/order_weight"),
+    ({"order_weight": 1.5}, "/order_weight"),
+    ({"order_weight": True}, "/order_weight"),
     ({"agents": []}, "/agents"),
 ]
 
