@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -73,28 +73,40 @@ class Once:
         found = filed.on_conflict_do_update(
             index_elements=["tenant_id", "scope", "key"], set_={"key": filed.excluded.key}
         ).returning(IdempotencyKey.fingerprint, IdempotencyKey.step_id, IdempotencyKey.answer)
-        row = (await session.execute(found)).one()
-        if row.answer == NOTHING_YET:
+        return self._named((await session.execute(found)).one())
+
+    async def earlier(self, session: AsyncSession) -> Named | None:
+        """As `before`, but files nothing and waits for nobody: for whoever asks others, outside of any transaction,
+        whether a request that is new may be. `before` must follow all the same. Raises: IdempotencyKeyReused.
+        """
+        if self.key is None:
             return None
-        if row.fingerprint != self.fingerprint:
-            raise IdempotencyKeyReused
-        self.replays()
-        return Named(row.step_id, row.answer or {})
+        filed = select(IdempotencyKey.fingerprint, IdempotencyKey.step_id, IdempotencyKey.answer).where(*self._row())
+        found = (await session.execute(filed)).one_or_none()
+        return None if found is None else self._named(found)
 
     async def keep(
         self, session: AsyncSession, *, step_id: UUID | None = None, answer: dict[str, Any] | None = None
     ) -> None:
         """The key names this step, or this answer, from the commit on."""
         if self.key is not None:
-            await session.execute(
-                update(IdempotencyKey)
-                .where(
-                    IdempotencyKey.tenant_id == self.owner,
-                    IdempotencyKey.scope == self.scope,
-                    IdempotencyKey.key == self.key,
-                )
-                .values(step_id=step_id, answer=answer)
-            )
+            await session.execute(update(IdempotencyKey).where(*self._row()).values(step_id=step_id, answer=answer))
+
+    def _row(self) -> tuple[ColumnElement[bool], ...]:
+        return (
+            IdempotencyKey.tenant_id == self.owner,
+            IdempotencyKey.scope == self.scope,
+            IdempotencyKey.key == self.key,
+        )
+
+    def _named(self, row: Row[tuple[bytes, UUID | None, dict[str, Any] | None]]) -> Named | None:
+        """Raises: IdempotencyKeyReused."""
+        if row.answer == NOTHING_YET:
+            return None
+        if row.fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused
+        self.replays()
+        return Named(row.step_id, row.answer or {})
 
 
 UNKEYED = Once("", "", None, b"")

@@ -61,8 +61,8 @@ class Webhooks:
         Raises: InvalidRequest for a URL that nothing is sent to; IdempotencyKeyReused; StateConflict for too many, and
             where there is nothing to encrypt a secret with.
         """
-        await self._check(wish.url)
         tenant, secret = caller.tenant, make_secret()
+        await self._check_new(tenant, wish.url, once)
         async with self._database.acting(tenant=tenant) as session:
             if (named := await once.before(session)) is not None:
                 return told(await _one(session, tenant, UUID(named.answer["id"]))) | {"secret": None}
@@ -115,7 +115,7 @@ class Webhooks:
         Raises: NotFound; InvalidRequest as `create`; IdempotencyKeyReused.
         """
         if "url" in wish.given:
-            await self._check(wish.url)
+            await self._check_new(caller.tenant, wish.url, once)
         async with self._database.acting(tenant=caller.tenant) as session:
             if await once.before(session) is not None:
                 return told(await _one(session, caller.tenant, endpoint_id))
@@ -288,8 +288,14 @@ class Webhooks:
             await once.keep(session, answer=answer)
         return answer
 
-    async def _check(self, url: str) -> None:
-        """Raises: InvalidRequest."""
+    async def _check_new(self, tenant: TenantId, url: str, once: Once) -> None:
+        """Not of a request that was done before: it has its answer, though the name may not be known now.
+
+        Raises: InvalidRequest; IdempotencyKeyReused.
+        """
+        async with self._database.acting(tenant=tenant) as session:
+            if await once.earlier(session) is not None:
+                return
         try:
             await self._sender.targets.find(url)
         except TargetRefused as refusal:

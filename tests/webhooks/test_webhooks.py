@@ -194,6 +194,32 @@ async def test_the_log_of_deliveries_goes_by_pages_and_by_state(gateway: Gateway
     problem(await tenant.get(path, params={"state": "lost"}), 400, "invalid_request")
 
 
+async def test_a_key_has_its_answer_though_the_name_is_not_known_now(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    known = {"hooks.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
+
+    async def resolve(hostname: str, port: int) -> list[str]:
+        return known.get(hostname, [])
+
+    monkeypatch.setattr(gateway.services.webhooks._sender.targets, "_resolve", resolve)
+    new, other = {"url": "http://hooks.example/"}, {"url": "http://other.example/"}
+    made_once = await tenant.send("POST", ENDPOINTS, json=new, headers={"Idempotency-Key": "k1"})
+    path = f"{ENDPOINTS}/{made_once.json()['id']}"
+    changed_once = await tenant.send("PATCH", path, json=other, headers={"Idempotency-Key": "k2"})
+    known.clear()
+
+    made_again = await tenant.send("POST", ENDPOINTS, json=new, headers={"Idempotency-Key": "k1"})
+    changed_again = await tenant.send("PATCH", path, json=other, headers={"Idempotency-Key": "k2"})
+    for once, again in ((made_once, made_again), (changed_once, changed_again)):
+        assert (once.status_code, once.json()["id"]) == (again.status_code, again.json()["id"]), again.text
+        assert again.headers["Idempotent-Replayed"] == "true"
+    reused = await tenant.send("POST", ENDPOINTS, json=other, headers={"Idempotency-Key": "k1"})
+    problem(reused, 422, "idempotency_key_reused")
+    unknown = await tenant.send("POST", ENDPOINTS, json=new, headers={"Idempotency-Key": "k3"})
+    assert "no address is known" in problem(unknown, 400, "invalid_request")["errors"][0]["detail"]
+
+
 BAD_URLS = (
     "https://127.0.0.1/hook", "https://169.254.169.254/latest/meta-data", "http://93.184.216.34/hook",
     "https://[::ffff:169.254.169.254]/", "https://localhost/hook", "https://10.1.2.3/", "ftp://93.184.216.34/",
