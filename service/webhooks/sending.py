@@ -23,6 +23,7 @@ ANSWERED_WITHIN = 15.0
 # Of an answer nothing counts but its status; what is read of it is read so that the connection can be used again.
 MOST_READ = 64 << 10
 AT_ONCE = 8
+MOST_SAID = 200
 
 
 class Line:
@@ -49,7 +50,7 @@ class Line:
         except TimeoutError:
             error = f"no answer within {ANSWERED_WITHIN:g} seconds"
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError, OSError) as failure:
-            error = f"{type(failure).__name__}: {failure}"[:200]
+            error = broken(failure)
         return Outcome(at, time.perf_counter() - began, status, error, retry_after)
 
     def _headers(self, event_id: str, at: datetime, body: str) -> dict[str, str]:
@@ -108,6 +109,27 @@ class Sender:
 
 def refused(refusal: TargetRefused) -> Outcome:
     return Outcome(utc_now(), 0.0, None, f"the URL {refusal}")
+
+
+def broken(failure: BaseException) -> str:
+    """How it broke, in the words of whoever looks after the endpoint."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not good: {cause.verify_message}"[:MOST_SAID]
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS could be agreed on: {cause.reason or 'it broke off'}"[:MOST_SAID]
+        cause = cause.__cause__ or cause.__context__
+    match failure:
+        case httpx.ConnectTimeout():
+            return f"no connection within {CONNECTED_WITHIN:g} seconds"
+        case httpx.TimeoutException():
+            return f"no answer within {ANSWERED_WITHIN:g} seconds"
+        case httpx.ConnectError():
+            return "no connection: it was refused, or nothing is there"
+        case httpx.RemoteProtocolError():
+            return f"no whole answer by HTTP came: {failure}"[:MOST_SAID]
+    return "the connection broke before there was an answer"
 
 
 def _words(status: int) -> str:

@@ -97,12 +97,12 @@ async def test_a_certificate_of_another_name_is_sent_nothing(tmp_path: Path, nam
     async with listening(name, tmp_path) as (port, _, requests):
         outcome = await sender(tmp_path / f"{name}.crt").send(f"https://hooks.example:{port}/hook", [SECRET], EVENT)
     assert not outcome.delivered
-    assert "CERTIFICATE_VERIFY_FAILED" in (outcome.error or "")
+    assert (outcome.error or "").startswith("its certificate is not good: ")
     assert requests == []
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_sent_nothing(tmp_path: Path):
     async with listening("hooks.example", tmp_path) as (port, _, requests):
         outcome = await sender().send(f"https://hooks.example:{port}/hook", [SECRET], EVENT)
-    assert "CERTIFICATE_VERIFY_FAILED" in (outcome.error or "")
+    assert (outcome.error or "").startswith("its certificate is not good: ")
     assert requests == []
