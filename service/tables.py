@@ -15,6 +15,7 @@ from service.inventory.saved import models as saved_filters
 from service.numbers import models as numbers
 from service.orders import models as orders
 from service.outbox import models as outbox
+from service.prices import models as prices
 from service.quotas import models as quotas
 from service.reconciliation import models as reconciliation
 from service.tenants import models as tenants
@@ -35,6 +36,7 @@ __all__ = [
     "numbers",
     "orders",
     "outbox",
+    "prices",
     "quotas",
     "reconciliation",
     "saved_filters",

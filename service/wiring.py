@@ -16,6 +16,7 @@ from service.billing.analytics.listing import Analytics
 from service.billing.book import PriceBook
 from service.billing.budgets.budgets import Budgets
 from service.billing.budgets.watching import BudgetWatch
+from service.billing.charging import ChargingRule
 from service.billing.closing import Closing
 from service.billing.disputes.disputes import Disputes
 from service.billing.disputes.matches import Matches
@@ -74,6 +75,7 @@ from service.orders.tokens import SelectionTokens
 from service.orders.work import OrderWork
 from service.outbox.feed import Feed
 from service.outbox.numbering import Numbering
+from service.prices.pricing import Pricing
 from service.quotas.administration import QuotaAdministration
 from service.quotas.drift import Drift
 from service.quotas.gate import Gate
@@ -119,6 +121,7 @@ class Services:
     upstreams: AccountUpstreams
     drain: Drain
     version: VersionWatch
+    pricing: Pricing
     principals: Principals
     trusted_proxies: tuple[Network, ...]
     key_uses: KeyUses
@@ -231,8 +234,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     cursors = Cursors(secret)
     version = VersionWatch(database)
     keyring = settings.keyring
-    book = PriceBook(database, cursors, default=settings.default_price)
-    periods = Periods(database, book)
+    pricing = Pricing(database, default=settings.default_price, rule=ChargingRule().as_json())
+    periods = Periods(database, pricing)
     profiles = Profiles(database)
     upstreams = AccountUpstreams(database, version, keyring, teli, listen=settings.upstream_timeout)
     principals = Principals(database, secret, version)
@@ -267,6 +270,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         upstreams=upstreams,
         drain=drain,
         version=version,
+        pricing=pricing,
         trusted_proxies=settings.trusted_proxies or (),
         key_uses=KeyUses(database),
         strangers=Strangers(kv, most=settings.failed_authentications, replicas=settings.replicas),
@@ -289,16 +293,16 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         agents=AgentList(database, cursors),
         inventory=Inventory(database, cursors, exports),
         saved_filters=SavedFilters(database, cursors),
-        bulk=Bulk(database, SelectionTokens(secret), price=settings.default_price),
+        bulk=Bulk(database, SelectionTokens(secret), pricing),
         orders=Orders(database, cursors),
-        imports=Imports(database, directory, price=settings.default_price),
-        placing=Placing(database, directory, price=settings.default_price),
+        imports=Imports(database, directory, pricing),
+        placing=Placing(database, directory, pricing, limits_at=settings.default_price.first),
         buying=Buying(database, provisioning, principals),
         order_work=OrderWork(database, mark_keep=settings.mark_keep),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),
-            lookup=Lookup(database, cursors, price=settings.default_price),
+            lookup=Lookup(database, cursors, pricing),
             editing=Editing(database),
             grace=Grace(database, grace=timedelta(seconds=settings.release_grace)),
             owned=owned,
@@ -308,13 +312,13 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             answer_within=settings.answer_within,
         ),
         billing=BillingServices(
-            book=book,
+            book=PriceBook(database, cursors, pricing),
             periods=periods,
             closing=Closing(
-                exports.primary, book, drain, within=settings.export_within, answer_within=settings.answer_within
+                exports.primary, pricing, drain, within=settings.export_within, answer_within=settings.answer_within
             ),
             statements=Statements(database, periods, exports),
-            budgets=Budgets(database, cursors, book),
+            budgets=Budgets(database, cursors, pricing),
             budget_watch=BudgetWatch(
                 exports.primary,
                 within=settings.export_within,
@@ -325,7 +329,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             invoice_reading=InvoiceReading(database),
             analytics=Analytics(database, cursors),
             analytics_witness=AnalyticsWitness(database, upstreams),
-            matches=Matches(database, cursors, exports, book),
+            matches=Matches(database, cursors, exports, pricing),
             match_work=MatchWork(database, exports.primary, within=settings.export_within),
             disputes=Disputes(database, cursors, exports),
         ),
@@ -339,7 +343,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         ),
         calls=CallServices(
             calls=Calls(database, upstreams),
-            idleness=Idleness(database, cursors, price=settings.default_price),
+            idleness=Idleness(database, cursors, pricing),
             reading=CallReading(
                 database,
                 upstreams,

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,16 +15,15 @@ from service.billing.accrual import PriceVersion
 from service.billing.auth import acting_for
 from service.billing.charging import ChargingRule
 from service.billing.errors import PeriodFinal, PriceOverlaps
-from service.billing.models import BillingPeriod, ChargingRuleRow, PriceRow
+from service.billing.models import BillingPeriod, ChargingRuleRow
 from service.billing.prices import Priced
 from service.db import Database
-from service.kit.money import Price, months_later
+from service.kit.money import months_later
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.types import new_id
+from service.prices.models import PriceRow
+from service.prices.pricing import ONE_AT_A_TIME, Pricing
 from service.tenants.principals import Principal
-
-# From when on the deployment's default price holds, where nothing else is filed.
-ALWAYS = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +41,12 @@ class WantedPrice:
 
 
 class PriceBook:
-    """`default`: the price that the book begins with."""
-
-    def __init__(self, database: Database, cursors: Cursors, *, default: Price) -> None:
-        self._database, self._cursors, self._default = database, cursors, default
-        self._has_default = False
+    def __init__(self, database: Database, cursors: Cursors, pricing: Pricing) -> None:
+        self._database, self._cursors, self._pricing = database, cursors, pricing
 
     async def page(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """Versions, the one that begins last first. Raises: InvalidRequest for a cursor that is not of this list."""
-        await self.ensure_default()
+        await self._pricing.ensure_default()
         query = {"list": "prices"}
         found = select(PriceRow).order_by(PriceRow.since.desc(), PriceRow.id.desc()).limit(limit + 1)
         if cursor is not None:
@@ -70,7 +66,7 @@ class PriceBook:
 
     async def add(self, caller: Principal, wanted: WantedPrice, request_id: str) -> PriceRow:
         """Raises: PeriodFinal for a day in a month that is closed; PriceOverlaps."""
-        await self.ensure_default()
+        await self._pricing.ensure_default()
         row = PriceRow(id=new_id(), created_by=caller.actor, **asdict(wanted))
         async with acting_for(self._database, caller) as session:
             await session.execute(ONE_AT_A_TIME)
@@ -90,26 +86,6 @@ class PriceBook:
             await session.refresh(row)
         return row
 
-    async def ensure_default(self) -> None:
-        """The deployment's default price is the first version of the book, from the first time it is needed on.
-
-        By the gateway itself: whoever only reads has it filed too.
-        """
-        if self._has_default:
-            return
-        price = self._default
-        row = {"id": new_id(), "since": ALWAYS, "setup": price.setup, "monthly": price.monthly,
-               "currency": price.currency, "reason": "the deployment's default price",
-               "created_by": "numbergate"}  # fmt: skip
-        known = select(PriceRow.id).where(
-            PriceRow.organization_id.is_(None), PriceRow.number_type.is_(None), PriceRow.area_code.is_(None)
-        )
-        async with self._database.acting(duty="finance", sees=["*"], by_itself=True) as session:
-            await session.execute(ONE_AT_A_TIME)
-            if await session.scalar(known.limit(1)) is None:
-                await session.execute(insert(PriceRow).values(**row))
-        self._has_default = True
-
     async def rule(self, caller: Principal) -> ChargingRule:
         """Of the months that are not closed."""
         async with acting_for(self._database, caller) as session:
@@ -125,10 +101,6 @@ class PriceBook:
                 session, actor=caller.actor, action="charging_rule.put", of=("charging_rule", "1"), tenant=None,
                 before=before.as_json(), after=rule.as_json(), request_id=request_id,
             )  # fmt: skip
-
-
-# A price is filed, or a month is closed: a month is reckoned from what was filed before.
-ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('numbergate billing'))")
 
 
 async def last_final(session: AsyncSession) -> date | None:

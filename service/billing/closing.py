@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.billing.auth import acting_for
-from service.billing.book import ONE_AT_A_TIME, PriceBook, last_final
+from service.billing.book import last_final
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
 from service.billing.models import BillingPeriod
 from service.billing.periods import CLOSING, basis_of, count_of, state_of, today_of, told_of
@@ -21,6 +21,7 @@ from service.db import Database
 from service.exports.exports import LONGER
 from service.kit.money import months_later
 from service.numbers.drain import Drain
+from service.prices.pricing import ONE_AT_A_TIME, Pricing
 from service.tenants.principals import Principal
 
 # For each of the sorts and hashes that it is made of, of which a few are there at one time.
@@ -64,9 +65,9 @@ class Closing:
     """
 
     def __init__(
-        self, database: Database, book: PriceBook, drain: Drain, *, within: float, answer_within: float
+        self, database: Database, pricing: Pricing, drain: Drain, *, within: float, answer_within: float
     ) -> None:
-        self._database, self._book, self._drain = database, book, drain
+        self._database, self._pricing, self._drain = database, pricing, drain
         self._within, self._answer_within = within, answer_within
         self._under_way: set[asyncio.Task[dict[str, Any]]] = set()
 
@@ -97,7 +98,7 @@ class Closing:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _close(self, caller: Principal, month: date, request_id: str) -> dict[str, Any]:
-        await self._book.ensure_default()
+        await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
             await self._check_ready(session, month)
             # In a transaction of its own, for purchases wait while it lasts.

@@ -44,25 +44,6 @@ class NumberFact(Owned, Base):
     price_currency: Mapped[str | None] = mapped_column(Text)
 
 
-class PriceRow(Base):
-    """A version of the price book. None of organisation, type and area is for all. Micro-units of `currency`."""
-
-    __tablename__ = "price_versions"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
-    organization_id: Mapped[str | None] = mapped_column(Text)
-    number_type: Mapped[str | None] = mapped_column(Text)
-    area_code: Mapped[str | None] = mapped_column(Text)
-    since: Mapped[date] = mapped_column(Date)
-    setup: Mapped[int] = mapped_column(BigInteger)
-    monthly: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str] = mapped_column(Text)
-    reason: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
-    created_by: Mapped[str] = mapped_column(Text)
-
-
 class ChargingRuleRow(Base):
     """The rule of the months that are not closed: one row, or none where it is the default."""
 

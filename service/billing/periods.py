@@ -12,13 +12,15 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.auth import acting_for
-from service.billing.book import PriceBook, last_final, present_rule
+from service.billing.book import last_final, present_rule
 from service.billing.charging import ChargingRule
-from service.billing.models import BillingPeriod, Charge, NumberFact, PriceRow
+from service.billing.models import BillingPeriod, Charge, NumberFact
 from service.db import Database
 from service.kit.clock import utc_now
 from service.kit.errors import Fault, InvalidRequest
 from service.kit.money import months_later
+from service.prices.models import PriceRow
+from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
 
 State = Literal["forecast", "open", "draft", "closing", "final"]
@@ -67,8 +69,8 @@ class Basis:
 
 
 class Periods:
-    def __init__(self, database: Database, book: PriceBook) -> None:
-        self._database, self._book = database, book
+    def __init__(self, database: Database, pricing: Pricing) -> None:
+        self._database, self._pricing = database, pricing
 
     async def listed(self, caller: Principal) -> list[dict[str, Any]]:
         """Every month from the first in which a number was held to this one, the last first."""
@@ -90,7 +92,7 @@ class Periods:
 
         Raises: InvalidRequest for a month that is more than FORESEEN ahead.
         """
-        await self._book.ensure_default()
+        await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
             return await basis_of(session, month)
 

@@ -21,10 +21,11 @@ from service.billing.accrual import Line, Owner, accrue
 from service.billing.book import priced
 from service.billing.charging import ChargingRule
 from service.billing.facts import Fact, lives
-from service.billing.models import BillingPeriod, Charge, NumberFact, PriceRow
+from service.billing.models import BillingPeriod, Charge, NumberFact
 from service.billing.prices import Priced, in_force
 from service.db import Database
 from service.kit.money import months_later
+from service.prices.models import PriceRow
 
 ONE_DAY = timedelta(days=1)
 AT_ONCE = 1000

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
 
-from service.calls.idleness import Asked, Idleness
+from service.calls.idleness import Idle, Idleness
 from service.calls.passing import Calls
 from service.calls.reading import CallReading
 from service.calls.schemas import CallList, CallOut, IdlePage
@@ -129,5 +129,5 @@ async def list_idle_numbers(
     Calls are read slowly and Teli tells of some late or never, so `judged` says of how many numbers it is known at all.
     What is not known is never counted as idle.
     """
-    asked = Asked(days, organization_id, user_id)
+    asked = Idle(days, organization_id, user_id)
     return IdlePage.model_validate(await services.idleness.page(caller, asked, limit=limit, cursor=cursor))

@@ -61,9 +61,15 @@ class Judged(BaseModel):
     calls_read_until: datetime | None
 
 
-class Spent(BaseModel):
+class Amount(BaseModel):
     micros: int
     currency: str
+
+
+class Spent(Amount):
+    """In the deployment's currency; `also`: in others, for what is of two cannot be added up."""
+
+    also: list[Amount]
 
 
 class Selection(BaseModel):

@@ -75,9 +75,10 @@ def run_idle(
     else:
         out.print(f"No number is known to be idle for {count_of(days, 'day')}.")
     judged, spent = whole["judged"], whole["spent_on_silence"]
+    sums = ", ".join(money(one["micros"], one["currency"]) for one in (spent, *spent["also"]))
     out.print(
         f"Judged: {judged['judged']} of {judged['active']} active numbers; of {judged['unknown']} it is not known. "
-        f"Spent on silence: {money(spent['micros'], spent['currency'])}.",
+        f"Spent on silence: {sums}.",
         markup=False,
     )
     if not complete:

@@ -75,11 +75,11 @@ def _show_preview(out: Console, shown: Json) -> None:
     out.print(f"{count_of(shown['count'], 'number')} of {shown['selected']} would be changed.")
     if shown["kind"] == "release":
         out.print("They are released at once and for good; only `numbers release`, of a single one, has a grace.")
-    cost = shown["cost"]
-    if cost["monthly_less"]:
+    for cost in (one for one in (shown["cost"], *shown["cost"]["also"]) if one["monthly_less"]):
+        ahead = cost["first_charge_avoided_at"]
         out.print(
             f"A month costs {money(cost['monthly_less'], cost['currency'])} less;"
-            f" the next charge that would not come is due {moment(cost['first_charge_avoided_at'])}."
+            f" the next charge that would not come is due {moment(ahead)}."
         )
     for one in shown["skipped"]["reasons"]:
         out.print(f"{one['count']} left alone: {fit(one['detail'])}")

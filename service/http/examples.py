@@ -68,6 +68,7 @@ PREVIEW = {
         "next_charges_avoided": 1_000_000,
         "first_charge_avoided_at": LATER,
         "last_charge_avoided_at": LATER,
+        "also": [],
     },
     "skipped": {
         "count": 1,
@@ -552,7 +553,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "share": 0.8,
             "calls_read_until": "2026-11-23T10:00:00Z",
         },
-        "spent_on_silence": {"micros": 2_000_000, "currency": "USD"},
+        "spent_on_silence": {"micros": 2_000_000, "currency": "USD", "also": []},
         "selection": {"filters": {"idle_days": 30, "state": "active"}, "ids": [NUMBER_ID]},
     },
     "Alive": {"status": "ok"},
@@ -629,7 +630,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
         "costs": {
             "to_date": 3_990_000, "monthly": 2_990_000, "next_charge_at": LATER, "currency": "USD",
-            "source": "default_price",
+            "next_charge": 2_990_000, "source": "price_book",
+            "price_id": OPERATION_ID,
         },
         "purchase": {
             "operation_id": OPERATION_ID, "state": "owned", "decision": "answer", "idempotency_key": "order-1042",

@@ -17,14 +17,15 @@ from sqlalchemy import ARRAY, Text, any_, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
+from service.billing.book import present_rule, priced
 from service.db import Database
 from service.idempotency.once import Once
+from service.imports.costing import costs_of
 from service.imports.lines import Line, lines_of, said_of
 from service.imports.schemas import Given, ImportIn
 from service.imports.sheets import MOST_ROWS, read_sheet
 from service.kit.clock import utc_now
 from service.kit.errors import StateConflict
-from service.kit.money import Price, costs
 from service.kit.types import new_id
 from service.observability.metrics import ORDERS
 from service.orders.auth import acting_for
@@ -33,6 +34,8 @@ from service.orders.errors import SelectionExpired, TooManyPreviews
 from service.orders.judgement import digest
 from service.orders.models import Order
 from service.orders.repository import OrderRepository
+from service.prices.models import PriceRow
+from service.prices.pricing import Pricing
 from service.quotas.counting import scopes_of
 from service.quotas.models import Quota
 from service.reconciliation.importable import WORDS, Known, Listed, Reason, Said, becomes, objection, user_of
@@ -73,11 +76,10 @@ class Asked:
 
 
 class Imports:
-    def __init__(self, database: Database, directory: Directory, *, price: Price) -> None:
-        """`price`: what a number is reckoned at of which no other is said."""
+    def __init__(self, database: Database, directory: Directory, pricing: Pricing) -> None:
         self._database = database
         self._directory = directory
-        self._price = price
+        self._pricing = pricing
 
     async def preview_listed(self, caller: Principal, body: ImportIn, once: Once) -> UUID:
         """Show what would become of all that the account held before and that is nobody's yet. Returns the import.
@@ -146,6 +148,7 @@ class Imports:
             found = await sighted(session, [one.phone_number for one in said], asked.account_id)
             owners = _owners(said, found)
             known = await known_of(session, {one.tenant_id for one in said}, owners)
+        await self._pricing.ensure_default()
         # No transaction waits for Teli.
         known = await self._look_up(caller, owners, known)
         now = utc_now()
@@ -194,7 +197,8 @@ class Imports:
             content=asked.content,
             digest=digest(change, ((None, item["shown"], item["wanted"]) for item in items)),
             preview={
-                **self._preview_of(judged, to_do, now),
+                **_preview_of(judged, to_do),
+                "costs": await _costs(orders.session, to_do, now),
                 "beyond": asked.beyond,
                 "limits_passed": await _limits_passed(orders.session, to_do),
             },
@@ -208,49 +212,39 @@ class Imports:
         await orders.add(order, items)
         return order
 
-    def _preview_of(self, judged: Sequence[Judged], to_do: Sequence[Judged], now: datetime) -> dict[str, Any]:
-        skipped: defaultdict[Reason, list[dict[str, str]]] = defaultdict(list)
-        for one in judged:
-            if one.reason is not None:
-                told = {"line": str(one.line.seq), "phone_number": one.line.phone_number or "", "detail": one.detail}
-                skipped[one.reason].append({name: text for name, text in told.items() if text})
-        return {
-            "count": len(to_do),
-            "selected": len(judged),
-            "sample": [
-                {
-                    "line": one.line.seq,
-                    "phone_number": one.line.phone_number,
-                    "listed": one.row and one.row.shown(),
-                    "becomes": one.wanted,
-                }
-                for one in to_do[:SAMPLE]
-            ],
-            "costs": self._costs(to_do, now),
-            "skipped": {
-                "count": sum(map(len, skipped.values())),
-                "reasons": [
-                    {"reason": reason, "detail": WORDS[reason], "count": len(of), "sample": of[:SAMPLE_OF_SKIPPED]}
-                    for reason, of in sorted(skipped.items())
-                ],
-            },
-        }
 
-    def _costs(self, to_do: Sequence[Judged], now: datetime) -> list[dict[str, Any]]:
-        """By currency, for what is of two cannot be added up."""
-        found: dict[str, dict[str, Any]] = {}
-        for one in to_do:
-            assert one.wanted is not None
-            price = Price(**one.wanted["price"]) if one.wanted["price"] else self._price
-            began = datetime.fromisoformat(one.wanted["acquired_at"])
-            cost = costs(price, acquired_at=began, released_at=None, now=now)
-            of = found.setdefault(
-                price.currency, {"currency": price.currency, "numbers": 0, "monthly": 0, "to_date": 0}
-            )
-            of["numbers"] += 1
-            of["monthly"] += cost.monthly
-            of["to_date"] += cost.to_date
-        return [found[currency] for currency in sorted(found)]
+def _preview_of(judged: Sequence[Judged], to_do: Sequence[Judged]) -> dict[str, Any]:
+    skipped: defaultdict[Reason, list[dict[str, str]]] = defaultdict(list)
+    for one in judged:
+        if one.reason is not None:
+            told = {"line": str(one.line.seq), "phone_number": one.line.phone_number or "", "detail": one.detail}
+            skipped[one.reason].append({name: text for name, text in told.items() if text})
+    return {
+        "count": len(to_do),
+        "selected": len(judged),
+        "sample": [
+            {
+                "line": one.line.seq,
+                "phone_number": one.line.phone_number,
+                "listed": one.row and one.row.shown(),
+                "becomes": one.wanted,
+            }
+            for one in to_do[:SAMPLE]
+        ],
+        "skipped": {
+            "count": sum(map(len, skipped.values())),
+            "reasons": [
+                {"reason": reason, "detail": WORDS[reason], "count": len(of), "sample": of[:SAMPLE_OF_SKIPPED]}
+                for reason, of in sorted(skipped.items())
+            ],
+        },
+    }
+
+
+async def _costs(session: AsyncSession, to_do: Sequence[Judged], now: datetime) -> list[dict[str, Any]]:
+    book = [priced(row) for row in (await session.scalars(select(PriceRow))).all()]
+    adopted = ((one.line.phone_number or "", one.wanted) for one in to_do if one.wanted is not None)
+    return costs_of(adopted, book, await present_rule(session), now)
 
 
 def _owners(said: Sequence[Said], found: Sighted) -> dict[tuple[str, str], UUID]:

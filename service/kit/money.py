@@ -1,4 +1,4 @@
-"""Amounts of money: integer micro-units of one currency, and what a number costs as time goes by."""
+"""Amounts of money: integer micro-units of one currency, and months counted from a day."""
 
 import calendar
 from dataclasses import dataclass
@@ -46,16 +46,6 @@ class Price:
         return self.setup + self.monthly
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Micro-units of `currency`. `next_charge_at`: when the next month is charged; None once nothing more will be."""
-
-    to_date: Micros
-    monthly: Micros
-    next_charge_at: datetime | None
-    currency: str
-
-
 def month_after(began: datetime, months: int) -> datetime:
     """The same day and time, in UTC, so many months later; the last day of a month that has no such day."""
     return months_later(began.astimezone(UTC), months)
@@ -80,21 +70,3 @@ def months_begun(began: datetime, until: datetime) -> int:
         return 0
     whole = (until.year - began.year) * 12 + until.month - began.month
     return whole + 1 if month_after(began, whole) <= until else whole
-
-
-def months_between(began: datetime, after: datetime, until: datetime) -> int:
-    """How many months, counted from `began`, begin after one moment and until another."""
-    return months_begun(began, until) - months_begun(began, after)
-
-
-def costs(price: Price, *, acquired_at: datetime, released_at: datetime | None, now: datetime) -> Costs:
-    """What a number has cost by `now`, and when it is charged next.
-
-    A month is charged as it begins, counted from the purchase; nothing is given back for one that was not used up
-    (contract section 4: a release stops the next cycle).
-    """
-    until = now if released_at is None else min(now, released_at)
-    begun = months_begun(acquired_at, until)
-    to_date = price.setup + begun * price.monthly if begun else 0
-    ahead = month_after(acquired_at, begun) if released_at is None else None
-    return Costs(Micros(to_date), Micros(price.monthly if released_at is None else 0), ahead, price.currency)

@@ -15,9 +15,7 @@ from service.agents.models import AgentLink
 from service.audit.models import AuditEntry
 from service.db import Database
 from service.http.conditions import digest
-from service.kit.clock import utc_now
 from service.kit.errors import NotFound
-from service.kit.money import Price, costs, months_between
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.phone import E164
 from service.numbers.drift import shown
@@ -25,6 +23,7 @@ from service.numbers.follow_ups import operation_state
 from service.numbers.members import CHANGEABLE
 from service.numbers.models import Drift, Evidence, Intent, Number, Step
 from service.numbers.repository import agents_in_force
+from service.prices.pricing import Asked, NumberCosts, Pricing
 from service.tenants.principals import Principal
 
 Named = UUID | E164
@@ -72,11 +71,10 @@ def revision_of(shown: Mapping[str, Any]) -> str:
 
 
 class Lookup:
-    def __init__(self, database: Database, cursors: Cursors, *, price: Price) -> None:
-        """`price`: what a number is reckoned at."""
+    def __init__(self, database: Database, cursors: Cursors, pricing: Pricing) -> None:
         self._database = database
         self._cursors = cursors
-        self._price = price
+        self._pricing = pricing
 
     async def one(self, caller: Principal, which: Named) -> dict[str, Any]:
         """All that is known of a number; of several acquisitions of an E.164 the latest, for only that can be held.
@@ -97,6 +95,7 @@ class Lookup:
             .outerjoin(Intent, Intent.id == Number.intent_id)
             .outerjoin(SEEN, true())
         )
+        await self._pricing.ensure_default()
         async with self._acting(caller) as session:
             found = (await session.execute(meant(query, which))).one_or_none()
             if found is None:
@@ -115,14 +114,18 @@ class Lookup:
                     .order_by(Drift.since, Drift.id)
                 )
             ).all()
-        number: Number = found.Number
+            number: Number = found.Number
+            release = _release_of(number, owed)
+            # Beside all that it cost: what comes to be due between the wish to give it back and the end of its grace.
+            asked = Asked(number.id, release.created_at, release.due_at) if release else Asked(number.id)
+            costs = (await self._pricing.costs_of(session, [asked]))[number.id]
         links = {"inbound": found[1], "outbound": found[2]}
         return {
             **{column.name: getattr(number, column.name) for column in Number.__table__.columns},
             "operation_id": number.intent_id,
             **agents_in_force({direction: link for direction, link in links.items() if link is not None}),
             "agents": {direction: _link(link) for direction, link in links.items()},
-            "costs": self._costs(number),
+            "costs": _costs(number, costs),
             "purchase": _purchase(found, keys=number.tenant_id == caller.tenant_id),
             "upstream": _upstream(found),
             "calls": {
@@ -131,7 +134,7 @@ class Lookup:
                 "idle_since": number.idle_since,
             },
             "owed": [_owed(step) for step in owed],
-            "release": self._release(number, owed),
+            "release": release and _release(release, costs),
             "drift": [shown(drift) for drift in drifts if number.state in CHANGEABLE],
         }
 
@@ -166,28 +169,34 @@ class Lookup:
         duty = "operator" if caller.may("operator:read") else "service"
         return self._database.acting(tenant=caller.tenant_id, duty=duty, sees=caller.sees, bounds=caller.bounds)
 
-    def _release(self, number: Number, owed: Sequence[Step]) -> dict[str, Any] | None:
-        if number.state != "release_scheduled":
-            return None
-        step = next(step for step in owed if step.kind == "release")
-        return {
-            "operation_id": step.id,
-            "at": step.due_at,
-            "asked_at": step.created_at,
-            "reason": step.reason,
-            "extra_charge": self._price.monthly * months_between(number.acquired_at, step.created_at, step.due_at),
-        }
 
-    def _costs(self, number: Number) -> dict[str, Any]:
-        price = number.price or self._price
-        reckoned = costs(price, acquired_at=number.acquired_at, released_at=number.released_at, now=utc_now())
-        return {
-            "to_date": reckoned.to_date,
-            "monthly": reckoned.monthly,
-            "next_charge_at": reckoned.next_charge_at,
-            "currency": reckoned.currency,
-            "source": "default_price" if number.price is None else "import",
-        }
+def _release_of(number: Number, owed: Sequence[Step]) -> Step | None:
+    """The release whose grace has not ended."""
+    if number.state != "release_scheduled":
+        return None
+    return next(step for step in owed if step.kind == "release")
+
+
+def _release(step: Step, costs: NumberCosts) -> dict[str, Any]:
+    return {
+        "operation_id": step.id,
+        "at": step.due_at,
+        "asked_at": step.created_at,
+        "reason": step.reason,
+        "extra_charge": costs.within,
+    }
+
+
+def _costs(number: Number, costs: NumberCosts) -> dict[str, Any]:
+    return {
+        "to_date": costs.to_date,
+        "monthly": costs.monthly,
+        "next_charge_at": costs.next_charge_at,
+        "next_charge": costs.next_charge,
+        "currency": costs.currency,
+        "source": "price_book" if number.price is None else "import",
+        "price_id": costs.price_id,
+    }
 
 
 async def _identity(session: AsyncSession, which: Named) -> Row[UUID, UUID | None, str]:

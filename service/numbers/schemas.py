@@ -253,13 +253,17 @@ class Agents(BaseModel):
 
 
 class CostsOut(BaseModel):
-    """Micro-units of `currency` (ISO 4217): 2990000 is 2.99. `source`: which price it was reckoned with."""
+    """Micro-units of `currency` (ISO 4217): 2990000 is 2.99, as statements have it. `source`: whether its price is of
+    the price book, and then `price_id` says which, or its own since it was imported.
+    """
 
     to_date: int
     monthly: int
     next_charge_at: datetime | None
+    next_charge: int
     currency: str
-    source: str
+    source: Literal["price_book", "import"]
+    price_id: UUID | None
 
 
 class PurchaseOut(BaseModel):

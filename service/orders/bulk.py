@@ -4,7 +4,7 @@ What was shown is kept, each number with how it stood. What stands otherwise whe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any
@@ -18,7 +18,6 @@ from service.idempotency.once import Once
 from service.inventory.inventory import check_asked
 from service.kit.clock import rfc3339, utc_now
 from service.kit.errors import NotFound, StateConflict
-from service.kit.money import Price, costs
 from service.kit.types import new_id
 from service.numbers.campaigning import in_campaigns
 from service.observability.metrics import ORDERS
@@ -39,6 +38,7 @@ from service.orders.judgement import (
 from service.orders.models import Order, OrderItem
 from service.orders.repository import MOST, OrderRepository, Selection
 from service.orders.tokens import Selected, SelectionTokens
+from service.prices.pricing import Asked, NumberCosts, Pricing
 from service.tenants.principals import Principal
 
 KINDS = ("release", "change")
@@ -51,10 +51,10 @@ log = structlog.get_logger()
 
 
 class Bulk:
-    def __init__(self, database: Database, tokens: SelectionTokens, *, price: Price) -> None:
+    def __init__(self, database: Database, tokens: SelectionTokens, pricing: Pricing) -> None:
         self._database = database
         self._tokens = tokens
-        self._price = price
+        self._pricing = pricing
 
     async def preview(
         self, caller: Principal, selection: Selection, change: BulkChange, said: Mapping[str, Any], once: Once
@@ -70,6 +70,7 @@ class Bulk:
             caller.check_user(holder)
         if selection.filters is not None:
             check_asked(caller, selection.filters, visible)
+        await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
             orders = OrderRepository(session)
             if (named := await once.before(session)) is not None:
@@ -211,6 +212,8 @@ class Bulk:
             if reason != "not_yours":
                 touched.append(number)
                 items.append(_item(len(items), number, wanted[number.id], reason))
+        released = [Asked(one.id) for one in to_do] if change.kind == "release" else []
+        costs = await self._pricing.costs_of(orders.session, released)
         now = utc_now()
         order = Order(
             id=new_id(),
@@ -221,7 +224,7 @@ class Bulk:
             change=dict(said),
             selection=dict(selection.said),
             digest=digest(said, ((item["number_id"], item["shown"], item["wanted"]) for item in items)),
-            preview=self._preview(to_do, wanted, left_out, change, now),
+            preview=self._preview(to_do, wanted, left_out, costs.values()),
             to_do=len(to_do),
             # Whose limits the order lies within, also where it touches nothing.
             organization_ids=sorted({one.organization_id for one in touched} or caller.bounds.organizations or ()),
@@ -240,8 +243,7 @@ class Bulk:
         to_do: Sequence[Facts],
         wanted: Mapping[UUID, Mapping[str, Any] | None],
         left_out: Mapping[Reason, Sequence[Mapping[str, Any]]],
-        change: BulkChange,
-        now: datetime,
+        costs: Iterable[NumberCosts],
     ) -> dict[str, Any]:
         sample = [
             {"id": str(one.id), "phone_number": one.phone_number, **one.shown(), "becomes": wanted[one.id]}
@@ -252,7 +254,7 @@ class Bulk:
             "count": len(to_do),
             "selected": len(to_do) + skipped,
             "sample": sample,
-            "cost": self._cost(to_do if change.kind == "release" else (), now),
+            "cost": self._cost(costs),
             "skipped": {
                 "count": skipped,
                 "reasons": [
@@ -262,17 +264,12 @@ class Bulk:
             },
         }
 
-    def _cost(self, released: Sequence[Facts], now: datetime) -> dict[str, Any]:
-        """Micro-units. What a month costs less, and the charges that are ahead and would not come."""
-        found = [costs(self._price, acquired_at=one.acquired_at, released_at=None, now=now) for one in released]
-        ahead = sorted(one.next_charge_at for one in found if one.next_charge_at is not None)
-        return {
-            "currency": self._price.currency,
-            "monthly_less": sum(one.monthly for one in found),
-            "next_charges_avoided": sum(one.monthly for one in found if one.next_charge_at is not None),
-            "first_charge_avoided_at": rfc3339(ahead[0]) if ahead else None,
-            "last_charge_avoided_at": rfc3339(ahead[-1]) if ahead else None,
-        }
+    def _cost(self, released: Iterable[NumberCosts]) -> dict[str, Any]:
+        in_currency: dict[str, list[NumberCosts]] = {self._pricing.default_currency: []}
+        for one in released:
+            in_currency.setdefault(one.currency, []).append(one)
+        told = [_cost_in(currency, costs) for currency, costs in in_currency.items()]
+        return told[0] | {"also": told[1:]}
 
     def _shown(self, order: Order, caller: Principal) -> dict[str, Any]:
         selected = Selected(order.id, order.expires_at, order.digest)
@@ -284,6 +281,18 @@ class Bulk:
             "token": self._tokens.seal(selected, caller.actor),
             **order.preview,
         }
+
+
+def _cost_in(currency: str, released: Sequence[NumberCosts]) -> dict[str, Any]:
+    """Micro-units. What a month costs less, and the charges that are ahead and would not come."""
+    ahead = sorted(one.next_charge_at for one in released if one.next_charge_at is not None)
+    return {
+        "currency": currency,
+        "monthly_less": sum(one.monthly for one in released),
+        "next_charges_avoided": sum(one.next_charge for one in released),
+        "first_charge_avoided_at": rfc3339(ahead[0]) if ahead else None,
+        "last_charge_avoided_at": rfc3339(ahead[-1]) if ahead else None,
+    }
 
 
 async def context_of(

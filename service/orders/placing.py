@@ -16,7 +16,6 @@ from service.db import Database
 from service.idempotency.once import Once
 from service.kit.clock import utc_now
 from service.kit.errors import Fault, InvalidRequest, ServiceError
-from service.kit.money import Price
 from service.kit.types import OrganizationId, UserId, new_id
 from service.numbers.errors import PurchasesStopped
 from service.numbers.members import LONGEST_NICKNAME
@@ -27,6 +26,7 @@ from service.orders.judgement import digest
 from service.orders.models import Order
 from service.orders.naming import Template, named_twice
 from service.orders.repository import OrderRepository
+from service.prices.pricing import Pricing
 from service.quotas.counting import Reserved, reserve_order
 from service.quotas.errors import QuotaExceeded, RateLimited, told
 from service.tenants.directory import Directory
@@ -102,11 +102,12 @@ def intent_of(order_id: UUID, seq: int, tries: int) -> UUID:
 
 
 class Placing:
-    def __init__(self, database: Database, directory: Directory, *, price: Price) -> None:
-        """`price`: what a number is reckoned at."""
+    def __init__(self, database: Database, directory: Directory, pricing: Pricing, *, limits_at: int) -> None:
+        """`limits_at`: what a purchase is reckoned at in limits of spending."""
         self._database = database
         self._directory = directory
-        self._price = price
+        self._pricing = pricing
+        self._limits_at = limits_at
 
     async def place(self, caller: Principal, wanted: OrderWanted, request_id: str, once: Once) -> UUID:
         """File the order, with quota for all of it. Returns its id; with a key that was used before, that order's.
@@ -141,7 +142,9 @@ class Placing:
         refusal: QuotaExceeded | RateLimited | None = None
         standing: list[dict[str, Any]] = []
         reached: list[dict[str, Any]] = []
+        await self._pricing.ensure_default()
         async with self._acting(caller) as session:
+            price = await self._pricing.of_new(session, wanted.organization_id, among[0])
             try:
                 async with session.begin_nested():
                     standing = (await self._reserve(session, caller, wanted, dry=True)).standing
@@ -155,10 +158,10 @@ class Placing:
             "area_codes": among,
             "nicknames": wanted.names(among[0])[:SAMPLE],
             "price": {
-                "currency": self._price.currency,
-                "setup": self._price.setup * quantity,
-                "monthly": self._price.monthly * quantity,
-                "at_once": self._price.first * quantity,
+                "currency": price.currency,
+                "setup": price.setup * quantity,
+                "monthly": price.monthly * quantity,
+                "at_once": price.first * quantity,
             },
             "allowed": refusal is None,
             "why_not": refusal and refusal.detail,
@@ -172,7 +175,7 @@ class Placing:
         self, session: AsyncSession, caller: Principal, wanted: OrderWanted, *, dry: bool = False
     ) -> Reserved:
         return await reserve_order(
-            session, caller.tenant, wanted.organization_id, wanted.users, price=self._price.first, dry=dry
+            session, caller.tenant, wanted.organization_id, wanted.users, price=self._limits_at, dry=dry
         )
 
     async def _checked(self, caller: Principal, wanted: OrderWanted) -> tuple[list[str], UUID]:

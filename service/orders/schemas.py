@@ -214,7 +214,9 @@ class OrderIn(Strict):
 
 
 class OrderPrice(BaseModel):
-    """Micro-units of `currency`, of all numbers together, by the default price."""
+    """Micro-units of `currency`, of all numbers together, by the price book: as it is in force today for the area
+    code that is asked for first. `at_once`: setup and the first month.
+    """
 
     currency: str
     setup: int
@@ -253,7 +255,7 @@ class Shown(BaseModel):
     becomes: dict[str, Any] | None
 
 
-class Cost(BaseModel):
+class CostLess(BaseModel):
     """Micro-units of `currency`: what a month costs less, and the charges ahead that would not come."""
 
     currency: str
@@ -261,6 +263,12 @@ class Cost(BaseModel):
     next_charges_avoided: int
     first_charge_avoided_at: datetime | None
     last_charge_avoided_at: datetime | None
+
+
+class Cost(CostLess):
+    """In the deployment's currency; `also`: in others, for what is of two cannot be added up."""
+
+    also: list[CostLess] = []
 
 
 class SkippedFor(BaseModel):

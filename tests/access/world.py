@@ -123,7 +123,7 @@ async def made(gateway: Gateway, provider: Provider) -> World:
     await gateway.teli.user(FAR, unique_id=FAR_USER)
     administration = gateway.services.administration
     # The gateway files it of itself, when first a price is looked for.
-    await gateway.services.billing.book.ensure_default()
+    await gateway.services.pricing.ensure_default()
     world.marks[FAR] = {FAR, FAR_USER, "far organisation's"}
     world.marks[NEAR] = set()
     await administration.put_organization(AUTHOR, FAR, "far organisation's")

@@ -15,6 +15,8 @@ from service.billing.accrual import Line, Owner, PriceVersion, accrue
 from service.billing.charging import ChargingRule
 from service.billing.facts import Fact, lives
 from service.billing.prices import Priced, in_force
+from service.kit.clock import utc_now
+from service.kit.money import months_later
 
 LIVES = 120
 BEGAN = datetime(2023, 11, 20, 3, 30, tzinfo=UTC)
@@ -135,3 +137,67 @@ async def test_the_database_charges_what_the_reckoning_of_one_number_says(
         await connection.close()
     record_property("told", f"{compared} charges by {len(RULES)} rules, the same by SQL and by the reckoning of one")
     assert compared > 1000
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 30))])
+async def test_the_price_in_force_on_a_day_is_the_same_in_the_database(superuser_url: str, seed: int):
+    chance = random.Random(seed)
+    facts, book = some_facts(chance), some_prices(chance)
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        await file(connection, [], book)
+        for fact in (replace(fact, own_price=None) for fact in facts):
+            day = date(2023, 10, 1) + timedelta(days=chance.randrange(800))
+            found = await connection.fetchval(
+                "SELECT price_id FROM price_in_force($1, $2, $3, $4)",
+                fact.owner.organization_id, fact.number_type, fact.area_code, day,
+            )  # fmt: skip
+            assert found == [price for price in in_force(book, fact) if price.since <= day][-1].id
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(2, 30))])
+async def test_what_a_number_costs_to_date_and_next_is_the_sum_of_its_charges(superuser_url: str, seed: int):
+    """Of months that are final by the rule that they were closed with, of others by the present one."""
+    chance = random.Random(seed)
+    facts, book = some_facts(chance), some_prices(chance)
+    zone = chance.choice(("UTC", "Pacific/Auckland"))
+    then, now = (replace(rule, time_zone=zone) for rule in chance.sample(RULES, 2))
+    first_open = date(2024, chance.randrange(2, 13), 1)
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        await file(connection, facts, book)
+        await connection.execute(
+            """INSERT INTO billing_periods
+                 (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)
+               SELECT m, $1, 0, 0, 0, '', 'test', '[]'
+               FROM generate_series(date '2023-11-01', $2::date - 1, interval '1 month') m""",
+            orjson.dumps(then.as_json()).decode(), first_open,
+        )  # fmt: skip
+        after = datetime(2024, 5, 3, 15, tzinfo=UTC)
+        numbers = sorted({fact.number_id for fact in facts})
+        rows = await connection.fetch(
+            "SELECT * FROM costs_of($1, $2, $3, $4)",
+            numbers, [after] * len(numbers), [None] * len(numbers), orjson.dumps(now.as_json()).decode(),
+        )  # fmt: skip
+        today = now.day_of(utc_now())
+        far = months_later(today, 3) + timedelta(days=now.free_days)
+        lines = expected(facts, book, now, date(1970, 1, 1), date(2023, 11, 1))
+        lines += expected(facts, book, then, date(2023, 11, 1), first_open)
+        lines += expected(facts, book, now, first_open, far)
+        found = {row["number_id"]: (row["to_date"], row["within"], row["next_charge"]) for row in rows}
+        assert found == {number: sums(number, lines, today, now.day_of(after)) for number in numbers}
+    finally:
+        await connection.close()
+
+
+def sums(number: UUID, lines: list[Line], today: date, after: date) -> tuple[int, int, int]:
+    of = [line for line in lines if line.number_id == number]
+    ahead = [line for line in of if line.due > today and line.kind != "credit"]
+    due = min((line.due for line in ahead), default=None)
+    return (
+        sum(line.micros for line in of if line.due <= today),
+        sum(line.micros for line in of if after < line.due <= today),
+        sum(line.micros for line in ahead if line.due == due),
+    )

@@ -51,7 +51,7 @@ async def test_a_number_is_idle_since_its_last_call_and_what_that_cost_is_told(o
         assert [one["idle_days"] for one in found["items"]] == [90, 40]
         assert (found["judged"]["active"], found["judged"]["judged"], found["judged"]["share"]) == (4, 4, 1.0)
         months = sum(one["spent_on_silence"] for one in found["items"])
-        assert found["spent_on_silence"] == {"micros": months, "currency": "USD"}
+        assert found["spent_on_silence"] == {"micros": months, "currency": "USD", "also": []}
         assert months % 2_990_000 == 0 < months
         assert found["selection"]["filters"] == {"idle_days": 30, "state": "active"}
         assert found["selection"]["ids"] == [one["id"] for one in found["items"]]

@@ -119,7 +119,7 @@ async def test_a_file_says_of_each_number_whose_it_is_since_when_and_at_what_pri
     the_other = (await other.get(f"/v1/numbers/{second}")).json()
     assert (the_other["tags"], the_other["cost_center"]) == (["c"], "all of them")
     assert the_other["acquired_at"].startswith("2025-01-01T10:00:00")
-    assert the_other["costs"]["source"] == "default_price"
+    assert the_other["costs"]["source"] == "price_book"
     # Teli is told what it is called now, as of any number.
     await gateway.follow_up()
     names = {row["phone_number"]: row["nickname"] for row in (await gateway.teli.truth())["record"]["rows"]}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.kit.money import month_after, months_between
+from service.kit.money import month_after, months_begun
 from service.numbers.grace import BEFORE_THE_CHARGE, grace_ends
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
@@ -19,6 +19,10 @@ from tests.support.gateway import Gateway, Tenant
 GRACE = timedelta(days=3)
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - it is
 SOON = st.timedeltas(timedelta(0), timedelta(days=20))
+
+
+def months_between(began: datetime, after: datetime, until: datetime) -> int:
+    return months_begun(began, until) - months_begun(began, after)
 
 
 async def ask(who: Tenant, verb: str, number: dict[str, Any], body: Any = None, **headers: str) -> httpx.Response:
@@ -111,7 +115,9 @@ async def test_less_than_an_hour_before_the_charge_the_grace_is_whole_and_the_ch
     release = (await ask(tenant, "release", number)).json()["release"]
 
     assert moment(release["at"]) - moment(release["asked_at"]) > GRACE - timedelta(minutes=1)
-    assert release["extra_charge"] == gateway.settings.default_price.monthly
+    # A day that has begun is charged: what is due today already is nothing that the grace adds.
+    due, asked = (day.astimezone(UTC).date() for day in (month_after(bought, 1), moment(release["asked_at"])))
+    assert release["extra_charge"] == (gateway.settings.default_price.monthly if due > asked else 0)
 
 
 async def test_at_the_end_of_the_grace_it_is_released_for_good(gateway: Gateway, tenant: Tenant):

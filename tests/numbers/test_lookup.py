@@ -71,8 +71,10 @@ async def test_everything_of_a_number_is_in_one_answer(gateway: Gateway, tenant:
         "to_date": 1_000_000,
         "monthly": 1_000_000,
         "next_charge_at": body["costs"]["next_charge_at"],
+        "next_charge": 1_000_000,
         "currency": "USD",
-        "source": "default_price",
+        "source": "price_book",
+        "price_id": body["costs"]["price_id"],
     }
     assert body["costs"]["next_charge_at"] > body["acquired_at"]
     purchase = body["purchase"]

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.audit.actions import Action
 from service.audit.entries import note
 from service.billing.auth import acting_for
-from service.billing.book import PriceBook
 from service.billing.budgets.models import Budget, BudgetAlert
 from service.db import Database
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.pagination import COUNTED, Cursors, total
 from service.kit.types import new_id
+from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
 
 TAKEN = "budgets_organization_id_tenant_id_cost_center_currency_key"
@@ -46,8 +46,8 @@ class WantedBudget(Changeable):
 
 
 class Budgets:
-    def __init__(self, database: Database, cursors: Cursors, book: PriceBook) -> None:
-        self._database, self._cursors, self._book = database, cursors, book
+    def __init__(self, database: Database, cursors: Cursors, pricing: Pricing) -> None:
+        self._database, self._cursors, self._pricing = database, cursors, pricing
 
     async def page(self, caller: Principal, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """Those that the caller sees, in the order of filing. Raises: InvalidRequest for a foreign cursor."""
@@ -75,7 +75,7 @@ class Budgets:
     async def add(self, caller: Principal, wanted: WantedBudget, request_id: str) -> dict[str, Any]:
         """Raises: StateConflict where there is one for just the same; InvalidRequest for whom nobody filed."""
         # The worker, who reckons, may not file it.
-        await self._book.ensure_default()
+        await self._pricing.ensure_default()
         budget = Budget(id=new_id(), created_by=caller.actor, **asdict(wanted))
         async with acting_for(self._database, caller) as session:
             session.add(budget)

@@ -9,7 +9,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from service.audit.entries import note
 from service.billing.auth import acting_for
-from service.billing.book import PriceBook
 from service.billing.disputes.models import DisputeLine, InvoiceFinding, InvoiceMatch
 from service.billing.invoices.models import Invoice, InvoiceLine
 from service.db import Database
@@ -18,6 +17,7 @@ from service.exports.formats import Column, Format, Kind, Query
 from service.kit.errors import NotFound, StateConflict
 from service.kit.pagination import Cursors
 from service.numbers.models import Number
+from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
 
 KINDS: dict[str, Kind] = {
@@ -31,12 +31,12 @@ READ = ("ready", "matched")
 
 
 class Matches:
-    def __init__(self, database: Database, cursors: Cursors, exports: Exports, book: PriceBook) -> None:
-        self._database, self._cursors, self._exports, self._book = database, cursors, exports, book
+    def __init__(self, database: Database, cursors: Cursors, exports: Exports, pricing: Pricing) -> None:
+        self._database, self._cursors, self._exports, self._pricing = database, cursors, exports, pricing
 
     async def ask(self, caller: Principal, invoice_id: UUID, tolerance: int, request_id: str) -> dict[str, Any]:
         """The worker is to match it, anew where that was done before. Raises: NotFound; StateConflict."""
-        await self._book.ensure_default()
+        await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
             invoice = await session.get(Invoice, invoice_id)
             if invoice is None:

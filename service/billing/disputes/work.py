@@ -16,10 +16,11 @@ from service.billing.charging import ChargingRule
 from service.billing.disputes.crediting import Credit, Owed, credited
 from service.billing.disputes.models import Dispute, DisputeCredit, DisputeLine, InvoiceFinding, InvoiceMatch
 from service.billing.invoices.models import Invoice, InvoiceLine
-from service.billing.models import BillingPeriod, NumberFact, PriceRow
+from service.billing.models import BillingPeriod, NumberFact
 from service.db import Database
 from service.kit.clock import utc_now
 from service.observability.metrics import MATCH_SECONDS, MATCHES
+from service.prices.models import PriceRow
 
 # Longer than a million lines take; whoever is killed meanwhile leaves it to another after that.
 LEASE = timedelta(minutes=20)

@@ -8,13 +8,12 @@ from typing import Any
 import asyncpg
 import duckdb
 
-from service.billing.book import PriceBook
+from service.billing.charging import ChargingRule
 from service.billing.closing import Closing
 from service.db import Database
-from service.kit.crypto import Secret
 from service.kit.money import Price
-from service.kit.pagination import Cursors
 from service.numbers.drain import Drain
+from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
 
 # The default rule alone, of months in full from the day of purchase, in advance, by UTC; nothing late, and no hash.
@@ -72,9 +71,8 @@ class Ours:
     """`Closing.close`, held to row-level security, with the hash and everything else that goes with it."""
 
     def __init__(self, database: Database, finance: Principal, month: date) -> None:
-        cursors = Cursors(Secret("of the bench, and long enough to be one of these"))
-        book = PriceBook(database, cursors, default=Price(1_000_000, 2_990_000, "USD"))
-        self._closing = Closing(database, book, Drain(600), within=600, answer_within=600)
+        pricing = Pricing(database, default=Price(1_000_000, 2_990_000, "USD"), rule=ChargingRule().as_json())
+        self._closing = Closing(database, pricing, Drain(600), within=600, answer_within=600)
         self._finance, self._month = finance, month
 
     async def __call__(self) -> None:

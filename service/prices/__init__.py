@@ -1,0 +1,1 @@
+"""Which price is in force, and what numbers cost by it: for all that shows or counts money."""
