@@ -284,6 +284,29 @@ async def test_a_finding_is_in_one_open_dispute_alone_however_many_ask_at_once(h
     assert (await held.finance.send("POST", "/v1/billing/disputes", json=body)).status_code == 201
 
 
+async def test_what_was_given_back_is_never_disputed_again(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1), held.rent(1)])
+    await held.match(invoice)
+    by_hand = await held.disputed(invoice, findings=[2])
+    await held.moved(by_hand["id"], "submitted")
+    assert (await held.moved(by_hand["id"], "credited")).status_code == 200
+    again = {"invoice_id": invoice, "title": "again", "findings": [2]}
+    await told(held.finance.send("POST", "/v1/billing/disputes", json=again), 409, "state_conflict")
+
+    by_verdict = await held.disputed(invoice, verdicts=["duplicate"])
+    assert (by_verdict["lines"], by_verdict["micros"]) == (1, RENT)
+    await held.moved(by_verdict["id"], "submitted")
+    await held.match(await held.invoice(THIS, [held.rent(1, -RENT + 10, kind="credit", begins=None, ends=None)]))
+    assert (await held.moved(by_verdict["id"], "rejected")).json()["credited_micros"] == RENT - 10
+
+    rest = await held.disputed(invoice, verdicts=["duplicate"])
+    assert (rest["lines"], rest["micros"]) == (1, 10)
+    await held.moved(rest["id"], "submitted")
+    await held.match(await held.invoice(THIS, [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
+    all_again = {"invoice_id": invoice, "title": "again", "verdicts": ["duplicate"]}
+    await told(held.finance.send("POST", "/v1/billing/disputes", json=all_again), 409, "state_conflict")
+
+
 async def test_of_two_who_decide_one_dispute_one_is_told_that_it_was_decided(held: Ledger):
     invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
     await held.match(invoice)

@@ -233,7 +233,42 @@ def bomb() -> bytes:
     return written.getvalue()
 
 
+def altered(part: str, was: bytes, becomes: bytes) -> bytes:
+    """A workbook of one line, in one part of which something else stands."""
+    written = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(sheet(["Amount", "Currency"], ["2.99", "USD"]))) as book,
+        zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in book.namelist():
+            body = book.read(name)
+            assert name != part or was in body
+            packed.writestr(name, body.replace(was, becomes, 1) if name == part else body)
+    return written.getvalue()
+
+
+def with_row(row: bytes) -> bytes:
+    return altered("xl/worksheets/sheet1.xml", b"</sheetData>", row + b"</sheetData>")
+
+
+# Names that a file packs badly, so that it is no bomb by its ratio alone.
+EMPTY_CELLS = b"".join(b'<c t="%x"/>' % (place * 2654435761 % (1 << 32)) for place in range(100_000))
 BAD_FILES = {
+    "a row that is a thousand million away": (
+        with_row(b'<row r="1000000000"><c><v>1</v></c></row>'),
+        "has a row beyond the 1048576 that Excel has",
+    ),
+    "a row of a workbook without end": (with_row(b"<row>" + EMPTY_CELLS + b"</row>"), "has a row of more than"),
+    "a word that grows": (
+        altered(
+            "xl/worksheets/sheet1.xml",
+            b"<worksheet",
+            b'<!DOCTYPE w [<!ENTITY a "%s"><!ENTITY b "%s">]><worksheet w="&b;"' % (b"a" * 5000, b"&a;" * 50_000),
+        ),
+        "is no workbook of Excel, or is damaged",
+    ),
+    "a row without an end": (b"Amount,Currency\n" + b"1," * (1 << 21), "has a row of more than"),
+    "a row over lines without an end": (b"Amount,Currency\n" + b'"\n",' * (1 << 20), "has a row of more than"),
     "an empty file": (b"", "is empty"),
     "no header": (b"1,2,3\n4,5,6\n", "has no header"),
     "a header alone": (f"{HEAD}\n".encode(), "has a header and no rows"),

@@ -36,26 +36,30 @@ REACHED_FROM: dict[DisputeState, Sequence[DisputeState]] = {
     "rejected": ("submitted", "accepted"),
     "credited": ("submitted", "accepted"),
 }
-# What is over: its findings may be disputed anew.
-OVER = ("rejected", "credited")
 MOST_LINES, MOST_ATTACHMENTS, MOST_NOTES = 100_000, 20, 1000
 KINDS: dict[str, Kind] = {
     "line": "whole", "place": "whole", "verdict": "word", "number_id": "uuid", "kind": "word", "begins": "day",
     "ends": "day", "expected_micros": "whole", "charged_micros": "whole", "disputed_micros": "whole",
     "credited_micros": "whole",
 }  # fmt: skip
-# What is owed back: a line that charges too much, or a credit that did not come. Each is in one open dispute at most.
+# What is owed back: a line that charges too much, or a credit that did not come, less what was given back of it before
+# the dispute that it was in was rejected. Each is in one dispute at most that is open, or was credited.
 TAKEN = text("""
     INSERT INTO dispute_lines (dispute_id, line, invoice_id, finding, place, verdict, number_id, phone_number,
                                subscription_id, kind, begins, ends, expected_micros, charged_micros, micros, evidence,
                                open)
     SELECT :dispute, row_number() OVER (ORDER BY f.finding), f.invoice_id, f.finding, f.place, f.verdict, f.number_id,
            coalesce(n.phone_number, l.phone_number), coalesce(l.subscription_id, n.subscription_id), f.kind, f.begins,
-           f.ends, f.expected_micros, f.charged_micros, f.difference_micros, f.evidence, true
+           f.ends, f.expected_micros, f.charged_micros, f.difference_micros - coalesce(g.micros, 0), f.evidence, true
     FROM invoice_findings f
+    LEFT JOIN (
+      SELECT o.place, o.number_id, o.kind, o.begins, sum(o.credited_micros)::bigint AS micros FROM dispute_lines o
+      WHERE o.invoice_id = :invoice AND NOT o.open AND o.credited_micros > 0 GROUP BY 1, 2, 3, 4
+    ) g ON g.kind = f.kind AND g.place IS NOT DISTINCT FROM f.place AND g.number_id IS NOT DISTINCT FROM f.number_id
+       AND g.begins IS NOT DISTINCT FROM f.begins
     LEFT JOIN invoice_lines l ON l.invoice_id = f.invoice_id AND l.place = f.place
     LEFT JOIN numbers n ON n.id = f.number_id
-    WHERE f.invoice_id = :invoice AND f.difference_micros > 0
+    WHERE f.invoice_id = :invoice AND f.difference_micros > coalesce(g.micros, 0)
       AND (f.verdict = ANY (:verdicts) OR f.finding = ANY (:findings))
       AND NOT (f.verdict = ANY (:verdicts) AND NOT f.finding = ANY (:findings) AND EXISTS (
         SELECT FROM dispute_lines o WHERE o.open AND o.invoice_id = f.invoice_id AND o.kind = f.kind
@@ -78,8 +82,8 @@ class Disputes:
         title: str,
         request_id: str,
     ) -> dict[str, Any]:
-        """Of what an invoice charges too much: all that has one of these verdicts and is in no open dispute, and those
-        that are named.
+        """Of what an invoice charges too much: all that has one of these verdicts, and is in no dispute that is open or
+        was credited, and those that are named.
 
         Raises: NotFound; InvalidRequest for findings that are none, or charge nothing too much; StateConflict.
         """
@@ -105,7 +109,9 @@ class Disputes:
                 async with session.begin_nested():
                     await session.execute(TAKEN, asked)
             except IntegrityError:
-                raise StateConflict("One of these findings is in an open dispute already; leave it out.") from None
+                raise StateConflict(
+                    "One of these findings is in a dispute that is open or was credited; leave it out."
+                ) from None
             its = DisputeLine.dispute_id == dispute_id
             summed = select(func.count(), func.coalesce(func.sum(DisputeLine.micros), 0)).where(its)
             lines, micros = (await session.execute(summed)).one()
@@ -227,7 +233,7 @@ class Disputes:
             await session.execute(
                 update(Dispute).where(Dispute.id == dispute_id).values(changed_at=func.clock_timestamp())
             )
-            if to in OVER:
+            if to == "rejected":  # What it was about may be disputed anew.
                 await session.execute(
                     update(DisputeLine).where(DisputeLine.dispute_id == dispute_id).values(open=False)
                 )

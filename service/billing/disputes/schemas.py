@@ -68,7 +68,7 @@ class FindingOut(BaseModel):
     """`place`: of the invoice's line; null is a charge without one. `begins`, `ends`: of the charge that it is for, at
     `price_ids`; `line_begins`, `line_ends`: of the line. `ends` is the day after the last. `other_place`: of a
     duplicate, the line that was there before. `evidence`, where something differs: how long the ledger held the number,
-    and when listings showed it. `dispute_id`: of the open dispute that it is in.
+    and when listings showed it. `dispute_id`: of the dispute that it is in, unless that was rejected.
     """
 
     finding: int

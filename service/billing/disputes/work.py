@@ -198,7 +198,6 @@ async def _note_credit(session: AsyncSession, dispute: Dispute, invoice: Invoice
     dispute.credited_micros = max(dispute.credited_micros, int(on_invoices or 0))
     if dispute.credited_micros == dispute.micros:
         dispute.state = "credited"
-        await session.execute(update(DisputeLine).where(its).values(open=False))
     dispute.changed_by, dispute.changed_at = "worker", utc_now()
     note(
         session, actor="worker", action="dispute.credited", of=("dispute", str(dispute.id)), before=before,

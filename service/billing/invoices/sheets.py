@@ -13,8 +13,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
-from openpyxl import load_workbook
+from openpyxl.reader.excel import ExcelReader
 
 from service.billing.invoices.lines import Cell
 from service.billing.invoices.mapping import InvoiceMapping, normal
@@ -27,8 +28,13 @@ MOST_COLUMNS = 200
 MOST_ROWS = 5_000_000
 HEAD = 1 << 20
 LONGEST_TEXT = 2048
-# Of a workbook: bytes unpacked, of all and of the words that are held in memory, how often a file may have been packed
-# into itself, and files. What honest spreadsheets come to is a tenth of it.
+# Of one row of a file, characters; a workbook's elements count as so many each, for that is what they come to.
+LONGEST_ROW = 2 << 20
+AN_ELEMENT = 50
+# Excel has no more; one that says that it is the thousand-millionth has empty ones before it without end.
+MOST_LINES = 1 << 20
+# Of a workbook: bytes unpacked, of all and of what is held in memory of a file (its words, and what is not within a
+# row), how often a file may have been packed into itself, and files. What honest spreadsheets come to is a tenth of it.
 MOST_UNPACKED = 2 << 30
 MOST_WORDS = 256 << 20
 MOST_RATIO = 200
@@ -38,8 +44,8 @@ MOST_FILES = 1000
 NAMED = {"utf-8": "utf-8", "windows-1252": "windows-1252", "utf-16-le": "utf-16le", "utf-16-be": "utf-16be"}
 ZIP, OLE, PDF = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF"
 # What a damaged workbook makes of the library.
-DAMAGED = (zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError,
-           NotImplementedError, RuntimeError)  # fmt: skip
+DAMAGED = (zipfile.BadZipFile, ParseError, expat.ExpatError, KeyError, ValueError, TypeError, AttributeError,
+           IndexError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +106,15 @@ def _open_csv(file: IO[bytes], head: bytes, mapping: InvoiceMapping | None) -> S
         charset = _utf8_or_windows(head)
     file.seek(marked)
     text = _Borrowed(file, encoding=charset, errors="replace", newline="")
-    first = text.readline()
+    first = _line_of(text)
     offset = 0
     separator = mapping.separator if mapping else None
     if hint := HINT.fullmatch(first):
-        separator, offset, first = hint[1], 1, text.readline()
+        separator, offset, first = hint[1], 1, _line_of(text)
     for _ in range(mapping.skip if mapping else 0):
-        first, offset = text.readline(), offset + 1
+        first, offset = _line_of(text), offset + 1
     while first and not first.strip():
-        first, offset = text.readline(), offset + 1
+        first, offset = _line_of(text), offset + 1
     separator = separator or max(SEPARATORS, key=first.count)
     records = _records(_Lines(first, text), separator, offset)
     header = next(records, None)
@@ -135,20 +141,41 @@ class _Borrowed(io.TextIOWrapper):
         pass
 
 
-class _Lines:
-    """The lines of a text, and what was read since it was asked last."""
+def _line_of(text: io.TextIOBase) -> str:
+    """The next line, "" at the end. Raises: InvalidRequest."""
+    line = text.readline(LONGEST_ROW + 1)
+    _check_length(len(line))
+    return line
 
-    def __init__(self, first: str, rest: Iterator[str]) -> None:
+
+def _check_length(of_row: int) -> None:
+    """Raises: InvalidRequest for a row that no memory should have to hold."""
+    if of_row > LONGEST_ROW:
+        told = f"has a row of more than {LONGEST_ROW} characters: is it one of lines, and are its quotes closed?"
+        raise InvalidRequest(Fault("", told))
+
+
+class _Lines:
+    """The lines of a text, and what was read of a record since it was begun. Raises: as `_line_of`."""
+
+    def __init__(self, first: str, rest: io.TextIOBase) -> None:
         self._first: str | None = first
         self._rest = rest
-        self.seen = ""
+        self.begin()
+
+    def begin(self) -> None:
+        self.seen, self._length = "", 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._first if self._first is not None else next(self._rest)
+        line = self._first if self._first is not None else _line_of(self._rest)
         self._first = None
+        if not line:
+            raise StopIteration
+        self._length += len(line)
+        _check_length(self._length)
         if len(self.seen) < LONGEST_TEXT:
             self.seen += line
         return line
@@ -159,7 +186,8 @@ def _records(lines: _Lines, separator: str, offset: int) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     place = 0
     while True:
-        line, lines.seen, fault, cells = reader.line_num + 1 + offset, "", None, []
+        lines.begin()
+        line, fault, cells = reader.line_num + 1 + offset, None, []
         try:
             cells = next(reader)
         except StopIteration:
@@ -203,7 +231,10 @@ def _headers(cells: Sequence[str]) -> list[str]:
 def _open_xlsx(file: IO[bytes], mapping: InvoiceMapping | None) -> Sheet:
     check_unpacked(file)
     try:
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+        reader.archive = _Packed(file)
+        reader.read()
+        book = reader.wb
     except DAMAGED:
         raise InvalidRequest(Fault("", "is no workbook of Excel, or is damaged: save it anew, or as CSV")) from None
     wanted = mapping.sheet if mapping else None
@@ -240,6 +271,64 @@ def check_unpacked(file: IO[bytes]) -> None:
         told = f"unpacks to more than {MOST_RATIO} times its size"
     if told is not None:
         raise InvalidRequest(Fault("", f"{told}: save it as CSV"))
+
+
+class _Packed(zipfile.ZipFile):
+    """A workbook of which each file is watched as it is unpacked, whatever name it goes by."""
+
+    def open(self, name: Any, *asked: Any, **named: Any) -> Any:
+        return _Watched(super().open(name, *asked, **named))
+
+
+class _Watched:
+    """XML on its way to the library, which keeps all of a file in memory but the rows that have ended.
+
+    Raises: InvalidRequest for more of it than is held: elements and characters of one row, and of all that is in none.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartElementHandler = self._begins
+        self._parser.EndElementHandler = self._ends
+        self._parser.CharacterDataHandler = lambda text: self._count(len(text))
+        self._depth = self._of_row = self._elsewhere = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self._parser.Parse(piece, size < 0 or not piece)
+        return piece
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "_Watched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begins(self, name: str, said: dict[str, str]) -> None:
+        if self._depth:
+            self._depth += 1
+        elif name.rpartition(" ")[2] == "row":
+            if float(said.get("r", 0)) > MOST_LINES:
+                raise InvalidRequest(Fault("", f"has a row beyond the {MOST_LINES} that Excel has: save it as CSV"))
+            self._depth, self._of_row = 1, 0
+            self._elsewhere += AN_ELEMENT  # Empty, it stays.
+        self._count(AN_ELEMENT)
+
+    def _ends(self, _: str) -> None:
+        self._depth -= self._depth > 0
+
+    def _count(self, more: int) -> None:
+        if self._depth:
+            self._of_row += more
+            _check_length(self._of_row)
+        else:
+            self._elsewhere += more
+            if self._elsewhere > MOST_WORDS:
+                raise InvalidRequest(Fault("", f"holds more than {MOST_WORDS >> 20} MiB of words: save it as CSV"))
 
 
 def _of_workbook(rows: Iterator[Sequence[Any]], skip: int) -> Iterator[Row]:
