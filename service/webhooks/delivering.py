@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -89,7 +88,8 @@ class Delivering:
         self._database = database
         self._sender = sender
         self._keyring = keyring
-        self._turns: dict[UUID, asyncio.Task[None]] = {}
+        # Of one endpoint there may be two: a turn that has given it back is still hanging up.
+        self._turns: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def run(self) -> None:
@@ -102,8 +102,8 @@ class Delivering:
             claimed = await WebhookRepository(session).claim(lease, LEASE, most=room)
         for endpoint_id in claimed:
             task = asyncio.create_task(self._turn(endpoint_id, lease))
-            self._turns[endpoint_id] = task
-            task.add_done_callback(partial(self._ended, endpoint_id))
+            self._turns.add(task)
+            task.add_done_callback(self._turns.discard)
 
     async def finish(self) -> None:
         """Wait for the turns under way; each ends with its round, for no new one is begun."""
@@ -113,10 +113,7 @@ class Delivering:
     async def rest(self) -> None:
         """Wait for the turns under way."""
         if self._turns:
-            await asyncio.wait(set(self._turns.values()))
-
-    def _ended(self, endpoint_id: UUID, _: "asyncio.Task[None]") -> None:
-        del self._turns[endpoint_id]
+            await asyncio.wait(set(self._turns))
 
     async def measure(self) -> None:
         async with self._database.acting() as session:

@@ -15,11 +15,13 @@ from service.outbox.feed import COLUMNS, head_of, of_types
 from service.outbox.models import OutboxEvent
 from service.webhooks.models import WebhookDelivery, WebhookEndpoint
 
-# Of those that fail only the time of the next attempt is minded: nothing new is sent to them before.
+# Of those that fail only the time of the next attempt is minded: nothing new is sent to them before. All are locked,
+# those that are due too: a turn that does not see these events yet must not put its endpoint to rest before they are
+# committed.
 WAKE = text("""
-    UPDATE webhook_endpoints SET due_at = clock_timestamp()
-    WHERE tenant_id = ANY(:tenants) AND state = 'active' AND retry_at IS NULL
-      AND (due_at IS NULL OR due_at > clock_timestamp())
+    UPDATE webhook_endpoints
+    SET due_at = CASE WHEN retry_at IS NULL THEN least(due_at, clock_timestamp()) ELSE due_at END
+    WHERE tenant_id = ANY(:tenants) AND state = 'active'
 """)
 CLAIM = text("""
     UPDATE webhook_endpoints SET lease = :lease, leased_until = clock_timestamp() + CAST(:lasts AS interval)

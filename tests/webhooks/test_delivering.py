@@ -1,22 +1,29 @@
 """Endpoints that fail, are slow, dead or gone, and workers that die: nothing is lost, and nobody else waits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from service.observability.metrics import WEBHOOKS_DISABLED, WEBHOOKS_FAILING
 from service.outbox.catalogue import EVENTS
+from service.outbox.numbering import Numbering
 from service.webhooks.circuit import OPENS_AFTER
 from service.webhooks.delivering import Delivering
+from service.webhooks.repository import wake
+from service.webhooks.sending import Line, Sender
 from service.webhooks.targets import Targets
 from tests.http.refusals import problem
 from tests.support.gateway import Gateway, Tenant
 from tests.webhooks.desk import (
     ENDPOINTS,
+    NUMBER_DATA,
     a_number,
     as_tenant,
     changed,
@@ -111,7 +118,7 @@ async def test_one_dead_and_one_slow_endpoint_delay_no_other(
             await asyncio.sleep(0.05)
     assert hooks.told["slow"] == []
     assert hooks.most_at_once["slow"] <= 8
-    for task in gateway.worker.delivering._turns.values():
+    for task in gateway.worker.delivering._turns:
         task.cancel()
     await gateway.worker.delivering.rest()
 
@@ -217,7 +224,7 @@ async def test_what_a_worker_had_in_hand_when_it_died_is_sent_again_by_another_w
     await dying.run()
     while len(hooks.told["hook"]) < 5:
         await asyncio.sleep(0.02)
-    for task in dying._turns.values():
+    for task in dying._turns:
         task.cancel()
     await dying.rest()
     hooks.slow.clear()
@@ -231,6 +238,74 @@ async def test_what_a_worker_had_in_hand_when_it_died_is_sent_again_by_another_w
         ids.setdefault(one.event["sequence"], set()).add(one.event["id"])
     assert ids.keys() == {1, 2, 3, 4, 5}
     assert all(len(found) == 1 for found in ids.values())
+
+
+class SlowToHangUp(Sender):
+    """Its first connection is not closed before `may_hang_up`."""
+
+    def __init__(self, targets: Targets) -> None:
+        super().__init__(targets)
+        self.may_hang_up = asyncio.Event()
+        self._lines = 0
+
+    @asynccontextmanager
+    async def line(self, url: str, secrets: Sequence[str]) -> AsyncIterator[Line]:
+        self._lines += 1
+        is_first = self._lines == 1
+        async with super().line(url, secrets) as line:
+            yield line
+            if is_first:
+                await self.may_hang_up.wait()
+
+
+async def test_a_turn_begun_while_the_one_before_still_hangs_up_is_waited_for_too(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    endpoint = await made(tenant, hooks.url())
+    services = gateway.worker
+    sender = SlowToHangUp(services.webhooks._sender.targets)
+    delivering = Delivering(services.database, sender, services.webhooks._keyring)
+    await happen(gateway, tenant, a_number())
+    await delivering.run()
+    [first] = delivering._turns
+    async with asyncio.timeout(20):
+        while await gateway.sql("SELECT 1 FROM webhook_endpoints WHERE lease IS NOT NULL"):
+            await asyncio.sleep(0.01)
+
+    await happen(gateway, tenant, a_number())
+    hooks.slow["hook"] = 0.5
+    await delivering.run()
+    assert len(delivering._turns) == 2
+    sender.may_hang_up.set()
+    await first
+    await delivering.finish()
+
+    assert [one["state"] for one in await deliveries(tenant, endpoint)] == ["delivered", "delivered"]
+
+
+async def test_what_is_being_numbered_while_a_turn_comes_to_its_end_is_told_without_another_event(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    await made(tenant, hooks.url())
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+
+    async def amid(session: AsyncSession, tenants: Collection[str]) -> None:
+        await wake(session, tenants)
+        turn = asyncio.create_task(deliver(gateway))
+        await asyncio.wait({turn}, timeout=1)
+
+    numbering = Numbering(gateway.worker.database, kept=timedelta(days=1), heard=amid)
+    await gateway.sql("UPDATE webhook_endpoints SET due_at = clock_timestamp()")
+    await gateway.sql(
+        "INSERT INTO outbox (tenant_id, kind, number_id, payload)"
+        f" VALUES (:tenant, 'number.releasing', gen_random_uuid(), '{NUMBER_DATA}')",
+        tenant=tenant.id,
+    )
+    await numbering.number()
+    await deliver(gateway)
+
+    assert hooks.sequences() == [1, 2]
 
 
 async def test_several_workers_share_endpoints_and_each_event_is_sent_once_and_in_order(
