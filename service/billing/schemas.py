@@ -98,6 +98,7 @@ class ChargingRuleBody(Strict):
 class PeriodOut(BaseModel):
     """A month. What is null is known once it is final. `hash`: SHA-256 over its charges, which
     `numbergate billing verify` reckons anew. `doubts`: purchases whose outcome was not known then.
+    Of all tenants together; `charges` and `doubts` are told to whoever sees all of them.
     """
 
     period: str

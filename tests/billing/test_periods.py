@@ -13,8 +13,9 @@ import duckdb
 import pytest
 
 from service.billing.verifying import verify
+from service.tenants.administration import KeyLimits
 from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
-from tests.support.gateway import Gateway, Tenant
+from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
 
 
 async def test_a_month_is_closed_once_with_every_charge_and_what_comes_to_light_later_is_corrected_in_the_next(
@@ -144,6 +145,48 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
         assert duckdb.execute(read).fetchall() == [(2_000_000, (BEFORE + timedelta(days=1)).date())]
         await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
     await told(one.send("POST", "/v1/billing/prices", json=PRICE), 403, "scope_missing")
+    # From how much there is of all it could tell how much there is of the other.
+    for who, count in ((finance, 3), (one, None)):
+        [closed] = [month for month in (await who.get("/v1/billing/periods")).json()["items"] if month["hash"]]
+        assert (closed["charges"], closed["doubts"] is None) == (count, count is None)
+
+
+async def test_a_key_that_is_limited_to_organizations_is_shown_no_price_of_others(gateway: Gateway, finance: Tenant):
+    south = f"{ORGANIZATION}-south"
+    await gateway.services.administration.put_organization(AUTHOR, south, "South")
+    tenant = await gateway.tenant(organization_ids=[ORGANIZATION, south], scopes=["billing:read"])
+    limits = KeyLimits(organization_ids=(ORGANIZATION,))
+    limited = await gateway.key_of(tenant, scopes=["billing:read"], limits=limits)
+    for organization in (ORGANIZATION, south):
+        filed = await finance.send("POST", "/v1/billing/prices", json={**PRICE, "organization_id": organization})
+        assert filed.status_code == 201, filed.text
+    for who, seen in ((tenant, {None, ORGANIZATION, south}), (limited, {None, ORGANIZATION})):
+        prices = (await who.get("/v1/billing/prices")).json()
+        assert ({one["organization_id"] for one in prices["items"]}, prices["total"]["value"]) == (seen, len(seen))
+
+
+async def test_what_was_decided_to_be_missing_is_charged_no_further_whatever_is_changed_of_it_later(
+    tenant: Tenant, ledger: asyncpg.Connection
+):
+    number = UUID((await tenant.buy()).json()["id"])
+
+    async def becomes(**values: object) -> object:
+        told = ", ".join(f"{name} = ${place}" for place, name in enumerate(values, 2))
+        await ledger.execute(f"UPDATE numbers SET {told} WHERE id = $1", number, *values.values())
+        return await ledger.fetchval(
+            "SELECT ended_at FROM number_facts WHERE number_id = $1 ORDER BY seq DESC LIMIT 1", number
+        )
+
+    missing = await becomes(state="missing")
+    assert missing is not None
+    assert await becomes(tags=["late"]) == missing
+    assert await becomes(state="releasing") == missing
+    assert await becomes(state="active") is None
+    missing = await becomes(state="missing")
+    assert await becomes(state="releasing") == missing
+    assert await becomes(state="released", released_at=NOW + timedelta(days=90)) == missing
+    assert await becomes(released_at=NOW) == NOW
+    assert await becomes(state="active", released_at=None) is None
 
 
 async def test_the_price_book_shows_the_deployments_price_before_anything_is_filed(gateway: Gateway, finance: Tenant):
