@@ -23,7 +23,7 @@ def test_what_is_noted_can_be_asked_for(name: str):
         ("period.close", "is none; period.closed is"),
         ("tenant.removed", "is none; tenant.put is"),
         ("key.nothing", "is no action; there are key.issued, key.revoked, key.rotated"),
-        ("nothing", "is no action, as key.issued is; they begin with account, campaign, "),
+        ("nothing", "is no action, as key.issued is; they begin with account, budget, campaign, "),
     ],
 )
 def test_a_slip_is_told_what_may_have_been_meant(name: str, told: str):
