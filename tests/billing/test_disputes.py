@@ -209,6 +209,22 @@ async def test_a_match_whose_worker_was_lost_is_made_by_another_and_one_that_can
     assert (await held.match(invoice))["problem"] is None
 
 
+async def test_a_match_that_takes_longer_than_its_lease_is_left_to_the_worker_that_is_at_it(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    path = f"/v1/billing/invoices/{invoice}/match"
+    await held.finance.send("POST", path, json={})
+    async with held.connection.transaction():
+        await held.connection.execute("SELECT FROM invoices WHERE id = $1 FOR UPDATE", UUID(invoice))
+        await held.gateway.sql("UPDATE invoice_matches SET state = 'running', lease_until = now(), tries = 1")
+        await held.gateway.worker.billing.match_work.run()
+        [found] = await held.gateway.sql("SELECT state, tries, lease_until > now() FROM invoice_matches")
+        assert found == ("running", 1, True)
+    # It was lost after all.
+    await held.gateway.sql("UPDATE invoice_matches SET lease_until = now()")
+    await held.gateway.worker.billing.match_work.run()
+    assert (await held.finance.get(path)).json()["state"] == "done"
+
+
 async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_invoice(held: Ledger):
     lines = [held.rent(0), held.rent(0), held.rent(1, RENT + 10)]
     invoice = await held.invoice(LAST, lines)

@@ -24,6 +24,8 @@ from service.prices.models import PriceRow
 
 # Longer than a million lines take; whoever is killed meanwhile leaves it to another after that.
 LEASE = timedelta(minutes=20)
+# How soon one that its worker is at still is looked at again, though its lease ran out.
+LOOKED_AT_AGAIN = timedelta(minutes=1)
 MOST_TRIES = 3
 CLAIM = text("""
     UPDATE invoice_matches SET state = 'running', lease_until = clock_timestamp() + :lease, tries = tries + 1
@@ -73,6 +75,10 @@ SUMMED = text("""
 log = structlog.get_logger()
 
 
+class _StillAtIt(Exception):
+    """Whoever began it holds the invoice: a lock ends with its worker, a lease only guesses when."""
+
+
 class MatchWork:
     """`patient`: whose statements may take as many seconds as `within`."""
 
@@ -94,23 +100,30 @@ class MatchWork:
             if claimed.tries > MOST_TRIES:
                 raise RuntimeError(f"was begun {MOST_TRIES} times, and never ended")
             await self._match(claimed.invoice_id, claimed.tolerance)
+        except _StillAtIt:
+            async with self._database.acting() as session:
+                again = {"tries": InvoiceMatch.tries - 1, "lease_until": func.clock_timestamp() + LOOKED_AT_AGAIN}
+                await session.execute(_claimed(claimed.invoice_id, claimed.tries).values(again))
         except Exception as error:
             MATCHES.labels("failed").inc()
             log.error("an invoice could not be matched", invoice=str(claimed.invoice_id), exc_info=error)
             problem = "It could not be matched; the log says why. Ask for it again."
-            await self._end(claimed.invoice_id, state="failed", problem=problem)
+            async with self._database.acting() as session:
+                ended = _claimed(claimed.invoice_id, claimed.tries).values(
+                    state="failed", problem=problem, lease_until=None, ended_at=func.clock_timestamp()
+                )
+                await session.execute(ended)
         else:
             MATCHES.labels("matched").inc()
             MATCH_SECONDS.observe(perf_counter() - began)
         return True
 
-    async def _end(self, invoice_id: UUID, **values: object) -> None:
-        async with self._database.acting() as session:
-            await session.execute(_ended(invoice_id, **values))
-
     async def _match(self, invoice_id: UUID, tolerance: int) -> None:
+        """Raises: _StillAtIt."""
         async with self._patient.acting() as session:
-            invoice = await session.get_one(Invoice, invoice_id, with_for_update=True)
+            invoice = await session.get(Invoice, invoice_id, with_for_update={"skip_locked": True})
+            if invoice is None:
+                raise _StillAtIt
             final = await session.get(BillingPeriod, invoice.month)
             # Of a month that is final too from all that is known by now: what came to light late was held all the same.
             rule = ChargingRule(**final.rule) if final is not None else await present_rule(session)
@@ -134,15 +147,20 @@ class MatchWork:
                 "final": final is not None, "charging_rule": rule.as_json(), "facts_through": through,
                 "prices_through": priced,
             }  # fmt: skip
-            await session.execute(_ended(invoice_id, state="done", summary=summary, basis=told, problem=None))
+            done = update(InvoiceMatch).where(InvoiceMatch.invoice_id == invoice_id)
+            await session.execute(
+                done.values(
+                    state="done", summary=summary, basis=told, problem=None, lease_until=None,
+                    ended_at=func.clock_timestamp(),
+                )
+            )  # fmt: skip
             invoice.state = "matched"
 
 
-def _ended(invoice_id: UUID, **values: object) -> Update:
-    return (
-        update(InvoiceMatch)
-        .where(InvoiceMatch.invoice_id == invoice_id)
-        .values(lease_until=None, ended_at=func.clock_timestamp(), **values)
+def _claimed(invoice_id: UUID, tries: int) -> Update:
+    """As this worker claimed it, if no other did since."""
+    return update(InvoiceMatch).where(
+        InvoiceMatch.invoice_id == invoice_id, InvoiceMatch.state == "running", InvoiceMatch.tries == tries
     )
 
 
