@@ -183,6 +183,7 @@ BAD_ROWS = {
     "another currency": ("sub_2,,,,2.99,EUR,", "currency", "an invoice of their own"),
     "an amount and a currency that differ": ("sub_2,,,,€2.99,USD,", "amount", "which is meant?"),
     "a negative rent": ("sub_2,,,,-2.99,USD,", "amount", "negatives: credit"),
+    "thousands, or a fraction": ("sub_2,,,,1.234,USD,", "amount", "a profile says decimal"),
     "seven decimals": ("sub_2,,,,2.9900001,USD,", "amount", "round it"),
     "an amount beyond all measure": ("sub_2,,,,2990000000,USD,", "amount", "sign before the decimals"),
     "a day that may be two": ("sub_2,,03/01/2026,,2.99,USD,", "begins", "the mapping says day_order"),

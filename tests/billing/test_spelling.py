@@ -40,9 +40,12 @@ MAPPING = InvoiceMapping({"amount": "Amount"}, currency="USD")
         ("  2.99  ", ".", "2.99", None),
         ("1,234", ".", "1234", None),
         ("1.234", ".", "1.234", None),
+        ("0.005", None, "0.005", None),
+        ("1,234.560", None, "1234.56", None),
+        ("1234.560", None, "1234.56", None),
     ],
 )
-def test_an_amount_is_read_however_it_is_written(text: str, decimal: str, value: str, mark: str | None):
+def test_an_amount_is_read_however_it_is_written(text: str, decimal: str | None, value: str, mark: str | None):
     found = amount_of(text, decimal)
     assert (found.value, found.mark) == (Decimal(value), mark)
 
@@ -53,6 +56,8 @@ def test_an_amount_is_read_however_it_is_written(text: str, decimal: str, value:
         ("1.234,56", ".", "the mapping says decimal: ','"),
         ("12,5", ".", "the mapping says decimal: ','"),
         ("1,234.56", ",", "the mapping says decimal: '.'"),
+        ("1.234", None, "a profile says decimal"),
+        ("$-1,234", None, "a profile says decimal"),
         ("1,234,56", ".", "groups of three"),
         ("1 234.567,8", ",", "groups of three"),
         ("--12", ".", "two signs"),
@@ -67,7 +72,7 @@ def test_an_amount_is_read_however_it_is_written(text: str, decimal: str, value:
         ("9" * 70, ".", "longer than 64"),
     ],
 )
-def test_an_amount_that_is_none_or_may_be_two_is_refused_with_the_mend(text: str, decimal: str, mend: str):
+def test_an_amount_that_is_none_or_may_be_two_is_refused_with_the_mend(text: str, decimal: str | None, mend: str):
     with pytest.raises(ValueError) as refused:
         amount_of(text, decimal)
     assert mend in str(refused.value)

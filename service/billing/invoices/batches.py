@@ -102,11 +102,11 @@ class Reader:
         return Reject(row.place, row.line, cells, storable(row.text), bad.faults)
 
 
-def _written(cell: Cell, decimal: Sign) -> str:
+def _written(cell: Cell, decimal: Sign | None) -> str:
     """As the file would write it by its mapping."""
     if isinstance(cell, str):
         return storable(cell)
-    return cell.isoformat() if isinstance(cell, date) else f"{cell:f}".replace(".", decimal)
+    return cell.isoformat() if isinstance(cell, date) else f"{cell:f}".replace(".", decimal or ".")
 
 
 def storable(text: str) -> str:

@@ -41,7 +41,8 @@ WORDS: dict[str, Kind] = {
 @dataclass(frozen=True, slots=True)
 class InvoiceMapping:
     """`columns`: which header means which of FIELDS; what is not there is not read. `decimal`: the sign before the
-    fraction. `unit`: whether amounts are in units or in the smallest ones. `day_order`: of days in figures. `ends`:
+    fraction; None is a point, and refuses what could be thousands as well.
+    `unit`: whether amounts are in units or in the smallest ones. `day_order`: of days in figures. `ends`:
     whether the last day is charged still. `time_zone`: in which moments are days. `kinds`: what a word of the column
     `kind` means; `otherwise`: what any other does, or a file without. `negatives`: what a negative charge is.
     `phone_in_description`: where there is no number of its own, the one that the description names. `skip`: lines
@@ -49,7 +50,7 @@ class InvoiceMapping:
     """
 
     columns: Mapping[str, str]
-    decimal: Sign = "."
+    decimal: Sign | None = "."
     unit: Unit = "whole"
     currency: str | None = None
     day_order: DayOrder | None = None
@@ -102,7 +103,7 @@ def guessed(headers: Sequence[str]) -> tuple[InvoiceMapping, str | None]:
         found = next((header for name in names for header in headers if normal(header) == name), None)
         if found is not None and found not in columns.values():
             columns[member] = found
-    return InvoiceMapping(columns), None
+    return InvoiceMapping(columns, decimal=None), None
 
 
 def normal(header: str) -> str:

@@ -45,16 +45,16 @@ def _members(columns: dict[str, str]) -> dict[str, str]:
 class MappingBody(Strict):
     """Which column means what, and how the file writes amounts and days; it holds for all of its rows.
 
-    `decimal`: the sign before the fraction. `unit`: whether amounts are in units, as 2.99, or in the smallest ones, as
-    299. `day_order`: of days in figures, as 03/01/2026; without it they are refused. `ends`: whether the last day is
-    charged still. `time_zone`: in which moments are days. `kinds`: what a word of the column `kind` means; `otherwise`:
-    what any other does. `negatives`: what a negative charge is. `phone_in_description`: where a row has no number of
-    its own, the one that its description names. `charset`, `separator`, `sheet`: null is told from the file. `skip`:
-    lines above the header.
+    `decimal`: the sign before the fraction; null is a point, and refuses what could be thousands as well, as 1.234.
+    `unit`: whether amounts are in units, as 2.99, or in the smallest ones, as 299. `day_order`: of days in figures, as
+    03/01/2026; without it they are refused. `ends`: whether the last day is charged still. `time_zone`: in which
+    moments are days. `kinds`: what a word of the column `kind` means; `otherwise`: what any other does. `negatives`:
+    what a negative charge is. `phone_in_description`: where a row has no number of its own, the one that its
+    description names. `charset`, `separator`, `sheet`: null is told from the file. `skip`: lines above the header.
     """
 
     columns: Annotated[dict[Annotated[StrictStr, Field(max_length=40)], Header], AfterValidator(_members)]
-    decimal: Sign = "."
+    decimal: Sign | None = "."
     unit: Unit = "whole"
     currency: Currency | None = None
     day_order: DayOrder | None = None

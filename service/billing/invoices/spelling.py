@@ -33,6 +33,8 @@ AMOUNT = re.compile(
     rf"(?P<before>[-+])?\s?(?P<mark>{MARK})?\s?(?P<within>[-+])?\s?(?P<number>[0-9.,'][0-9 .,']*?)\s?"
     rf"(?P<after>-)?\s?(?P<behind>{MARK})?"
 )
+# 1.234 and 1,234: a thousand times more by the one than by the other.
+THOUSANDS_OR_NOT = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 ALIKE = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
 MONTHS = {
     name: place
@@ -63,11 +65,13 @@ class Amount:
 
 
 @lru_cache(maxsize=50_000)
-def amount_of(text: str, decimal: Sign = ".") -> Amount:
-    """An amount with its sign: before, behind, or as brackets. `decimal`: the sign before its fraction.
+def amount_of(text: str, decimal: Sign | None = ".") -> Amount:
+    """An amount with its sign: before, behind, or as brackets. `decimal`: the sign before its fraction; None is a
+    point, as nobody said which, and what could be thousands as well is refused.
 
     Raises: ValueError.
     """
+    is_said, decimal = decimal is not None, decimal or "."
     said = text.translate(ALIKE).strip()
     if len(said) > LONGEST_AMOUNT:
         raise ValueError(f"is longer than {LONGEST_AMOUNT} characters: write an amount, as {_like(decimal)}")
@@ -75,6 +79,10 @@ def amount_of(text: str, decimal: Sign = ".") -> Amount:
     found = AMOUNT.fullmatch(said[1:-1].strip() if in_brackets else said)
     if found is None:
         raise ValueError(f"is no amount: write it as {_like(decimal)}")
+    if not is_said and THOUSANDS_OR_NOT.fullmatch(found["number"].strip()):
+        raise ValueError(
+            "may be thousands or a fraction: a profile says decimal, the sign before the decimals, '.' or ','"
+        )
     signs = [sign for sign in (found["before"], found["within"], found["after"], in_brackets or None) if sign]
     marks = [mark for mark in (found["mark"], found["behind"]) if mark]
     if len(signs) > 1:
