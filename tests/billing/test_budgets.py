@@ -143,10 +143,14 @@ async def test_what_was_reached_in_the_last_hours_of_a_month_is_told_of_that_mon
 ):
     await held_since(ledger, (await payer.bought())["id"], LAST)
     await filed(finance, 1_000_000, tenant_id=payer.id)
-    await ledger.execute("UPDATE budgets SET period = $1, so_far = 0, forecast = 0", LAST)
+    await ledger.execute("UPDATE budgets SET period = $1, created_at = $2, so_far = 0, forecast = 0", LAST.date(), LAST)
+    # Filed since, by finance that hears of the same tenant's charges: of the month before it was none.
+    later = await filed(finance, 1_000_000, organization_id=ORGANIZATION, notify_tenant_id=payer.id)
 
-    periods = [one["data"]["period"] for one in await events(gateway, payer)]
-
+    found = await events(gateway, payer)
+    assert {one["data"]["period"] for one in found if one["data"]["budget_id"] == later} == {named(NOW)}
+    found = [one for one in found if one["data"]["budget_id"] != later]
+    periods = [one["data"]["period"] for one in found]
     assert periods == [named(LAST)] * 3 + [named(NOW)] * 3
 
 
