@@ -90,12 +90,15 @@ class Cast:
                 "number_id": [number["id"]],
             }  # fmt: skip
         of_staff = await _for_staff(gateway)
+        of_finance = of_staff | await _for_finance(gateway, Tenant(gateway.http, "", staff["finance"]))
         of_neighbour, of_foreigner = await _identifiers(gateway, neighbour), await _identifiers(gateway, foreigner)
         victims = {name: of_neighbour[name] + of_foreigner[name] for name in of_neighbour}
         of_both = [*_all(of_foreigner), ELSEWHERE, SOMEBODY, *HIDDEN]
-        texts = {role: list(of_both) for role in (*SCOPES, "finance", NOBODY)}
+        texts = {role: list(of_both) for role in (*SCOPES, NOBODY)}
         for role in texts.keys() - {"viewer"}:
             texts[role] += [*_all(of_neighbour), *SEEN]
+        # Finance explains what every tenant is charged for; how purchases were asked for is none of its business.
+        texts["finance"] = [HIDDEN[3], SEEN[3]]
         lived_by = await gateway.sql(
             "SELECT id::text FROM api_keys WHERE tenant_id IS NULL OR tenant_id = ANY(:tenants)"
             " UNION SELECT id::text FROM accounts WHERE name = 'default'",
@@ -106,7 +109,7 @@ class Cast:
             neighbour,
             Known(
                 {role: tenant.key for role, tenant in tenants.items()} | staff,
-                own | dict.fromkeys(STAFF, of_staff),
+                own | dict.fromkeys(STAFF, of_staff) | {"finance": of_finance},
                 victims | {"organization_id": [ELSEWHERE], "user_id": [SOMEBODY]},
                 frozenset(
                     one
@@ -173,6 +176,37 @@ async def _for_staff(gateway: Gateway) -> dict[str, list[Any]]:
         "resolve_doubt.decision": ["refused"], "resolve_orphan.decision": ["ignore"],
         "stop_purchases.id": scratch, "resume_purchases.id": scratch,
     }  # fmt: skip
+
+
+async def _for_finance(gateway: Gateway, finance: Tenant) -> dict[str, list[Any]]:
+    """Invoices that were read, some of them matched, and what is disputed of one. A file is hard to hit upon."""
+    [[account]] = await gateway.sql("SELECT id::text FROM accounts WHERE name = 'default'")
+    invoices, disputes = [], []
+    for place in range(4):
+        file = f"Number,From,To,Amount,Currency\n+1202555{place:04},2026-01-01,2026-02-01,2.99,USD\nnobody,,,x,USD\n"
+        filed = await finance.send(
+            "POST", "/v1/billing/invoices", content=file.encode(), headers={"Content-Type": "text/csv"},
+            params={"period": "2026-01", "account_id": account},
+        )  # fmt: skip
+        assert filed.status_code == 201, filed.text
+        invoices.append(filed.json()["id"])
+    while await gateway.worker.billing.invoice_reading.step():
+        continue
+    for invoice in invoices[:3]:
+        path = f"/v1/billing/invoices/{invoice}"
+        dropped = await finance.send("POST", f"{path}/rejects/resolve", json={"decision": "drop"})
+        assert dropped.status_code == 200, dropped.text
+        assert (await finance.send("POST", f"{path}/match", json={})).status_code == 202
+        await gateway.worker.billing.match_work.run()
+    for invoice in invoices[:2]:
+        opened = await finance.send(
+            "POST",
+            "/v1/billing/disputes",
+            json={"invoice_id": invoice, "title": "Never ours", "verdicts": ["never_ours"]},
+        )
+        assert opened.status_code == 201, opened.text
+        disputes.append(opened.json()["id"])
+    return {"invoice_id": invoices, "dispute_id": disputes}
 
 
 # By catalogue, not by list: a table that comes later is held to the same.

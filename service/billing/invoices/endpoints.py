@@ -198,9 +198,12 @@ async def get_invoice(invoice_id: UUID, caller: BillingRead, found: InvoicesDep)
 
 
 @router.delete("/invoices/{invoice_id}", status_code=204, responses=problems(NotFound, StateConflict, *AUTH))
-async def discard_invoice(invoice_id: UUID, caller: BillingWrite, found: InvoicesDep, request_id: RequestId) -> None:
+async def discard_invoice(
+    invoice_id: UUID, caller: BillingWrite, found: InvoicesDep, request_id: RequestId
+) -> Response:
     """Take back an invoice that is not matched, with its lines, so that its file can be read by another mapping."""
     await found.discard(caller, invoice_id, request_id)
+    return Response(status_code=204)
 
 
 @router.get(

@@ -60,15 +60,15 @@ class MappingBody(Strict):
     day_order: DayOrder | None = None
     ends: Ends = "exclusive"
     time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(_zone)] = "UTC"
-    kinds: Annotated[dict[Annotated[StrictStr, Field(max_length=100)], Kind], Field(max_length=200)] = Field(
-        default_factory=lambda: dict(WORDS)
-    )
+    kinds: Annotated[
+        dict[Annotated[StrictStr, Field(max_length=100), AfterValidator(plain)], Kind], Field(max_length=200)
+    ] = Field(default_factory=lambda: dict(WORDS))
     otherwise: Kind = "rent"
     negatives: Negatives = "refused"
     phone_in_description: StrictBool = False
     charset: Annotated[StrictStr, AfterValidator(_charset)] | None = None
     separator: Literal[",", ";", "\t", "|"] | None = None
-    sheet: Annotated[StrictStr, Field(min_length=1, max_length=31)] | None = None
+    sheet: Annotated[StrictStr, Field(min_length=1, max_length=31), AfterValidator(plain)] | None = None
     skip: Annotated[StrictInt, Field(ge=0, le=100)] = 0
 
     def mapping(self) -> InvoiceMapping:
