@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import asyncpg
 import orjson
-from sqlalchemy import event, text
+from sqlalchemy import Select, event, func, select, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from service.kit.errors import StorageUnavailable
+from service.kit.pagination import COUNTED
 
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
 Pooler = Literal["none", "transaction"]
@@ -68,6 +69,7 @@ class Bounds:
 UNBOUND = Bounds()
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 # Tables with a tenant's rows that anybody would be let into.
+LET_TAKE = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 UNFORCED = text(
     "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
     " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id'"
@@ -253,6 +255,17 @@ async def act_as(
         said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
     calls += [f"set_config('{name}', '{value}', true)" for name, value in planning.items()]
     await session.execute(text(f"SELECT {', '.join(calls)}"), said)
+
+
+async def let_take(session: AsyncSession, seconds: float) -> None:
+    """The transaction's further statements may take so long, where its connection waits for as long."""
+    await session.execute(LET_TAKE, {"milliseconds": str(int(seconds * 1000))})
+
+
+async def count_up(session: AsyncSession, rows: Select[Any]) -> int:
+    """How many rows there are; COUNTED + 1 where there are more than that, as `service.kit.pagination.total` has it."""
+    among = rows.limit(COUNTED + 1).subquery()
+    return (await session.scalars(select(func.count()).select_from(among))).one()
 
 
 def _list(ids: Sequence[str] | None) -> list[str] | None:

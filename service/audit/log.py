@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.audit.chain import Link, canonical, read
 from service.audit.chaining import ENTRY, UNLINKED, escaped, read_progress
 from service.audit.models import AuditEntry, AuditLink
-from service.db import Database
+from service.db import Database, let_take
 from service.kit.clock import rfc3339
 from service.kit.errors import Fault, InvalidRequest, StateConflict
 from service.kit.pagination import COUNTED, Cursors, total
@@ -58,7 +58,6 @@ UNCHAINED = text(f"""
       count(*) FILTER (WHERE {PASSED}) AS passed, min(a.id) FILTER (WHERE {PASSED}) AS first_passed
     FROM audit a WHERE {UNLINKED}
 """)  # noqa: S608
-LONGER = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
 
 
@@ -153,7 +152,7 @@ class AuditLog:
                 last = (await session.scalars(LAST)).one()
             for query, values in _pieces(filters, last):
                 async with self._database.acting(duty="admin") as session:
-                    await session.execute(LONGER, {"milliseconds": str(int(PIECE_WITHIN * 1000))})
+                    await let_take(session, PIECE_WITHIN)
                     await _copy(session, export, query, values)
                 if export.size > MOST_EXPORTED:
                     told = f"an export holds {MOST_EXPORTED >> 20} MiB; ask for less at a time"

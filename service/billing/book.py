@@ -17,9 +17,9 @@ from service.billing.charging import ChargingRule
 from service.billing.errors import PeriodFinal, PriceOverlaps
 from service.billing.models import BillingPeriod, ChargingRuleRow
 from service.billing.prices import Priced
-from service.db import Database
+from service.db import Database, count_up
 from service.kit.money import months_later
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
 from service.prices.models import PriceRow
 from service.prices.pricing import ONE_AT_A_TIME, Pricing
@@ -54,8 +54,7 @@ class PriceBook:
             found = found.where(tuple_(PriceRow.since, PriceRow.id) < tuple_(date.fromisoformat(since), UUID(price_id)))
         async with acting_for(self._database, caller) as session:
             rows = (await session.scalars(found)).all()
-            among = select(PriceRow.id).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+            counted = await count_up(session, select(PriceRow.id))
         shown = rows[:limit]
         more = len(rows) > limit
         return {

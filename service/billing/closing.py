@@ -17,8 +17,7 @@ from service.billing.book import last_final
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
 from service.billing.models import BillingPeriod
 from service.billing.periods import CLOSING, basis_of, count_of, state_of, today_of, told_of
-from service.db import Database
-from service.exports.exports import LONGER
+from service.db import Database, let_take
 from service.kit.money import months_later
 from service.numbers.drain import Drain
 from service.prices.pricing import ONE_AT_A_TIME, Pricing
@@ -105,7 +104,7 @@ class Closing:
             await session.execute(text("SELECT set_config('lock_timeout', '2s', true)"))
             through = (await session.scalars(select(func.facts_known()))).one()
         async with acting_for(self._database, caller) as session:
-            await session.execute(LONGER, {"milliseconds": str(int(self._within * 1000))})
+            await let_take(session, self._within)
             await session.execute(MORE_MEMORY, {"memory": WORK_MEMORY})
             if not await session.scalar(TURN, {"month": count_of(month)}):
                 raise PeriodNotReady(f"{month:%Y-%m} is being closed; GET /v1/billing/periods says when it is final.")

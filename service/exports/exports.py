@@ -15,10 +15,9 @@ from time import perf_counter
 
 import asyncpg
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db import Database, WrongRole
+from service.db import Database, WrongRole, let_take
 from service.exports.errors import ExportsBusy
 from service.exports.formats import PARQUET, Copy, Format, Query, copy_of
 from service.exports.parquet import Conversion
@@ -35,7 +34,6 @@ MOST_HELD_BY_ONE = 3
 TURN_WITHIN = 10.0
 # A conversion that was only about to begin does not hear that it is to stop.
 STOPPED_WITHIN = 0.1
-LONGER = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 log = structlog.get_logger(__name__)
 
 Acting = Callable[[Database], AbstractAsyncContextManager[AsyncSession]]
@@ -173,7 +171,7 @@ class Exports:
         values = [compiled.params[name] for name in getattr(compiled, "positiontup", None) or ()]
         within = self._limits.within
         async with acting(database) as session:
-            await session.execute(LONGER, {"milliseconds": str(int(within * 1000))})
+            await let_take(session, within)
             connection = await session.connection()
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, asyncpg.Connection)

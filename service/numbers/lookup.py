@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
 from service.audit.models import AuditEntry
-from service.db import Database
+from service.db import Database, count_up
 from service.http.conditions import digest
 from service.kit.errors import NotFound
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.phone import E164
 from service.numbers.drift import shown
 from service.numbers.follow_ups import operation_state
@@ -154,8 +154,7 @@ class Lookup:
                 [before] = self._cursors.open(query, cursor)
                 page = page.where(AuditEntry.id < before)
             found = (await session.scalars(page)).all()
-            matches = select(AuditEntry.id).where(or_(*of)).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(matches))).one()
+            counted = await count_up(session, select(AuditEntry.id).where(or_(*of)))
             told = None if caller.may("admin:read") else await _told_to(session, caller, number.tenant_id, found)
         more = len(found) > limit
         return {

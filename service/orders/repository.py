@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from service.agents.models import AgentLink
+from service.db import count_up
 from service.inventory.filters import SEEN, Filters
 from service.inventory.selecting import all_of
 from service.inventory.sorting import Sort
-from service.kit.pagination import COUNTED
 from service.numbers.models import Number, Step
 from service.orders.judgement import Facts, Reason
 from service.orders.models import Order, OrderItem
@@ -138,9 +138,8 @@ class OrderRepository:
         mine = [Order.state.in_(states) if states else Order.applied_at.is_not(None), *whose]
         beyond = [tuple_(Order.created_at, Order.id) < tuple_(*after)] if after else []
         query = select(Order).where(*mine, *beyond).order_by(Order.created_at.desc(), Order.id.desc()).limit(limit)
-        counted = select(literal(1)).select_from(Order).where(*mine).limit(COUNTED + 1).subquery()
-        total = await self.session.scalar(select(func.count()).select_from(counted))
-        return (await self.session.scalars(query)).all(), total or 0
+        total = await count_up(self.session, select(literal(1)).select_from(Order).where(*mine))
+        return (await self.session.scalars(query)).all(), total
 
     # -- Items ---------------------------------------------------------------------------------------------------------
 

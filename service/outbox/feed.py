@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.db import Database
+from service.db import Database, count_up
 from service.kit.clock import monotonic, rfc3339
 from service.kit.errors import Fault, InvalidRequest, ServiceError
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.waiting import wait_as
 from service.outbox.catalogue import ANY_OF_A_GROUP, EVENTS, GROUPS, unknown_types
 from service.outbox.models import EventHead, OutboxEvent
@@ -145,8 +145,7 @@ class Feed:
         events = found.all()
         counted = len(events)
         if counted == limit:
-            among = select(OutboxEvent.seq).where(*matching).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+            counted = await count_up(session, select(OutboxEvent.seq).where(*matching))
         # Looked at last: what was forgotten until now may be missing above.
         if after is not None and after < (await head_of(session, tenant)).pruned:
             raise EventsForgotten(kept=self._kept)

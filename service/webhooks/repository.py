@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db import count_up
 from service.kit.pagination import COUNTED
 from service.outbox.feed import COLUMNS, head_of, of_types
 from service.outbox.models import OutboxEvent
@@ -132,8 +133,7 @@ class WebhookRepository:
         matching: list[ColumnElement[bool]] = [WebhookDelivery.endpoint_id == endpoint_id]
         if state is not None:
             matching.append(WebhookDelivery.state == state)
-        among = select(WebhookDelivery.seq).where(*matching).limit(COUNTED + 1).subquery()
-        counted = (await self.session.scalars(select(func.count()).select_from(among))).one()
+        counted = await count_up(self.session, select(WebhookDelivery.seq).where(*matching))
         query = select(WebhookDelivery).where(*matching).order_by(WebhookDelivery.seq.desc()).limit(limit)
         if before is not None:
             query = query.where(WebhookDelivery.seq < before)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +28,8 @@ async def held_since(ledger: asyncpg.Connection, number_id: str, acquired: datet
     )
 
 
-async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> None:
+async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> dict[str, Any]:
     answer = await asking
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    said: dict[str, Any] = answer.json()
+    return said

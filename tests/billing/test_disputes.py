@@ -3,7 +3,6 @@
 import csv
 import json
 from asyncio import gather
-from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -15,26 +14,14 @@ import httpx
 import pytest
 
 from service.kit.clock import utc_now
-from tests.support.gateway import AUTHOR, Gateway, Tenant
+from tests.billing.months import told
+from tests.support.gateway import Gateway, Tenant
 
 THIS = utc_now().replace(day=1)
 LAST = (THIS - timedelta(days=1)).replace(day=1)
 RENT = 2_990_000
 PRICE = {"since": "2020-01-01", "setup": 0, "monthly": RENT}
 STRANGE = "+14155550199"
-
-
-@pytest.fixture
-async def finance(gateway: Gateway) -> Tenant:
-    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
-    return Tenant(gateway.http, "", issued.key)
-
-
-@pytest.fixture
-async def ledger(superuser_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(superuser_url)
-    yield connection
-    await connection.close()
 
 
 @dataclass
@@ -114,13 +101,6 @@ async def held(gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncp
             )  # fmt: skip
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
     return found
-
-
-async def told(asking: Awaitable[httpx.Response], status: int, code: str) -> dict[str, Any]:
-    answer = await asking
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    said: dict[str, Any] = answer.json()
-    return said
 
 
 async def test_an_invoice_is_matched_and_what_differs_has_its_evidence(held: Ledger):

@@ -4,12 +4,12 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import select, tuple_
 
 from service.billing.analytics.models import PeriodAnalytics
 from service.billing.auth import acting_for
-from service.db import Database
-from service.kit.pagination import COUNTED, Cursors, total
+from service.db import Database, count_up
+from service.kit.pagination import Cursors, total
 from service.tenants.principals import Principal
 
 
@@ -32,8 +32,7 @@ class Analytics:
             found = found.where(tuple_(*key) > tuple_(UUID(account), organization))
         async with acting_for(self._database, caller) as session:
             rows = (await session.scalars(found)).all()
-            among = asked.with_only_columns(PeriodAnalytics.organization_id).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+            counted = await count_up(session, asked.with_only_columns(PeriodAnalytics.organization_id))
         shown = rows[:limit]
         last = [str(shown[-1].account_id), shown[-1].organization_id] if len(rows) > limit else None
         return {

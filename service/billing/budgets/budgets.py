@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,9 +14,9 @@ from service.audit.actions import Action
 from service.audit.entries import note
 from service.billing.auth import acting_for
 from service.billing.budgets.models import Budget, BudgetAlert
-from service.db import Database
+from service.db import Database, count_up
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
 from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
@@ -57,8 +57,7 @@ class Budgets:
             found = found.where(Budget.id > UUID(self._cursors.open(query, cursor)[0]))
         async with acting_for(self._database, caller) as session:
             rows = (await session.scalars(found)).all()
-            among = select(Budget.id).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+            counted = await count_up(session, select(Budget.id))
             items = await _told(session, rows[:limit])
         more = len(rows) > limit
         return {

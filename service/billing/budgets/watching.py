@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.budgets.models import Budget
 from service.billing.periods import basis_of, today_of
-from service.db import Database
-from service.exports.exports import LONGER
+from service.db import Database, let_take
 from service.observability.metrics import BUDGETS_REACHED
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('numbergate budgets'))")
@@ -38,7 +37,7 @@ class BudgetWatch:
         async with self._database.acting() as session:
             if not await session.scalar(LOCK) or not await session.scalar(DUE, {"every": self._every}):
                 return
-            await session.execute(LONGER, {"milliseconds": str(int(self._within * 1000))})
+            await let_take(session, self._within)
             this = (await today_of(session)).replace(day=1)
             # What was reached in its last hours is told of the month before too.
             before = await session.scalars(select(Budget.period).where(Budget.period < this).distinct())

@@ -20,11 +20,11 @@ from service.billing.disputes.models import (
     InvoiceMatch,
 )
 from service.billing.invoices.models import Invoice
-from service.db import Database
+from service.db import Database, count_up
 from service.exports.exports import Export, Exports
 from service.exports.formats import Column, Format, Kind, Query
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
 from service.tenants.principals import Principal
 
@@ -148,8 +148,7 @@ class Disputes:
             rows = rows.where(Dispute.seq < self._cursors.open(query, cursor)[0])
         async with acting_for(self._database, caller) as session:
             found = (await session.scalars(rows)).all()
-            among = select(Dispute.id).where(*asked).limit(COUNTED + 1).subquery()
-            counted = (await session.scalars(select(func.count()).select_from(among))).one()
+            counted = await count_up(session, select(Dispute.id).where(*asked))
         more = len(found) > limit
         return {
             "items": found[:limit],

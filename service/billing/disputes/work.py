@@ -17,7 +17,7 @@ from service.billing.disputes.crediting import Credit, Owed, credited
 from service.billing.disputes.models import Dispute, DisputeCredit, DisputeLine, InvoiceFinding, InvoiceMatch
 from service.billing.invoices.models import Invoice, InvoiceLine
 from service.billing.models import BillingPeriod, NumberFact
-from service.db import Database
+from service.db import Database, let_take
 from service.kit.clock import utc_now
 from service.observability.metrics import MATCH_SECONDS, MATCHES
 from service.prices.models import PriceRow
@@ -36,7 +36,7 @@ CLAIM = text("""
     RETURNING invoice_id, tolerance, tries""")
 # All at once, and never one by one: nothing is known beforehand of how many rows there will be.
 PLANNED = text("""
-    SELECT set_config('statement_timeout', :within, true), set_config('enable_nestloop', 'off', true),
+    SELECT set_config('enable_nestloop', 'off', true),
            set_config('work_mem', '96MB', true), set_config('jit', 'off', true)""")
 FIND = text("""
     INSERT INTO invoice_findings (invoice_id, finding, place, verdict, number_id, kind, begins, ends, price_ids,
@@ -129,7 +129,8 @@ class MatchWork:
             rule = ChargingRule(**final.rule) if final is not None else await present_rule(session)
             through = await session.scalar(select(func.coalesce(func.max(NumberFact.seq), 0)))
             priced = await session.scalar(select(func.coalesce(func.max(PriceRow.seq), 0)))
-            await session.execute(PLANNED, {"within": str(int(self._within * 1000))})
+            await let_take(session, self._within)
+            await session.execute(PLANNED)
             await session.execute(delete(InvoiceFinding).where(InvoiceFinding.invoice_id == invoice_id))
             await _follow_credits(session, invoice)
             most = await session.scalar(

@@ -7,26 +7,25 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.billing.auth import acting_for
-from service.billing.book import present_rule
 from service.billing.invoices.files import LOOKED_AT, SHOWN, Arrived, Looked, check_readable, look
 from service.billing.invoices.lines import BadRow, Line, line_of
 from service.billing.invoices.mapping import FIELDS, InvoiceMapping
 from service.billing.invoices.models import Invoice, InvoiceLine, InvoicePart, InvoiceReject
 from service.billing.invoices.profiles import Profiles
 from service.billing.models import BillingPeriod
-from service.billing.periods import state_of
-from service.db import Database
+from service.billing.periods import state_of, today_of
+from service.db import Database, count_up, let_take
 from service.exports.exports import Export, Exports
 from service.exports.formats import Column, Format, Kind, Query
 from service.kit.clock import utc_now
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
-from service.kit.pagination import COUNTED, Cursors, total
+from service.kit.pagination import Cursors, total
 from service.tenants.models import Account
 from service.tenants.principals import Principal
 
@@ -35,7 +34,7 @@ COLUMNS: dict[str, Kind] = {
     "kind": "word", "begins": "day", "ends": "day", "quantity": "whole", "micros": "whole", "currency": "word",
     "description": "text",
 }  # fmt: skip
-DELETED_WITHIN = "300s"
+DELETED_WITHIN = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Invoices:
         async with acting_for(self._database, caller) as session:
             account = await _account(session, filed.account_id)
             if (known := await _of_content(session, account, arrived.content)) is not None:
-                return await self._told(session, known) | {"already_filed": True}
+                return await self._told_one(session, known) | {"already_filed": True}
         found = await asyncio.to_thread(look, arrived.file, mapping, filed.profile, charset=filed.charset)
         check_readable(found)
         async with acting_for(self._database, caller) as session:
@@ -90,7 +89,7 @@ class Invoices:
             if made is None:
                 known = await _of_content(session, account, arrived.content)
                 assert known is not None
-                return await self._told(session, known) | {"already_filed": True}
+                return await self._told_one(session, known) | {"already_filed": True}
             for place, body in enumerate(arrived.parts()):
                 await session.execute(insert(InvoicePart).values(invoice_id=made.id, place=place, body=body))
             note(
@@ -99,7 +98,7 @@ class Invoices:
                        "sha256": made.content_hash.hex(), "profile": made.profile},
                 request_id=request_id,
             )  # fmt: skip
-            return await self._told(session, made)
+            return await self._told_one(session, made)
 
     async def page(
         self, caller: Principal, *, month: date | None, state: str | None, limit: int, cursor: str | None
@@ -116,8 +115,8 @@ class Invoices:
             found = found.where(Invoice.seq < self._cursors.open(query, cursor)[0])
         async with acting_for(self._database, caller) as session:
             rows = (await session.scalars(found)).all()
-            counted = await _counted(session, asked.with_only_columns(Invoice.id))
-            items = [await self._told(session, row) for row in rows[:limit]]
+            counted = await count_up(session, asked.with_only_columns(Invoice.id))
+            items = await self._told(session, rows[:limit])
         more = len(rows) > limit
         return {
             "items": items,
@@ -128,7 +127,7 @@ class Invoices:
     async def get(self, caller: Principal, invoice_id: UUID) -> dict[str, Any]:
         """Raises: NotFound."""
         async with acting_for(self._database, caller) as session:
-            return await self._told(session, await _get(session, invoice_id))
+            return await self._told_one(session, await _get(session, invoice_id))
 
     async def lines(self, caller: Principal, invoice_id: UUID, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """In the order of the file. Raises: NotFound; InvalidRequest as `page`."""
@@ -177,7 +176,7 @@ class Invoices:
         async with acting_for(self._database, caller) as session:
             await _get(session, invoice_id)
             rows: Sequence[Any] = (await session.scalars(found)).all()
-            counted = await _counted(session, asked.with_only_columns(table.place))
+            counted = await count_up(session, asked.with_only_columns(table.place))
         more = len(rows) > limit
         return {
             "items": rows[:limit],
@@ -202,9 +201,7 @@ class Invoices:
         if faults := _misplaced(decision, values):
             raise InvalidRequest(*faults)
         async with acting_for(self._database, caller) as session:
-            invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id).with_for_update())
-            if invoice is None:
-                raise NotFound
+            invoice = await _get(session, invoice_id, locked=True)
             if invoice.state not in ("held", "ready"):
                 raise StateConflict(f"The invoice is {invoice.state}: rows are decided once it is read.")
             rows = await _undecided(session, invoice_id, places)
@@ -230,7 +227,7 @@ class Invoices:
                        "values": dict(values) if values else None, "state": invoice.state},
             )  # fmt: skip
             await session.flush()
-            return await self._told(session, invoice)
+            return await self._told_one(session, invoice)
 
     async def discard(self, caller: Principal, invoice_id: UUID, request_id: str) -> None:
         """Take back what was filed, with all that was read of it, so that the file can be read otherwise.
@@ -238,10 +235,8 @@ class Invoices:
         Raises: NotFound; StateConflict once it is matched.
         """
         async with acting_for(self._database, caller) as session:
-            await session.execute(select(func.set_config("statement_timeout", DELETED_WITHIN, True)))
-            invoice = await session.scalar(select(Invoice).where(Invoice.id == invoice_id).with_for_update())
-            if invoice is None:
-                raise NotFound
+            await let_take(session, DELETED_WITHIN)
+            invoice = await _get(session, invoice_id, locked=True)
             if invoice.state == "matched":
                 raise StateConflict("The invoice is matched: what was found rests on it.")
             await session.execute(delete(Invoice).where(Invoice.id == invoice_id))
@@ -252,16 +247,24 @@ class Invoices:
                         "sha256": invoice.content_hash.hex()},
             )  # fmt: skip
 
-    async def _told(self, session: AsyncSession, row: Invoice) -> dict[str, Any]:
-        final = await session.get(BillingPeriod, row.month)
-        rule = await present_rule(session)
-        return {
-            **{name: getattr(row, name) for name in Invoice.__table__.c.keys()},  # noqa: SIM118 - of a collection
-            "period": f"{row.month:%Y-%m}",
-            "period_state": "final" if final else state_of(row.month, rule.day_of(utc_now())),
-            "sha256": row.content_hash.hex(),
-            "already_filed": False,
-        }
+    async def _told(self, session: AsyncSession, rows: Sequence[Invoice]) -> list[dict[str, Any]]:
+        months = {row.month for row in rows}
+        final = {*await session.scalars(select(BillingPeriod.month).where(BillingPeriod.month.in_(months)))}
+        today = await today_of(session)
+        return [
+            {
+                **{name: getattr(row, name) for name in Invoice.__table__.c.keys()},  # noqa: SIM118 - of a collection
+                "period": f"{row.month:%Y-%m}",
+                "period_state": "final" if row.month in final else state_of(row.month, today),
+                "sha256": row.content_hash.hex(),
+                "already_filed": False,
+            }
+            for row in rows
+        ]
+
+    async def _told_one(self, session: AsyncSession, row: Invoice) -> dict[str, Any]:
+        [told] = await self._told(session, [row])
+        return told
 
 
 def _previewed(found: Looked) -> dict[str, Any]:
@@ -296,16 +299,11 @@ async def _of_content(session: AsyncSession, account: UUID, content: bytes) -> I
     return await session.scalar(found)
 
 
-async def _get(session: AsyncSession, invoice_id: UUID) -> Invoice:
+async def _get(session: AsyncSession, invoice_id: UUID, *, locked: bool = False) -> Invoice:
     """Raises: NotFound."""
-    if (found := await session.get(Invoice, invoice_id)) is None:
+    if (found := await session.get(Invoice, invoice_id, with_for_update=locked)) is None:
         raise NotFound
     return found
-
-
-async def _counted(session: AsyncSession, of: Any) -> int:
-    among = of.limit(COUNTED + 1).subquery()
-    return (await session.scalars(select(func.count()).select_from(among))).one()
 
 
 async def _undecided(session: AsyncSession, invoice_id: UUID, places: Sequence[int] | None) -> Sequence[InvoiceReject]:

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db import count_up
 from service.inventory.saved.models import SavedFilter
-from service.kit.pagination import COUNTED
 
 Position = tuple[str, UUID]
 
@@ -28,8 +28,7 @@ class SavedFilterRepository:
         if after is not None:
             page = page.where(tuple_(SavedFilter.name, SavedFilter.id) > tuple_(*after))
         found = (await self.session.scalars(page)).all()
-        matches = select(SavedFilter.id).where(visible).limit(COUNTED + 1).subquery()
-        return found, (await self.session.scalars(select(func.count()).select_from(matches))).one()
+        return found, await count_up(self.session, select(SavedFilter.id).where(visible))
 
     async def names(self, owner: str, organization: str | None) -> Mapping[str, UUID]:
         """Those that are shared with an organisation; without one the owner's that are not shared.
