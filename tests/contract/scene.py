@@ -19,10 +19,11 @@ from tests.simulator.control import SimulatorControl
 from tests.support.gateway import CREATE, NUMBERS, ORGANIZATION, USER, Gateway, Tenant
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-# As the database's owner, past every policy; the one row by which processes hear of changes may only go on.
+# As the database's owner, past every policy; the one row by which processes hear of changes may only go on, and the
+# price book's first version is filed but once by a gateway.
 EMPTIES = """
     SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables
-    WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'version')
+    WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'version', 'price_versions')
 """
 # Every moment in the ledger but those of its append-only records, by which nothing is decided.
 AGES = """
