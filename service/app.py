@@ -14,6 +14,7 @@ from service.billing.invoices import endpoints as invoices
 from service.billing.invoices import files as invoice_files
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
+from service.console import router as console
 from service.exports.answers import MEDIA_TYPES
 from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
@@ -146,12 +147,13 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(login.router)
     app.include_router(health.router)
     app.include_router(docs.router)
+    app.include_router(console.console())
     app.state.closer_paths = closer_paths(app)
     describe(app, webhooks=announced())
     return Edge(
         app,
         limits,
-        streams=STREAMS,
+        streams=STREAMS | console.STREAMS,
         uploads={imports.CSV_PATH: MOST_BYTES},
         passed_on=dict.fromkeys((invoices.INVOICES_PATH, invoices.PREVIEW_PATH), invoice_files.MOST_BYTES),
     )

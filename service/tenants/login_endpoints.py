@@ -81,7 +81,7 @@ async def me(request: Request, caller: Caller) -> MeOut:
 
 @router.get("/login")
 async def login(
-    people: PeopleDep, return_to: Annotated[str, Query(max_length=512, pattern=LOCAL_PATH)] = "/v1/me"
+    people: PeopleDep, return_to: Annotated[str, Query(max_length=512, pattern=LOCAL_PATH)] = "/console"
 ) -> Response:
     """To the identity provider; it leads back to the callback, and that to `return_to`, a path of ours."""
     url, sealed = await people.start(return_to)

@@ -80,7 +80,7 @@ async def test_each_role_may_do_what_it_is_for_and_no_more(door: Gateway, provid
         provider.person(group, groups=[group, "something else"])
         browser = Browser(door, provider)
         arrived = await browser.log_in(group)
-        assert (arrived.status_code, arrived.headers["location"]) == (303, "/v1/me"), arrived.text
+        assert (arrived.status_code, arrived.headers["location"]) == (303, "/console"), arrived.text
         me = await browser.me()
         assert (me["kind"], me["subject"]) == ("person", f"person:{provider.issuer}|{group}")
         assert me["sees"] == ([ORGANIZATION] if group == "detroit" else ["*"]), group

@@ -1,0 +1,100 @@
+"""The API as whoever looks at a page may use it, asked in this process."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from fastapi import Request
+from starlette.types import Message
+
+from service.http.context import request_id_of
+from service.kit.errors import ServiceError
+
+Query = Mapping[str, Any]
+NOTHING: Query = MappingProxyType({})
+# Of the browser's request: who it is, and where from.
+PASSED_ON = (b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
+
+
+class Refused(Exception):
+    """The API answered with a problem. `problem`: its body, by RFC 9457."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(f"{status} {problem.get('code')}")
+        self.status, self.problem = status, problem
+
+    @property
+    def code(self) -> str:
+        return str(self.problem.get("code"))
+
+
+class Api:
+    """`asked`: the paths that were asked for, as a page tells them who would rather call the API itself."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.asked: list[str] = []
+
+    async def get(self, path: str, query: Query | Sequence[tuple[str, str]] = NOTHING) -> dict[str, Any]:
+        """The body of the answer. Parameters that are None or empty are left out, lists are joined by commas.
+
+        Raises: Refused for any answer that is no 2xx.
+        """
+        pairs = query.items() if isinstance(query, Mapping) else query
+        given = urlencode([(name, _text(value)) for name, value in pairs if value not in (None, "", (), [])])
+        self.asked.append(f"{quote(path)}?{given}" if given else quote(path))
+        status, body = await self._ask(path, given)
+        found: dict[str, Any] = orjson.loads(body)
+        if status >= 300:
+            raise Refused(status, found)
+        return found
+
+    async def find(self, path: str, query: Query = NOTHING) -> dict[str, Any] | None:
+        """As `get`, and None for what the caller may not see or is not there.
+
+        Raises: Refused for anything else.
+        """
+        try:
+            return await self.get(path, query)
+        except Refused as refused:
+            if refused.status in (403, 404):
+                return None
+            raise
+
+    async def _ask(self, path: str, query: str) -> tuple[int, bytes]:
+        scope = self._request.scope
+        inner = {
+            "type": "http", "asgi": scope["asgi"], "http_version": "1.1", "method": "GET", "scheme": scope["scheme"],
+            "path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "root_path": "",
+            "headers": [
+                *((name, value) for name, value in scope["headers"] if name in PASSED_ON),
+                (b"accept", b"application/json"),
+            ],
+            "client": scope["client"], "server": scope["server"],
+            "state": {"request_id": request_id_of(scope)},
+        }  # fmt: skip
+        status, parts = 0, []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                parts.append(message.get("body", b""))
+
+        try:
+            await self._request.app(inner, receive, send)
+        except ServiceError as error:
+            raise Refused(error.status, {"code": error.code, "title": error.title, "detail": error.detail}) from None
+        return status, b"".join(parts)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

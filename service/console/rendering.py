@@ -1,0 +1,127 @@
+"""From a template and what the API answered to a page of HTML. Everything is escaped by Jinja but what a macro makes.
+
+A page loads scripts and styles of ours alone, and none that stand in it, whatever a nickname says.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+from starlette.types import Scope
+
+from service.http.context import header
+
+HERE = Path(__file__).parent
+MICROS = 1_000_000
+# Charts are drawn on a canvas, whose library sets sizes by script.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    # `Origin` is sent with what a page changes, and must say where that began.
+    "Referrer-Policy": "same-origin",
+}
+
+
+def render(template: str, **of: Any) -> str:
+    return _environment().get_template(template).render(**of)
+
+
+def fragment(template: str, macro: str, *of: Any) -> str:
+    """A part of a page, to put in place of its like."""
+    made = getattr(_environment().get_template(template).module, macro)
+    return str(made(*of))
+
+
+def money(micros: int | None, currency: str | None = None) -> str:
+    """`1,234.50 USD`: to the cent, and further where there is more; exactly."""
+    if micros is None:
+        return "–"
+    amount = Decimal(micros) / MICROS
+    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
+    return f"{amount:,.{places}f} {currency or ''}".rstrip()
+
+
+def phone(e164: str | None) -> str:
+    """`+1 313 555 0100`: of the NANP in its groups, all else as it is."""
+    if e164 is None:
+        return "–"
+    return f"+1 {e164[2:5]} {e164[5:8]} {e164[8:]}" if len(e164) == 12 and e164.startswith("+1") else e164
+
+
+def moment(at: str | None) -> Markup:
+    """A time of the API: in UTC, which a script puts into the zone of whoever looks, with UTC on hover."""
+    if not at:
+        return Markup("–")
+    read = datetime.fromisoformat(at).astimezone(UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{} UTC</time>').format(
+        at, f"{read:%Y-%m-%d %H:%M:%S}", f"{read:%Y-%m-%d %H:%M}"
+    )
+
+
+def month(day: str) -> str:
+    """`January 2026`, of `2026-01` or a day of it."""
+    return f"{date.fromisoformat(f'{day[:7]}-01'):%B %Y}"
+
+
+def words(name: str) -> str:
+    """`release_scheduled` as people say it."""
+    return name.replace("_", " ").replace(".", " ")
+
+
+def total(of: Mapping[str, Any]) -> str:
+    """`1,234`, and `about 1,234` where it was estimated."""
+    return f"{'' if of['exact'] else 'about '}{of['value']:,}"
+
+
+@pass_context
+def here(context: Context, **changed: Any) -> str:
+    """The address of this page with some parameters other than they are; None takes one away.
+
+    Whatever is changed begins at the first page again.
+    """
+    query = {name: value for name, value in context["query"].items() if name != "cursor"} | changed
+    said = urlencode({name: value for name, value in query.items() if value not in (None, "")})
+    return f"{context['path']}?{said}" if said else str(context["path"])
+
+
+@cache
+def version() -> str:
+    """Of all files under static/, together: a new one is loaded anew, and what did not change never."""
+    digest = sha256()
+    for path in sorted((HERE / "static").rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def static(name: str) -> str:
+    return f"/console/static/{version()}/{name}"
+
+
+def takes_gzip(scope: Scope) -> bool:
+    """Nothing that is secret stands in a page beside what others may choose, so that its size tells nothing."""
+    return "gzip" in (header(scope, b"accept-encoding") or "")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    environment.filters |= {
+        "money": money, "phone": phone, "moment": moment, "month": month, "words": words, "total": total
+    }  # fmt: skip
+    environment.globals |= {"static": static, "here": here}
+    return environment

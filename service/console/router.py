@@ -1,0 +1,30 @@
+"""All pages of the console, as one router."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.console import files, overview
+from service.console.api import Refused
+from service.console.visit import PageRoute, VisitDep, refusal
+
+# What answers in HTML or as a stream of events alone; elsewhere browsers say that they take anything too.
+STREAMS: dict[str, tuple[str, ...]] = {"/console": ("text/html",)}
+NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
+rest = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
+
+
+@rest.get("/back")
+async def back(visit: VisitDep) -> Response:
+    """After a login beside a page whose session had ended."""
+    return visit.page("back.html", title="You are logged in")
+
+
+@rest.get("/{path:path}")
+async def nowhere(request: Request, path: str, visit: VisitDep) -> Response:
+    return await refusal(request, Refused(404, NOWHERE))
+
+
+def console() -> APIRouter:
+    found = APIRouter()
+    for router in (files.router, overview.router, rest):
+        found.include_router(router)
+    return found

@@ -1,0 +1,94 @@
+"""One look at one page: who looks, what the API answers them, and the page that comes of it."""
+
+import gzip
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+
+from service.console.api import Api, Refused
+from service.console.rendering import HEADERS, render, takes_gzip
+from service.console.rooms import may, open_to
+from service.http.context import request_id_of
+
+# Below it, packing costs more than it saves.
+SMALL = 1_000
+TITLES = {403: "This room is not yours", 404: "Nothing is here"}
+
+
+class Visit:
+    """`me`: who looks, as `GET /v1/me` tells it. `query`: of the page's address, each parameter once."""
+
+    def __init__(self, request: Request, api: Api, me: Mapping[str, Any]) -> None:
+        self._request, self.api, self.me = request, api, me
+        self.query: dict[str, str] = dict(request.query_params)
+
+    def may(self, scope: str) -> bool:
+        return may(self.me["scopes"], scope)
+
+    def page(self, template: str, *, title: str, status: int = 200, **of: Any) -> Response:
+        return _page(
+            self._request, template, status, title=title, me=self.me, rooms=open_to(self.me["scopes"]), may=self.may,
+            query=self.query, asked=self.api.asked[1:], **of,
+        )  # fmt: skip
+
+
+async def visit(request: Request) -> Visit:
+    """Raises: Refused, where nobody has logged in too."""
+    api = Api(request)
+    return Visit(request, api, await api.get("/v1/me"))
+
+
+VisitDep = Annotated[Visit, Depends(visit)]
+
+
+class PageRoute(APIRoute):
+    """What the API refuses is told as a page; a stranger is led to the login, and back to where they wanted to go."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except Refused as refused:
+                if refused.status == 401:
+                    return _to_login(request)
+                return await refusal(request, refused)
+
+        return handle
+
+
+async def refusal(request: Request, refused: Refused) -> Response:
+    """A page that says what the API said, in the frame of whoever looks."""
+    api = Api(request)
+    try:
+        me = await api.get("/v1/me")
+    except Refused as stranger:
+        if stranger.status == 401:
+            return _to_login(request)
+        me = None
+    title = TITLES.get(refused.status, str(refused.problem.get("title", "Something went wrong")))
+    scopes = me["scopes"] if me else []
+    return _page(
+        request, "refusal.html", refused.status, title=title, me=me, rooms=open_to(scopes),
+        may=lambda scope: may(scopes, scope), query=dict(request.query_params), asked=[], problem=refused.problem,
+        request_id=request_id_of(request.scope),
+    )  # fmt: skip
+
+
+def _page(request: Request, template: str, status: int, **of: Any) -> Response:
+    body = render(template, path=request.url.path, **of).encode()
+    headers = dict(HEADERS) | {"Vary": "Accept-Encoding, Cookie"}
+    if len(body) > SMALL and takes_gzip(request.scope):
+        body = gzip.compress(body, 5)
+        headers["Content-Encoding"] = "gzip"
+    return HTMLResponse(body, status_code=status, headers=headers)
+
+
+def _to_login(request: Request) -> Response:
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/console/login?return_to={quote(wanted, safe='')}", status_code=303)

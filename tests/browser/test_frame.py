@@ -1,0 +1,101 @@
+"""The frame of every page: who may enter, what is shown to whom, and that it holds without scripts."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Stack
+from tests.browser.person import Enter
+
+ROOMS = {
+    "admin": {"Numbers", "Buy", "Orders", "Doubts", "Tenants", "Keys", "Audit log"},
+    "finance": {"Statements", "Invoices", "Disputes", "Prices", "Budgets"},
+    "operator": {"Numbers", "Doubts", "Drift", "Upstream"},
+    "auditor": {"Numbers", "Doubts", "Statements", "Tenants", "Audit log"},
+}
+CLOSED = {"admin": {"Statements"}, "finance": {"Numbers", "Tenants"}, "operator": {"Buy", "Tenants", "Statements"},
+          "auditor": {"Buy"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ROOMS)
+def test_each_role_sees_its_own_rooms_only_and_the_overview_is_sound(enter: Enter, role: str):
+    person = enter(role)
+
+    rooms = set(person.page.get_by_role("navigation", name="Rooms").get_by_role("link").all_inner_texts())
+
+    assert ROOMS[role] <= rooms
+    assert not rooms & CLOSED[role]
+    person.assert_sound_everywhere("/console")
+
+
+def test_a_stranger_is_led_to_the_login_and_back_to_where_they_wanted_to_go(enter: Enter):
+    person = enter(None).logs_in("admin", at="/console/numbers?area_code=313")
+
+    expect(person.page).to_have_url(re.compile(r"/console/numbers\?area_code=313$"))
+
+
+def test_who_logs_out_is_out_in_every_tab(enter: Enter):
+    person = enter("admin")
+    beside = person.new_page()
+    beside.goto("/console")
+
+    person.page.locator("details.who summary").click()
+    person.sends(person.page.locator("details.who form"), "Log out")
+    beside.reload()
+
+    expect(beside.get_by_role("heading", name="Who are you today?")).to_be_visible()
+
+
+def test_a_room_of_others_says_so_in_words(enter: Enter):
+    person = enter("finance")
+
+    answer = person.page.goto("/console/numbers")
+
+    assert answer is not None
+    assert answer.status == 403
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("This room is not yours")
+    person.assert_page_is_sound()
+
+
+def test_a_page_that_is_not_there_is_told_in_the_frame(enter: Enter):
+    person = enter("admin")
+
+    answer = person.page.goto("/console/nowhere")
+
+    assert answer is not None
+    assert answer.status == 404
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("Nothing is here")
+
+
+def test_the_theme_that_was_chosen_stays(enter: Enter):
+    person = enter("admin")
+    person.page.locator("details.who summary").click()
+    with person.page.expect_navigation():
+        person.page.get_by_label("dark").check()
+
+    person.goes("/console")
+
+    assert person.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
+    person.assert_page_is_sound()
+
+
+def test_pages_can_be_read_with_scripts_off(enter: Enter):
+    person = enter(None, java_script_enabled=False).logs_in("admin")
+
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("Overview")
+    expect(person.page.get_by_role("button", name="Log out")).to_be_hidden()
+
+
+def test_no_page_may_be_framed_or_load_from_elsewhere(enter: Enter, stack: Stack):
+    person = enter("admin")
+
+    answer = person.page.goto("/console")
+
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cache-control"] == "no-store"
