@@ -84,13 +84,13 @@ class Person:
     def assert_sound_everywhere(self, path: str) -> None:
         """The same of a page in both themes, wide and narrow."""
         for theme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=theme)
             for size in (WIDE, NARROW):
-                self.page.set_viewport_size(size)  # type: ignore[arg-type]
+                self.page.set_viewport_size(size)
                 self.goes(path)
                 self.assert_page_is_sound()
         self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        self.page.set_viewport_size(WIDE)
 
     def leaves(self) -> None:
         self.context.close()
