@@ -14,7 +14,7 @@ from typing import Any, Literal
 import asyncpg
 import orjson
 from sqlalchemy import Select, event, func, select, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import IntegrityError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -266,6 +266,11 @@ async def count_up(session: AsyncSession, rows: Select[Any]) -> int:
     """How many rows there are; COUNTED + 1 where there are more than that, as `service.kit.pagination.total` has it."""
     among = rows.limit(COUNTED + 1).subquery()
     return (await session.scalars(select(func.count()).select_from(among))).one()
+
+
+def broken_constraint(error: IntegrityError) -> str:
+    """The name of the constraint that a statement would have broken."""
+    return getattr(error.orig.__cause__, "constraint_name", None) or "" if error.orig is not None else ""
 
 
 def _list(ids: Sequence[str] | None) -> list[str] | None:

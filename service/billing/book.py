@@ -15,15 +15,20 @@ from service.billing.accrual import PriceVersion
 from service.billing.auth import acting_for
 from service.billing.charging import ChargingRule
 from service.billing.errors import PeriodFinal, PriceOverlaps
-from service.billing.models import BillingPeriod, ChargingRuleRow
+from service.billing.models import BillingPeriod, ChargingRuleRow, NumberFact
 from service.billing.prices import Priced
-from service.db import Database, count_up
+from service.db import Database, broken_constraint, count_up
+from service.kit.errors import Fault, InvalidRequest
 from service.kit.money import months_later
 from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
 from service.prices.models import PriceRow
 from service.prices.pricing import ONE_AT_A_TIME, Pricing
 from service.tenants.principals import Principal
+
+OF_NOBODY = "price_versions_organization_id_fkey"
+# Teli has no closed list of types: one that none of the latest facts has is doubted, and filed.
+LATEST_FACTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,12 @@ class PriceBook:
             "total": total(counted),
         }
 
-    async def add(self, caller: Principal, wanted: WantedPrice, request_id: str) -> PriceRow:
-        """Raises: PeriodFinal for a day in a month that is closed; PriceOverlaps."""
+    async def add(self, caller: Principal, wanted: WantedPrice, request_id: str) -> dict[str, Any]:
+        """The version, and in `warnings` what may be meant otherwise.
+
+        Raises: InvalidRequest for an organisation that nobody filed; PeriodFinal for a day in a month that is closed;
+            PriceOverlaps.
+        """
         await self._pricing.ensure_default()
         row = PriceRow(id=new_id(), created_by=caller.actor, **asdict(wanted))
         async with acting_for(self._database, caller) as session:
@@ -75,7 +84,10 @@ class PriceBook:
             session.add(row)
             try:
                 await session.flush()
-            except IntegrityError:
+            except IntegrityError as error:
+                if broken_constraint(error) == OF_NOBODY:
+                    unknown = "is of no organisation that is known here; an administrator puts it or syncs it first"
+                    raise InvalidRequest(Fault("/organization_id", unknown)) from None
                 raise PriceOverlaps(wanted.since) from None
             told = {name: value for name, value in asdict(wanted).items() if value is not None}
             note(
@@ -83,7 +95,8 @@ class PriceBook:
                 after=told | {"since": str(wanted.since)}, request_id=request_id,
             )  # fmt: skip
             await session.refresh(row)
-        return row
+            warnings = await _doubts_about(session, wanted.number_type)
+        return {column.key: getattr(row, column.key) for column in PriceRow.__table__.c} | {"warnings": warnings}
 
     async def rule(self, caller: Principal) -> ChargingRule:
         """Of the months that are not closed."""
@@ -110,6 +123,18 @@ async def last_final(session: AsyncSession) -> date | None:
 async def present_rule(session: AsyncSession) -> ChargingRule:
     found = await session.scalar(select(ChargingRuleRow.rule))
     return ChargingRule(**found) if found else ChargingRule()
+
+
+async def _doubts_about(session: AsyncSession, number_type: str | None) -> list[str]:
+    """What is strange about a price for this type."""
+    if number_type is None:
+        return []
+    latest = select(NumberFact.number_type).order_by(NumberFact.seq.desc()).limit(LATEST_FACTS).subquery()
+    types = (await session.scalars(select(latest.c.number_type).distinct())).all()
+    if number_type in types:
+        return []
+    there = ", ".join(sorted(one for one in types if one is not None)) or "none"
+    return [f"No number that was bought or changed lately has the type {number_type}. Types of these: {there}."]
 
 
 def priced(row: PriceRow) -> Priced:

@@ -20,8 +20,8 @@ from service.billing.schemas import (
     ChargingRuleBody,
     PeriodList,
     PeriodOut,
+    PriceFiled,
     PriceVersionIn,
-    PriceVersionOut,
     PriceVersionPage,
     StatementOut,
 )
@@ -115,9 +115,9 @@ async def list_prices(
 @router.post("/prices", status_code=201, responses=problems(PeriodFinal, PriceOverlaps, *AUTH))
 async def create_price(
     body: PriceVersionIn, caller: BillingWrite, prices: BookDep, request_id: RequestId
-) -> PriceVersionOut:
+) -> PriceFiled:
     """File a price from a day on. A version is never changed; a later one takes its place."""
-    return PriceVersionOut.model_validate(await prices.add(caller, body.wanted(), request_id), from_attributes=True)
+    return PriceFiled.model_validate(await prices.add(caller, body.wanted(), request_id))
 
 
 @router.get("/charging-rule", responses=problems(*AUTH))

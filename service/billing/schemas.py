@@ -74,6 +74,12 @@ class PriceVersionOut(BaseModel):
     created_by: str
 
 
+class PriceFiled(PriceVersionOut):
+    """`warnings`: what may be meant otherwise, as a type that no number has."""
+
+    warnings: list[str]
+
+
 class PriceVersionPage(Page[PriceVersionOut]):
     """Prices, the one that begins last first."""
 

@@ -93,6 +93,8 @@ def run_add(body: Mapping[str, Any], *, setup: str, monthly: str, json: bool, ur
         print(jsonlib.dumps(told))
     else:
         print(f"Filed: from {told['since']} on {money(told['monthly'], told['currency'])} a month.")
+        for warning in told["warnings"]:
+            print(f"numbergate: {fit(warning)}", file=sys.stderr)
     return 0
 
 

@@ -902,6 +902,7 @@ EXAMPLES |= {
     "PriceVersionIn": {
         "since": "2027-01-01", "setup": 1_000_000, "monthly": 2_990_000, "organization_id": ORGANIZATION,
     },
+    "PriceFiled": PRICE | {"warnings": []},
     "PriceVersionOut": PRICE,
     "BudgetIn": {
         "organization_id": ORGANIZATION, "cost_center": "marketing", "amount": 500_000_000,

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.db import broken_constraint
 from service.kit.clock import rfc3339
 from service.kit.errors import Fault, StateConflict
 from service.kit.phone import E164, pretty
@@ -149,4 +150,4 @@ def adopted(
 
 def held_by_another(error: IntegrityError) -> bool:
     """Whether what could not be written is that the number, or its row, is held twice."""
-    return error.orig is not None and getattr(error.orig.__cause__, "constraint_name", None) in ONLY_ONE
+    return broken_constraint(error) in ONLY_ONE

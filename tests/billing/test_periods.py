@@ -63,6 +63,7 @@ async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_h
         ({**PRICE, "currency": "usd"}, "/currency"),
         ({**PRICE, "area_code": "911"}, "/area_code"),
         ({**PRICE, "price": 1}, "/price"),
+        ({**PRICE, "organization_id": "nobody-knows"}, "/organization_id"),
     ):
         answer = await finance.send("POST", "/v1/billing/prices", json=body)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer), answer.text
@@ -79,6 +80,18 @@ async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_h
     await told(finance.send("POST", "/v1/billing/prices", json=late), 409, "period_final")
     [[count]] = await gateway.sql("SELECT count(*) FROM price_versions WHERE created_by <> 'numbergate'")
     assert count == 1
+
+
+async def test_a_price_for_a_type_that_no_number_has_is_filed_with_a_warning_that_names_those_there_are(
+    tenant: Tenant, finance: Tenant
+):
+    await tenant.bought()
+    mistyped, known = [
+        (await finance.send("POST", "/v1/billing/prices", json={**PRICE, "number_type": number_type})).json()
+        for number_type in ("teli-vioce", "teli-voice-twilio")
+    ]
+    assert ("teli-vioce" in mistyped["warnings"][0], "teli-voice-twilio" in mistyped["warnings"][0]) == (True, True)
+    assert (mistyped["number_type"], known["warnings"]) == ("teli-vioce", [])
 
 
 async def test_two_that_close_one_month_at_once_close_it_once(

@@ -79,6 +79,10 @@ async def file(connection: asyncpg.Connection, facts: list[Fact], book: list[Pri
         ],
     )  # fmt: skip
     await connection.executemany(
+        "INSERT INTO organizations (id) VALUES ($1) ON CONFLICT DO NOTHING",
+        [(one.organization_id,) for one in book if one.organization_id is not None],
+    )
+    await connection.executemany(
         """INSERT INTO price_versions (id, organization_id, number_type, area_code, since, setup, monthly, currency,
              created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'test')""",
         [

@@ -118,5 +118,6 @@ async def test_the_suppliers_rule_is_changed_member_by_member_and_faults_name_th
     for given, told in (
         (("01/03/2026", "2.99"), "SINCE: must be a d"), (("2027-01-01", "2,99"), "MONTHLY: must be an amount"),
         (("2027-01-01", "2.99", "--currency", "XXQ"), "--currency: is no currency of ISO 4217"),
+        (("2027-01-01", "2.99", "--organization", "no-one"), "--organization: is of no organisation that is known"),
     ):  # fmt: skip
         assert told in await refused(own, "billing", "prices", "add", *given)

@@ -14,7 +14,7 @@ from service.audit.actions import Action
 from service.audit.entries import note
 from service.billing.auth import acting_for
 from service.billing.budgets.models import Budget, BudgetAlert
-from service.db import Database, count_up
+from service.db import Database, broken_constraint, count_up
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
@@ -121,10 +121,10 @@ async def _flush(session: AsyncSession) -> None:
     try:
         await session.flush()
     except IntegrityError as error:
-        broken = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
+        broken = broken_constraint(error)
         if broken == TAKEN:
             raise StateConflict("There is a budget for just this already: change that one.") from None
-        if (name := UNKNOWN.get(broken or "")) is not None:
+        if (name := UNKNOWN.get(broken)) is not None:
             raise InvalidRequest(Fault(f"/{name}", "is of nobody that is filed here")) from None
         raise
 
