@@ -102,8 +102,11 @@ CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 class Database:
-    def __init__(self, engine: AsyncEngine) -> None:
+    """`pool`: how many connections it has at most."""
+
+    def __init__(self, engine: AsyncEngine, pool: int) -> None:
         self.engine = engine
+        self.pool = pool
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
         self.round_trips = 0
 
@@ -319,7 +322,7 @@ def open_database(
             **kept,
         },
     )
-    database = Database(engine)
+    database = Database(engine, pool)
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def count(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of an endpoint and of an event after an attempt: again when, and until when. Pure."""
+"""What becomes of an endpoint and of an event after an attempt: again when, until when, and in whose turn. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,6 +11,8 @@ JITTER = 0.25
 # After so many failures with no success between them nothing is sent but one event at a time.
 OPENS_AFTER = 5
 GIVES_UP_AFTER = timedelta(days=3)
+# Seconds that nobody lets us wait for an answer but who counts as slow, for so long from then on.
+SLOW, SLOW_FOR = 3.0, timedelta(minutes=5)
 GONE = 410
 Reason = Literal["failing", "gone"]
 
@@ -53,6 +55,10 @@ def next_try(attempt: int, outcome: Outcome, chance: float) -> datetime:
 
 def is_given_up(first_at: datetime, outcome: Outcome) -> bool:
     return outcome.at - first_at >= GIVES_UP_AFTER
+
+
+def is_slow(outcomes: Iterable[Outcome]) -> bool:
+    return any(outcome.seconds >= SLOW for outcome in outcomes)
 
 
 def judged(before: Health, outcomes: Iterable[Outcome], chance: float) -> Health:

@@ -7,6 +7,9 @@ round began, and what that round had delivered is delivered again, with the same
 
 Events of one thing (a number, a purchase, an order) go one after another; where one waits to be tried again, those that
 come later wait behind it. All others pass by.
+
+A worker has so many turns at once. Endpoints that let us wait have places of their own, as have those that are new, and
+leave theirs after each round in which they did: however many there are, the others' places are free.
 """
 
 import asyncio
@@ -32,15 +35,15 @@ from service.observability.metrics import WEBHOOK_LAG, WEBHOOKS, WEBHOOKS_DISABL
 from service.outbox.catalogue import THINGS
 from service.outbox.events import record
 from service.outbox.feed import envelope, head_of
-from service.webhooks.circuit import OPENS_AFTER, Health, Outcome, is_given_up, judged, next_try
+from service.webhooks.circuit import OPENS_AFTER, SLOW_FOR, Health, Outcome, is_given_up, is_slow, judged, next_try
 from service.webhooks.errors import TargetRefused
 from service.webhooks.models import WebhookEndpoint
 from service.webhooks.repository import FORGOTTEN, Waiting, WebhookRepository
 from service.webhooks.secrets import secrets_of
 from service.webhooks.sending import AT_ONCE, Line, Sender, refused
 
-# Endpoints that one worker has at once.
-ENDPOINTS_AT_ONCE = 256
+# Endpoints that one worker has at once: of those that count as slow, and of the others.
+PLACES = {True: 64, False: 192}
 # Events of a round; of those that wait, so many that while they do nothing new is taken up.
 ROUND, MOST_WAITING = 100, 1_000
 # Seconds in which a round begins to send; after a turn of these others may have the endpoint, at a fresh address.
@@ -88,22 +91,25 @@ class Delivering:
         self._database = database
         self._sender = sender
         self._keyring = keyring
-        # Of one endpoint there may be two: a turn that has given it back is still hanging up.
-        self._turns: set[asyncio.Task[None]] = set()
+        # With whether it has a place of the slow. Of one endpoint there may be two: a turn that has given it back is
+        # still hanging up.
+        self._turns: dict[asyncio.Task[None], bool] = {}
+        # Turns wait here for as long as it takes, and leave connections to whatever else the worker does.
+        self._at_ledger = asyncio.Semaphore(max(1, database.pool // 2))
         self._stopping = False
 
     async def run(self) -> None:
-        """Begin a turn with each endpoint that is due, as long as there is room."""
-        room = ENDPOINTS_AT_ONCE - len(self._turns)
-        if room <= 0:
-            return
-        lease = new_id()
+        """Begin a turn with each endpoint that is due, as long as there is a place."""
+        taken, lease, claimed = list(self._turns.values()), new_id(), dict[UUID, bool]()
         async with self._database.acting() as session:
-            claimed = await WebhookRepository(session).claim(lease, LEASE, most=room)
-        for endpoint_id in claimed:
+            webhooks = WebhookRepository(session)
+            for slow, places in PLACES.items():
+                found = await webhooks.claim(lease, LEASE, slow=slow, most=max(0, places - taken.count(slow)))
+                claimed |= dict.fromkeys(found, slow)
+        for endpoint_id, slow in claimed.items():
             task = asyncio.create_task(self._turn(endpoint_id, lease))
-            self._turns.add(task)
-            task.add_done_callback(self._turns.discard)
+            self._turns[task] = slow
+            task.add_done_callback(self._turns.pop)
 
     async def finish(self) -> None:
         """Wait for the turns under way; each ends with its round, for no new one is begun."""
@@ -170,10 +176,10 @@ class Delivering:
         await self._next(endpoint_id, lease, found, last=True)
 
     async def _next(self, endpoint_id: UUID, lease: UUID, done: Round | None, *, last: bool = False) -> Round | None:
-        """File what came of a round, and read the next; None where the turn is over: nothing is due, the endpoint is
-        disabled, deleted or somebody else's by now, or this was to be the `last` one.
+        """File what came of a round, and read the next; None where the turn is over: nothing is due, the endpoint let
+        us wait, is disabled, deleted or somebody else's by now, or this was to be the `last` one.
         """
-        async with self._database.acting() as session:
+        async with self._at_ledger, self._database.acting() as session:
             webhooks = WebhookRepository(session)
             endpoint = await webhooks.endpoint(endpoint_id, lock=True)
             if endpoint is None:
@@ -185,6 +191,9 @@ class Delivering:
                 if endpoint.url != done.endpoint.url:
                     _forget_failures(done)
                 await _settle(webhooks, endpoint, done)
+                if is_slow(item.outcome for item in done.to_send if item.outcome):
+                    endpoint.slow_until = utc_now() + SLOW_FOR
+                    last = True
             found = None if endpoint.state != "active" else await _read(webhooks, endpoint)
             if found is not None and found.to_send and not last:
                 endpoint.leased_until = utc_now() + timedelta(seconds=LEASE)

@@ -17,7 +17,7 @@ class WebhookEndpoint(Base):
     `position`: up to which of its tenant's events each was delivered or has a row. `due_at`: when it is to be looked at
     again, None while there is nothing to send. `lease`, `leased_until`: the worker that has it. `failures`: since the
     last success; `failing_since`: the first of them; `retry_at`: set while nothing else is sent to it than one event to
-    see whether it answers again.
+    see whether it answers again. `slow_until`: it counts as one that lets us wait, as a new one does.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -41,6 +41,7 @@ class WebhookEndpoint(Base):
     failures: Mapped[int] = mapped_column(Integer, server_default=FetchedValue())
     failing_since: Mapped[datetime | None] = mapped_column(Moment)
     retry_at: Mapped[datetime | None] = mapped_column(Moment)
+    slow_until: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=FetchedValue())
 
 

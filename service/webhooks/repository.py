@@ -29,6 +29,7 @@ CLAIM = text("""
     WHERE id IN (
       SELECT id FROM webhook_endpoints
       WHERE due_at <= clock_timestamp() AND state = 'active'
+        AND coalesce(slow_until > clock_timestamp(), false) = :slow
         AND (leased_until IS NULL OR leased_until < clock_timestamp())
       ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
@@ -78,10 +79,10 @@ class WebhookRepository:
         query = select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant).order_by(WebhookEndpoint.id)
         return (await self.session.scalars(query.with_for_update())).all()
 
-    async def claim(self, lease: UUID, lasts: float, *, most: int) -> Sequence[UUID]:
-        """Endpoints that are due, each this worker's alone for `lasts` seconds."""
-        found = await self.session.scalars(CLAIM, {"lease": lease, "lasts": timedelta(seconds=lasts), "most": most})
-        return list(found)
+    async def claim(self, lease: UUID, lasts: float, *, slow: bool, most: int) -> Sequence[UUID]:
+        """Endpoints that are due, of those that count as slow or of the others, this worker's alone for `lasts`."""
+        asked = {"lease": lease, "lasts": timedelta(seconds=lasts), "slow": slow, "most": most}
+        return (await self.session.scalars(CLAIM, asked)).all()
 
     async def waiting(self, endpoint: WebhookEndpoint, *, most: int) -> list[Waiting]:
         """What has a row and is not delivered, in the order of events. What was forgotten meanwhile is left out."""

@@ -23,6 +23,7 @@ from service.tenants.accounts import Reencrypted
 from service.tenants.administration import Author
 from service.tenants.models import Tenant
 from service.tenants.principals import Principal
+from service.webhooks.circuit import SLOW_FOR
 from service.webhooks.errors import TargetRefused
 from service.webhooks.models import WebhookDelivery, WebhookEndpoint
 from service.webhooks.repository import WebhookRepository
@@ -82,6 +83,8 @@ class Webhooks:
                 key_id=sealed.key_id,
                 position=(await head_of(session, tenant)).seq,
                 failures=0,
+                # Until it was seen to answer.
+                slow_until=utc_now() + SLOW_FOR,
                 created_at=utc_now(),
             )
             session.add(endpoint)

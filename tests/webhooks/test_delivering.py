@@ -123,6 +123,71 @@ async def test_one_dead_and_one_slow_endpoint_delay_no_other(
     await gateway.worker.delivering.rest()
 
 
+async def test_however_many_hang_those_that_answer_have_places_of_their_own(
+    gateway: Gateway, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("service.webhooks.delivering.PLACES", {True: 2, False: 3})
+    monkeypatch.setattr("service.webhooks.circuit.SLOW", 0.4)
+    tenants = [await gateway.tenant() for _ in range(12)]
+    hanging, good = tenants[:8], tenants[8:]
+    for tenant in tenants:
+        await made(tenant, hooks.url(tenant.id))
+    # All were seen to answer, the hanging ones too, until now.
+    await gateway.sql("UPDATE webhook_endpoints SET slow_until = NULL")
+    hooks.slow |= {tenant.id: 0.5 for tenant in hanging}
+    for tenant in hanging:
+        await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert all(len(hooks.told[tenant.id]) == 1 for tenant in hanging)
+
+    hooks.slow |= {tenant.id: 60 for tenant in hanging}
+    for tenant in (*hanging, *good):
+        await happen(gateway, tenant, a_number(), a_number())
+    delivering = gateway.worker.delivering
+    async with asyncio.timeout(12):
+        while any(len(hooks.told[tenant.id]) < 2 for tenant in good):
+            await delivering.run()
+            await asyncio.sleep(0.02)
+        while len([tenant for tenant in hanging if hooks.at_once[tenant.id]]) < 2:
+            await asyncio.sleep(0.02)
+    assert len([tenant for tenant in hanging if hooks.at_once[tenant.id]]) == 2
+    assert list(delivering._turns.values()).count(True) == 2
+    for task in delivering._turns:
+        task.cancel()
+    await delivering.rest()
+
+
+async def test_an_endpoint_is_slow_until_it_was_seen_to_answer_for_a_while(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("service.webhooks.circuit.SLOW", 0.4)
+    slow = "SELECT slow_until > clock_timestamp() FROM webhook_endpoints"
+    await made(tenant, hooks.url())
+    assert await gateway.sql(slow) == [(True,)]
+    await gateway.sql("UPDATE webhook_endpoints SET slow_until = clock_timestamp()")
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert await gateway.sql(slow) == [(False,)]
+    hooks.slow["hook"] = 0.5
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert await gateway.sql(slow) == [(True,)]
+
+
+async def test_turns_leave_connections_to_whatever_else_the_worker_does(gateway: Gateway, hooks: Receiver):
+    tenants = [await gateway.tenant() for _ in range(20)]
+    for tenant in tenants:
+        await made(tenant, hooks.url(tenant.id))
+        await happen(gateway, tenant, *(a_number() for _ in range(5)))
+    pool, most = gateway.worker.database.engine.pool, 0
+    await gateway.worker.delivering.run()
+    while gateway.worker.delivering._turns:
+        most = max(most, pool.checkedout())  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+    assert most == gateway.worker.database.pool // 2
+    assert all(len(hooks.told[tenant.id]) == 5 for tenant in tenants)
+
+
 async def test_what_nobody_foresaw_counts_as_a_failure_and_comes_to_an_end(
     gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
