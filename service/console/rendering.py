@@ -79,6 +79,12 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace(".", " ")
 
 
+def who(actor: str) -> str:
+    """An actor of the audit log as people say it: a person without the name of who vouches for them."""
+    kind, _, name = actor.partition(":")
+    return name.rpartition("|")[2] if kind == "person" else actor
+
+
 def total(of: Mapping[str, Any]) -> str:
     """`1,234`, and `about 1,234` where it was estimated."""
     return f"{'' if of['exact'] else 'about '}{of['value']:,}"
@@ -121,7 +127,7 @@ def _environment() -> Environment:
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.filters |= {
-        "money": money, "phone": phone, "moment": moment, "month": month, "words": words, "total": total
+        "money": money, "phone": phone, "moment": moment, "month": month, "words": words, "who": who, "total": total
     }  # fmt: skip
     environment.globals |= {"static": static, "here": here}
     return environment

@@ -19,12 +19,19 @@ SMALL = 1_000
 TITLES = {403: "This room is not yours", 404: "Nothing is here"}
 
 
+class Query(dict[str, str | None]):
+    """Of a page's address, each parameter once; what is not there is None."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
 class Visit:
-    """`me`: who looks, as `GET /v1/me` tells it. `query`: of the page's address, each parameter once."""
+    """`me`: who looks, as `GET /v1/me` tells it."""
 
     def __init__(self, request: Request, api: Api, me: Mapping[str, Any]) -> None:
         self._request, self.api, self.me = request, api, me
-        self.query: dict[str, str] = dict(request.query_params)
+        self.query = Query(request.query_params)
 
     def may(self, scope: str) -> bool:
         return may(self.me["scopes"], scope)
@@ -75,7 +82,7 @@ async def refusal(request: Request, refused: Refused) -> Response:
     scopes = me["scopes"] if me else []
     return _page(
         request, "refusal.html", refused.status, title=title, me=me, rooms=open_to(scopes),
-        may=lambda scope: may(scopes, scope), query=dict(request.query_params), asked=[], problem=refused.problem,
+        may=lambda scope: may(scopes, scope), query=Query(request.query_params), asked=[], problem=refused.problem,
         request_id=request_id_of(request.scope),
     )  # fmt: skip
 

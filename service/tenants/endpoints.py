@@ -58,6 +58,16 @@ OWN_TENANT = AfterValidator(
     shaped(TENANT_ID_PATTERN, "must be letters, digits and . _ : - alone, the first a letter or digit, 64 at most")
 )
 TenantPath = Annotated[str, OWN_TENANT, Path(json_schema_extra={"pattern": TENANT_ID_PATTERN})]
+TenantQuery = Annotated[str | None, OWN_TENANT, Query(json_schema_extra={"pattern": TENANT_ID_PATTERN})]
+Search = Annotated[
+    str | None,
+    AfterValidator(shaped(r"^[^\x00-\x1f\x7f]+$", "must be text on one line")),
+    Query(
+        min_length=1,
+        max_length=200,
+        description="Letters of an id or a name (of a user also the e-mail address), in either case",
+    ),
+]
 
 
 def administration(request: Request) -> Administration:
@@ -92,10 +102,10 @@ AuthorOnce = Annotated[Author, Depends(author_once)]
 
 @router.get("/organizations", responses=problems(*AUTH))
 async def list_organizations(
-    _: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None
+    _: AdminReads, listings: ListingsDep, q: Search = None, limit: Limit = 100, cursor: Cursor = None
 ) -> OrganizationPage:
     """Organisations, by id."""
-    return OrganizationPage.model_validate(await listings.organizations(limit=limit, cursor=cursor))
+    return OrganizationPage.model_validate(await listings.organizations(q=q, limit=limit, cursor=cursor))
 
 
 @router.post("/organizations/sync", responses=problems(StateConflict, IdempotencyKeyReused, UpstreamUnavailable, *AUTH))
@@ -124,10 +134,15 @@ async def put_organization(
 
 @router.get("/organizations/{organization_id}/users", responses=problems(NotFound, *AUTH))
 async def list_users(
-    organization_id: OrganizationPath, _: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None
+    organization_id: OrganizationPath,
+    _: AdminReads,
+    listings: ListingsDep,
+    q: Search = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> UserPage:
     """Users of an organisation that are filed, by id."""
-    return UserPage.model_validate(await listings.users(organization_id, limit=limit, cursor=cursor))
+    return UserPage.model_validate(await listings.users(organization_id, q=q, limit=limit, cursor=cursor))
 
 
 @router.post(
@@ -166,9 +181,11 @@ async def put_user(
 
 
 @router.get("/tenants", responses=problems(*AUTH))
-async def list_tenants(_: AdminReads, listings: ListingsDep, limit: Limit = 100, cursor: Cursor = None) -> TenantPage:
+async def list_tenants(
+    _: AdminReads, listings: ListingsDep, q: Search = None, limit: Limit = 100, cursor: Cursor = None
+) -> TenantPage:
     """Tenants, by id."""
-    return TenantPage.model_validate(await listings.tenants(limit=limit, cursor=cursor))
+    return TenantPage.model_validate(await listings.tenants(q=q, limit=limit, cursor=cursor))
 
 
 @router.get("/tenants/{tenant_id}", responses=problems(NotFound, *AUTH))

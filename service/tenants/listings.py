@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.db import Database
@@ -49,6 +49,11 @@ SESSIONS = select(
 ).where(LoginSession.ended_at.is_(None), LoginSession.expires_at > func.clock_timestamp())  # fmt: skip
 
 
+def _named(q: str | None, *columns: InstrumentedAttribute[Any]) -> tuple[ColumnElement[bool], ...]:
+    """What has those letters in its id or a name, whatever their case; anything for None."""
+    return () if q is None else (or_(*(column.icontains(q, autoescape=True) for column in columns)),)
+
+
 class Listings:
     """Each page continues where its cursor says; one of another list, or of other filters, is an InvalidRequest."""
 
@@ -59,8 +64,9 @@ class Listings:
         self._roles = roles
         self._idle = timedelta(seconds=idle)
 
-    async def organizations(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
-        return await self._page({"list": "organizations"}, ORGANIZATIONS, Organization.id, limit, cursor)
+    async def organizations(self, *, q: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
+        found = ORGANIZATIONS.where(*_named(q, Organization.id, Organization.name))
+        return await self._page({"list": "organizations", "q": q}, found, Organization.id, limit, cursor)
 
     async def organization(self, organization_id: str) -> dict[str, Any]:
         """Raises: NotFound."""
@@ -71,15 +77,16 @@ class Listings:
         whose = User.organization_id == organization_id
         return await self._one(USERS.where(whose, User.id == user_id), "user of that organisation")
 
-    async def users(self, organization_id: str, *, limit: int, cursor: str | None) -> dict[str, Any]:
+    async def users(self, organization_id: str, *, q: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
         """Raises: NotFound where there is no such organisation."""
         await self.organization(organization_id)
-        query = {"list": "users", "organization": organization_id}
-        users = USERS.where(User.organization_id == organization_id)
+        query = {"list": "users", "organization": organization_id, "q": q}
+        users = USERS.where(User.organization_id == organization_id, *_named(q, User.id, User.name, User.email))
         return await self._page(query, users, User.id, limit, cursor)
 
-    async def tenants(self, *, limit: int, cursor: str | None) -> dict[str, Any]:
-        return await self._page({"list": "tenants"}, TENANTS, Tenant.id, limit, cursor)
+    async def tenants(self, *, q: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
+        found = TENANTS.where(*_named(q, Tenant.id, Tenant.name))
+        return await self._page({"list": "tenants", "q": q}, found, Tenant.id, limit, cursor)
 
     async def tenant(self, tenant_id: str) -> dict[str, Any]:
         """With how many numbers it holds. Raises: NotFound."""

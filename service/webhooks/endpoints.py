@@ -1,5 +1,6 @@
-"""Webhook endpoints and their deliveries, over REST."""
+"""Webhook endpoints and their deliveries, over REST: a tenant's own, or of the tenant that an administrator names."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
@@ -14,9 +15,11 @@ from service.idempotency.asking import Keyed
 from service.idempotency.keys import IdempotencyKeyReused
 from service.idempotency.once import Once
 from service.kit.errors import NotFound, StateConflict
-from service.tenants.auth import CREDENTIALS, EventsRead, WebhooksWrite
-from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
+from service.kit.types import TenantId
+from service.tenants.auth import CREDENTIALS, authenticate
+from service.tenants.endpoints import AUTH, TenantQuery
+from service.tenants.listings import Listings
+from service.tenants.principals import NotYourOrganization, NotYourTenant, NotYourUser, Principal
 from service.webhooks.feed_endpoints import check_unbound
 from service.webhooks.schemas import (
     DeliveryOut,
@@ -43,18 +46,30 @@ def webhooks(request: Request) -> Webhooks:
     return found
 
 
-def reader(caller: EventsRead) -> Principal:
-    check_unbound(caller)
-    return caller
+def acting(scope: str, staff: str) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: a tenant with `scope`, for itself; or an administrator with `staff`, for the tenant that they name.
+
+    Raises: ScopeMissing, NotYourTenant, NotYourOrganization, NotYourUser; InvalidRequest for a tenant that is none.
+    """
+
+    async def found(request: Request, tenant_id: TenantQuery = None) -> Principal:
+        caller = await authenticate(request)
+        if tenant_id is not None and caller.tenant_id is None:
+            caller.need(staff)
+            listings: Listings = request.app.state.services.listings
+            await listings.check_tenant(tenant_id)
+            return replace(caller, tenant_id=TenantId(tenant_id))
+        caller.need(scope)
+        if tenant_id not in (None, caller.tenant_id):
+            raise NotYourTenant("tenant_id must be absent or your own.")
+        check_unbound(caller)
+        return caller
+
+    return found
 
 
-def writer(caller: WebhooksWrite) -> Principal:
-    check_unbound(caller)
-    return caller
-
-
-Reader = Annotated[Principal, Depends(reader)]
-Writer = Annotated[Principal, Depends(writer)]
+Reader = Annotated[Principal, Depends(acting("events:read", "admin:read"))]
+Writer = Annotated[Principal, Depends(acting("webhooks:write", "admin:write"))]
 WebhooksDep = Annotated[Webhooks, Depends(webhooks)]
 
 

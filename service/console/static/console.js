@@ -7,7 +7,8 @@
 // data-show: members of the answer that are told here instead, as a key that is shown once.
 // data-confirm: what is asked before. data-key: an Idempotency-Key that the page was given, else one of this form.
 // data-file: the name of a file input whose bytes are the body; its other fields are the query.
-// A field's name may be a path, as `selection.state`. data-kind is what the API takes.
+// A field's name may be a path, as `selection.state`. data-kind is what the API takes; `many` is a box of several that
+// make a list.
 
 const KINDS = {
   text: (text) => text,
@@ -40,6 +41,11 @@ function bodyOf(form) {
   for (const field of fieldsOf(form)) {
     if (field.type === "radio" && !field.checked) continue;
     const kind = field.dataset.kind ?? "text";
+    if (kind === "many") {
+      body[field.name] ??= [];
+      if (field.checked) body[field.name].push(field.value);
+      continue;
+    }
     const text = field.type === "checkbox" ? String(field.checked) : field.value;
     if (text === "" && !("nullable" in field.dataset) && !("empty" in field.dataset)) continue;
     const path = field.name.split(".");
@@ -57,7 +63,7 @@ function callOf(form) {
   path = path.replace(/\{(\w+)\}/g, (_, name) => {
     const value = body[name] ?? "";
     delete body[name];
-    return encodeURIComponent(value);
+    return encodeURIComponent(value).replaceAll("'", "%27");
   });
   const file = form.dataset.file ? form.elements[form.dataset.file]?.files[0] : undefined;
   if (file || method === "DELETE") {
@@ -164,11 +170,11 @@ function refused(form, status, said) {
 function wrong(field, detail) {
   const note = document.createElement("span");
   note.className = "wrong";
-  note.id = `${field.id || field.name}-wrong`;
+  note.id = `wrong-${document.querySelectorAll(".wrong").length}`;
   note.textContent = detail;
   field.setAttribute("aria-invalid", "true");
   field.setAttribute("aria-describedby", note.id);
-  field.insertAdjacentElement("afterend", note);
+  (field.closest("label") ?? field).insertAdjacentElement("afterend", note);
 }
 
 function clear(form) {
