@@ -1,7 +1,7 @@
 """Statements: what a month charges, for whoever may see it, grouped as is asked or line by line."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -85,13 +85,21 @@ class Statements:
             )  # fmt: skip
 
     async def export(
-        self, caller: Principal, month: date, filters: Filters, wanted: Format, written: Written
+        self,
+        caller: Principal,
+        month: date,
+        filters: Filters,
+        wanted: Format,
+        written: Written,
+        *,
+        limit: int | None = None,
     ) -> Export:
-        """Every line, `written` as a query. Raises: as `get`, and as `Exports.make`."""
+        """Every line, or the first of them, `written` as a query. Raises: as `get`, and as `Exports.make`."""
         check_asked(caller, filters)
         basis = await self._periods.basis(caller, month)
+        every = written(basis, filters)
         return await self._exports.make(
-            written(basis, filters),
+            replace(every, rows=every.rows.limit(limit)),
             wanted,
             whose=caller.tenant_id or caller.actor,
             acting=lambda database: acting_for(database, caller),

@@ -64,17 +64,7 @@ class Api:
             raise
 
     async def _ask(self, path: str, query: str) -> tuple[int, bytes]:
-        scope = self._request.scope
-        inner = {
-            "type": "http", "asgi": scope["asgi"], "http_version": "1.1", "method": "GET", "scheme": scope["scheme"],
-            "path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "root_path": "",
-            "headers": [
-                *((name, value) for name, value in scope["headers"] if name in PASSED_ON),
-                (b"accept", b"application/json"),
-            ],
-            "client": scope["client"], "server": scope["server"],
-            "state": {"request_id": request_id_of(scope)},
-        }  # fmt: skip
+        inner = inner_scope(self._request, path, query, accept="application/json")
         status, parts = 0, []
 
         async def receive() -> Message:
@@ -92,6 +82,21 @@ class Api:
         except ServiceError as error:
             raise Refused(error.status, {"code": error.code, "title": error.title, "detail": error.detail}) from None
         return status, b"".join(parts)
+
+
+def inner_scope(request: Request, path: str, query: str, *, accept: str) -> dict[str, Any]:
+    """Of a GET by whoever sent the request."""
+    scope = request.scope
+    return {
+        "type": "http", "asgi": scope["asgi"], "http_version": "1.1", "method": "GET", "scheme": scope["scheme"],
+        "path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "root_path": "",
+        "headers": [
+            *((name, value) for name, value in scope["headers"] if name in PASSED_ON),
+            (b"accept", accept.encode()),
+        ],
+        "client": scope["client"], "server": scope["server"],
+        "state": {"request_id": request_id_of(scope)},
+    }  # fmt: skip
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.console import audit, files, overview, tenants, webhooks
+from service.console import audit, downloads, files, overview, tenants, webhooks
 from service.console.api import Refused
 from service.console.visit import PageRoute, VisitDep, refusal
 
@@ -26,7 +26,7 @@ async def nowhere(request: Request, path: str, visit: VisitDep) -> Response:
 def console() -> APIRouter:
     found = APIRouter()
     for router in (
-        files.router, overview.router, tenants.router, webhooks.router, audit.router, rest,
+        files.router, downloads.router, overview.router, tenants.router, webhooks.router, audit.router, rest,
     ):  # fmt: skip
         found.include_router(router)
     return found

@@ -298,6 +298,13 @@ async def test_a_file_that_cannot_be_read_is_refused_with_the_mend_and_nothing_i
     assert await gateway.sql("SELECT 1 FROM invoices") == []
 
 
+async def test_a_preview_by_the_wrong_columns_is_told_which_there_are(finance: Tenant):
+    refused = await sent(finance, f"{INVOICES}/preview", "Rufnummer;Von;Betrag\n+13135550142;2026-10-12;2,99\n")
+
+    problem(refused, 400, "invalid_request")
+    assert refused.json()["headers"] == ["Rufnummer", "Von", "Betrag"]
+
+
 async def test_rows_that_are_kept_aside_are_dropped_or_mended_and_then_the_invoice_is_ready(
     gateway: Gateway, finance: Tenant
 ):

@@ -75,7 +75,12 @@ def look(
     if mapping is None:
         mapping, profile = guessed(sheet.headers)
     mapping = settled(mapping, charset=sheet.charset, separator=sheet.separator, sheet=sheet.name)
-    reader = Reader(sheet, mapping)
+    try:
+        reader = Reader(sheet, mapping)
+    except InvalidRequest as refused:
+        # Whoever is to say which column means what, has to see which there are.
+        refused.members["headers"] = list(sheet.headers)
+        raise
     first = reader.batch(rows)
     if not first.lines and not first.rejects:
         raise InvalidRequest(Fault("", "has a header and no rows"))

@@ -6,7 +6,10 @@
 // data-then: where to go once it is done, filled in from the answer; without it the page is loaded anew.
 // data-show: members of the answer that are told here instead, as a key that is shown once.
 // data-confirm: what is asked before. data-key: an Idempotency-Key that the page was given, else one of this form.
-// data-file: the name of a file input whose bytes are the body; its other fields are the query.
+// data-file: the name of a file input whose bytes are the body; its other fields are the query. data-file-of: the id of
+// another form, which has that input. data-file-name: the parameter that is told what the file is called.
+// data-part, data-into: where the server makes a part of a page of the answer, whatever it is, and the id of its place.
+// data-again: the id of a form that is sent after this one, and FIELD=MEMBER of what it takes from the answer before.
 // A field's name may be a path, as `selection.state`. data-kind is what the API takes; `many` is a box of several that
 // make a list.
 
@@ -15,6 +18,7 @@ const KINDS = {
   number: (text) => (Number.isFinite(Number(text)) ? Number(text) : text),
   money: (text) => micros(text),
   list: (text) => text.split(/[\s,]+/).filter(Boolean),
+  numbers: (text) => text.split(/[\s,]+/).filter(Boolean).map(Number),
   lines: (text) => text.split("\n").map((line) => line.trim()).filter(Boolean),
   bool: (text) => text === "true" || text === "on",
   time: (text) => (isNaN(new Date(text)) ? text : new Date(text).toISOString()),
@@ -65,7 +69,9 @@ function callOf(form) {
     delete body[name];
     return encodeURIComponent(value).replaceAll("'", "%27");
   });
-  const file = form.dataset.file ? form.elements[form.dataset.file]?.files[0] : undefined;
+  const holder = form.dataset.fileOf ? document.getElementById(form.dataset.fileOf) : form;
+  const file = form.dataset.file ? holder.elements[form.dataset.file]?.files[0] : undefined;
+  if (file && form.dataset.fileName) body[form.dataset.fileName] = file.name;
   if (file || method === "DELETE") {
     const query = new URLSearchParams(Object.entries(body).map(([name, value]) => [name, String(value)]));
     if (query.size) path += `?${query}`;
@@ -81,7 +87,7 @@ async function csrf() {
 
 async function call({ method, path, body, file }, key) {
   const headers = { "X-CSRF-Token": await csrf(), Accept: "application/json" };
-  if (file) headers["Content-Type"] = file.type || kindOf(file.name);
+  if (file) headers["Content-Type"] = kindOf(file);
   else if (body !== null) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   const answer = await fetch(path, { method, headers, body: file ?? (body === null ? undefined : JSON.stringify(body)) });
@@ -91,9 +97,11 @@ async function call({ method, path, body, file }, key) {
   return { ok: answer.ok, status: answer.status, said };
 }
 
-function kindOf(name) {
-  return name.toLowerCase().endsWith(".xlsx")
-    ? "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" : "text/csv";
+// By its name where that says it: systems with a program for spreadsheets take CSV for a file of that.
+function kindOf({ name, type }) {
+  if (/\.csv$/i.test(name)) return "text/csv";
+  if (/\.xlsx$/i.test(name)) return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+  return type || "text/csv";
 }
 
 async function submit(form) {
@@ -105,12 +113,14 @@ async function submit(form) {
   clear(form);
   const asked = callOf(form);
   // The same until it is done: what was sent and not heard of is asked again, and done once.
-  const content = JSON.stringify([asked.method, asked.path, asked.file?.name ?? asked.body]);
+  const { file } = asked;
+  const content = JSON.stringify([asked.method, asked.path, file ? [file.size, file.lastModified] : asked.body]);
   if (form.dataset.key) form.key ??= form.dataset.key;
   if (!form.key || (form.sent !== undefined && form.sent !== content && !form.dataset.key)) form.key = crypto.randomUUID();
   form.sent = content;
   try {
     const { ok, status, said } = await call(asked, asked.method === "GET" ? null : form.key);
+    if (form.dataset.part && status < 500 && status !== 401) await makePart(form, said);
     if (ok) done(form, said);
     else refused(form, status, said);
   } catch {
@@ -121,10 +131,26 @@ async function submit(form) {
   }
 }
 
+async function makePart(form, said) {
+  const headers = { "Content-Type": "application/json", Accept: "text/html" };
+  const answer = await fetch(form.dataset.part, { method: "POST", headers, body: JSON.stringify(said) });
+  const place = document.getElementById(form.dataset.into);
+  place.innerHTML = await answer.text();  // Made by the server from a template, which escapes.
+  localTimes(place);
+}
+
 function done(form, said) {
   form.key = undefined;
   form.sent = undefined;
   form.dispatchEvent(new CustomEvent("done", { detail: said, bubbles: true }));
+  if (form.dataset.part) return;
+  if (form.dataset.again) {
+    const [id, ...taken] = form.dataset.again.split(" ");
+    const next = document.getElementById(id);
+    for (const [field, member] of taken.map((one) => one.split("="))) next.elements[field].value = said[member] ?? "";
+    next.requestSubmit();
+    return;
+  }
   if (form.dataset.show) {
     const shown = form.dataset.show.split(" ").filter((name) => said[name] != null);
     const box = tell(form, "done", "Copy it now: it is not shown again.");
@@ -222,7 +248,7 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 function curl({ method, path, body, file }) {
   const words = ["curl", ...(method === "GET" ? [] : ["-X", method]), quoted(location.origin + path),
     "-H", '"X-API-Key: $NUMBERGATE_KEY"'];
-  if (file) words.push("-H", quoted(`Content-Type: ${file.type || kindOf(file.name)}`), "--data-binary", quoted(`@${file.name}`));
+  if (file) words.push("-H", quoted(`Content-Type: ${kindOf(file)}`), "--data-binary", quoted(`@${file.name}`));
   else if (method !== "GET" && body) words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
   return words.join(" ");
 }
