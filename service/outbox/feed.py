@@ -31,15 +31,23 @@ async def nobody() -> None:
 
 
 class EventsForgotten(ServiceError):
-    """The cursor stands before events that are kept no longer, or is of a feed that there is no more."""
+    """The cursor stands before events that are kept no longer, or is of a history that there is no more."""
 
     status, code, title = 410, "events_forgotten", "Events forgotten"
 
-    def __init__(self, *, kept: timedelta) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            f"Events after this cursor are gone: they are kept for {kept.total_seconds() / 86_400:g} days. List what"
-            " there is now, by GET /v1/numbers for one, and begin the feed anew, without a cursor."
+            f"{why} List what there is now, by GET /v1/numbers for one, and begin the feed anew, without a cursor."
         )
+
+    @classmethod
+    def too_old(cls, kept: timedelta) -> "EventsForgotten":
+        days = f"{kept.total_seconds() / 86_400:g}"
+        return cls(f"Events after this cursor are gone: they are kept for {days} days.")
+
+    @classmethod
+    def of_another_history(cls) -> "EventsForgotten":
+        return cls("This cursor is of events that there are no more: the database was restored to an earlier moment.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,14 @@ class Head:
 
     seq: int
     pruned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind an event. `event_id`: its id, by which it is known that this is still the same one; None of none."""
+
+    seq: int
+    event_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,29 +131,30 @@ class Feed:
         Raises: InvalidRequest for a cursor that is not of this feed; EventsForgotten.
         """
         query = {"feed": tenant}
-        after: int | None = None if cursor is None else self._cursors.open(query, cursor)[0]
+        after = None if cursor is None else _place(self._cursors.open(query, cursor))
         until, pause = monotonic() + wait, PAUSE
         while True:
             async with self._database.acting(tenant=tenant) as session:
-                head, events, counted = await self._read(session, tenant, after, types, limit)
+                seen, events, counted = await self._read(session, tenant, after, types, limit)
             left = self._left(until)
             if events or left <= 0:
                 break
             await wait_as(None, again, min(pause, left))
             pause = min(pause * 1.5, LONGEST_PAUSE)
-        seen = events[-1].seq if len(events) == limit else head.seq
-        return Page([envelope(one) for one in events], self._cursors.seal(query, [seen]), total(counted))
+        cursor = self._cursors.seal(query, [seen.seq, seen.event_id])
+        return Page([envelope(one) for one in events], cursor, total(counted))
 
     async def _read(
-        self, session: AsyncSession, tenant: str, after: int | None, types: Sequence[str] | None, limit: int
-    ) -> tuple[Head, Sequence[Row[Any]], int]:
-        """Raises: EventsForgotten."""
+        self, session: AsyncSession, tenant: str, after: Place | None, types: Sequence[str] | None, limit: int
+    ) -> tuple[Place, Sequence[Row[Any]], int]:
+        """Events, how many there are, and behind which all were looked at. Raises: EventsForgotten."""
         head = await head_of(session, tenant)
-        start = after or 0
-        if start > head.seq:  # The database was restored to an earlier state than this cursor's.
-            raise EventsForgotten(kept=self._kept)
+        start = after.seq if after is not None else 0
+        # The database was restored to before that event; another may have been given its number since.
+        if start > head.seq or (after is not None and await _is_another(session, tenant, after)):
+            raise EventsForgotten.of_another_history()
         if start == head.seq:
-            return head, [], 0
+            return after or Place(0, None), [], 0
         matching = [OutboxEvent.tenant_id == tenant, OutboxEvent.seq > start, OutboxEvent.seq <= head.seq]
         if types is not None:
             matching.append(of_types(types))
@@ -147,9 +164,27 @@ class Feed:
         if counted == limit:
             counted = await count_up(session, select(OutboxEvent.seq).where(*matching))
         # Looked at last: what was forgotten until now may be missing above.
-        if after is not None and after < (await head_of(session, tenant)).pruned:
-            raise EventsForgotten(kept=self._kept)
-        return head, events, counted
+        if after is not None and start < (await head_of(session, tenant)).pruned:
+            raise EventsForgotten.too_old(self._kept)
+        seq = events[-1].seq if len(events) == limit else head.seq
+        return Place(seq, await _id_at(session, tenant, seq)), events, counted
+
+
+def _place(position: Sequence[Any]) -> Place:
+    """Of a cursor; of one that was given out before events were told by their ids too, by its number alone."""
+    seq, event_id = (*position, None)[:2]
+    return Place(seq, event_id)
+
+
+async def _is_another(session: AsyncSession, tenant: str, place: Place) -> bool:
+    """Where that event is forgotten by now, nobody can tell: then it is not."""
+    return place.event_id is not None and await _id_at(session, tenant, place.seq) not in (None, place.event_id)
+
+
+async def _id_at(session: AsyncSession, tenant: str, seq: int) -> str | None:
+    at = OutboxEvent.tenant_id == tenant, OutboxEvent.seq == seq
+    found = await session.scalar(select(OutboxEvent.event_id).where(*at))
+    return None if found is None else str(found)
 
 
 async def head_of(session: AsyncSession, tenant: str) -> Head:

@@ -30,6 +30,13 @@ async def count_held(session: AsyncSession, tenant: str, organization: str, user
     await session.execute(select(func.count_held(tenant, organization, user, by)))
 
 
+async def recount_users(session: AsyncSession, organization: str, *users: str) -> None:
+    """Anew from what is written, where a number has gone from one to another; `hold_quotas` came before."""
+    theirs = select(Quota.user_id).filter_by(scope="user", tenant_id="", organization_id=organization)
+    for user in await session.scalars(theirs.where(Quota.user_id.in_(users)).order_by(Quota.user_id)):
+        await session.execute(select(func.recount_quota("user", "", organization, user)))
+
+
 async def passed_limits(session: AsyncSession, tenant: str, organization: str, user: str) -> list[dict[str, Any]]:
     """The limits of numbers held that are passed by what this owner counts in: scope, limit, and what is held."""
     covered = tuple_(Quota.scope, Quota.tenant_id, Quota.organization_id, Quota.user_id).in_(

@@ -21,7 +21,7 @@ from service.numbers.repository import WORKER, By, agents_in_force, links_of
 from service.numbers.steps import owe
 from service.numbers.telling import tell
 from service.observability.metrics import DRIFT_SETTLED
-from service.quotas.counting import count_held, hold_quotas
+from service.quotas.counting import hold_quotas, recount_users
 from service.reconciliation.drifting import PUT_BACK_AT_MOST, PUT_BACK_WITHIN
 from service.tenants.models import Tenant
 
@@ -93,11 +93,11 @@ async def settle_theirs(session: AsyncSession, drift: Drift, number: Number, by:
         await _put_link(session, drift, desired=drift.theirs, state="confirmed")
     else:
         assert drift.theirs is not None
-        await session.flush()
         await hold_quotas(session)
-        await count_held(session, number.tenant_id, number.organization_id, number.user_id, -1)
-        await count_held(session, number.tenant_id, number.organization_id, drift.theirs, 1)
-        number.user_id = drift.theirs
+        before, number.user_id = number.user_id, drift.theirs
+        await session.flush()
+        # That it is held, and what was asked to be given back of it this month, counts with whose it is now.
+        await recount_users(session, number.organization_id, before, drift.theirs)
     await file_settled(session, drift, number, "theirs", by, reason=reason)
 
 

@@ -173,6 +173,37 @@ async def test_who_comes_too_late_is_told_so(gateway: Gateway):
     problem(await tenant.get("/v1/events", params={"cursor": ahead}), 410, "events_forgotten")
 
 
+async def test_a_cursor_of_a_history_that_was_replaced_by_a_restored_one_is_told_so(gateway: Gateway):
+    tenant = await gateway.tenant()
+    await busy(gateway, tenant)
+    await publish(gateway)
+    first = (await page(tenant, limit=1))["next_cursor"]
+    cursors = [
+        (await page(tenant, **asked))["next_cursor"] for asked in ({"limit": 3}, {}, {"type": "number.released"})
+    ]
+
+    # All but the first event are lost with a restored database, and others get their numbers.
+    await gateway.sql("DELETE FROM outbox WHERE seq > 1")
+    await gateway.sql("UPDATE event_heads SET seq = 1")
+    await busy(gateway, tenant)
+    await busy(gateway, tenant)
+    await publish(gateway)
+
+    for cursor in cursors:
+        gone = problem(await tenant.get("/v1/events", params={"cursor": cursor}), 410, "events_forgotten")
+        assert "restored to an earlier moment" in gone["detail"]
+        assert "without a cursor" in gone["detail"]
+    assert [one["sequence"] for one in (await page(tenant, cursor=first))["items"]] == list(range(2, 12))
+
+
+async def test_a_cursor_that_was_given_out_without_the_id_of_its_event_goes_on(gateway: Gateway):
+    tenant = await gateway.tenant()
+    await busy(gateway, tenant)
+    await publish(gateway)
+    before = gateway.services.feed._cursors.seal({"feed": tenant.id}, [3])
+    assert [one["sequence"] for one in (await page(tenant, cursor=before))["items"]] == [4, 5]
+
+
 async def test_what_is_asked_wrongly_is_named(gateway: Gateway):
     tenant = await gateway.tenant()
     for asked, pointer in (

@@ -364,6 +364,31 @@ async def test_another_owner_is_for_an_administrator_to_take(gateway: Gateway, t
     assert await listed(tenant) == []
 
 
+async def test_a_number_of_another_owner_counts_there_with_what_was_asked_to_be_given_back_of_it(
+    gateway: Gateway, tenant: Tenant
+):
+    await gateway.teli.user(ORGANIZATION, unique_id=OTHER_USER)
+    await gateway.services.administration.put_user(AUTHOR, ORGANIZATION, OTHER_USER, {"name": "Other"})
+    for user in (USER, OTHER_USER):
+        path = f"/v1/admin/organizations/{ORGANIZATION}/users/{user}/quotas"
+        answer = await gateway.admin.send("PUT", path, json={"numbers_held": 9, "releases_per_month": 9})
+        assert answer.status_code == 200, answer.text
+    stays, goes = await held(gateway, tenant), await held(gateway, tenant)
+    for number in (stays, goes):
+        assert (await tenant.send("POST", f"/v1/numbers/{number['id']}/release", json={})).status_code < 300
+    counted = "SELECT user_id, used, releases FROM quotas WHERE scope = 'user' ORDER BY user_id <> :user"
+    assert await gateway.sql(counted, user=USER) == [(USER, 2, 2), (OTHER_USER, 0, 0)]
+
+    await gateway.teli.dashboard_move(goes["phone_number"], OTHER_USER)
+    await sweep(gateway, 3)
+    [one] = await listed(tenant)
+    assert (await resolve(gateway.admin, one["id"], "theirs")).status_code == 200
+
+    assert await gateway.sql(counted, user=USER) == [(USER, 1, 1), (OTHER_USER, 1, 1)]
+    await gateway.worker.drift.run()
+    assert await gateway.sql("SELECT 1 FROM audit WHERE action = 'quota.repaired'") == []
+
+
 async def test_a_decision_is_once_by_its_key_and_refused_where_the_number_was_changed_meanwhile(
     gateway: Gateway, tenant: Tenant
 ):
