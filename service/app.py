@@ -24,6 +24,7 @@ from service.http.pages import NDJSON
 from service.http.paths import closer_paths
 from service.imports import endpoints as imports
 from service.imports.sheets import MOST_BYTES
+from service.inventory import activity_endpoints as activity
 from service.inventory import agent_endpoints as agents
 from service.inventory import endpoints as inventory
 from service.inventory.saved import endpoints as saved_filters
@@ -141,6 +142,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         quotas.router,
         drift.router,
         agents.router,
+        activity.router,
         reconciliation.router,
     ):
         app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))

@@ -40,6 +40,7 @@ from service.db import Database, Role, open_database
 from service.exports.exports import MADE_AT_ONCE, ExportLimits, Exports
 from service.exports.replica import Replica
 from service.imports.imports import Imports
+from service.inventory.activity import Activity
 from service.inventory.agents import AgentList
 from service.inventory.inventory import Inventory
 from service.inventory.saved.filters import SavedFilters
@@ -142,6 +143,7 @@ class Services:
     quota_watch: QuotaWatch
     exports: Exports
     inventory: Inventory
+    activity: Activity
     saved_filters: SavedFilters
     agents: AgentList
     bulk: Bulk
@@ -245,6 +247,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     events_kept = timedelta(seconds=settings.events_kept)
     gate = Gate(kv, secret, replicas=settings.replicas)
     drain = Drain(settings.answer_within)
+    inventory = Inventory(database, cursors, exports)
     owned, steps = Numbers(database), Steps(database)
     confirmation = Confirmation(owned, upstreams, mark_keep=settings.mark_keep)
     changes = Changes(owned, steps, upstreams, confirmation)
@@ -291,7 +294,8 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         quota_watch=QuotaWatch(database, price=settings.default_price.first),
         exports=exports,
         agents=AgentList(database, cursors),
-        inventory=Inventory(database, cursors, exports),
+        inventory=inventory,
+        activity=Activity(database, inventory),
         saved_filters=SavedFilters(database, cursors),
         bulk=Bulk(database, SelectionTokens(secret), pricing),
         orders=Orders(database, cursors),

@@ -803,6 +803,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "next_cursor": None,
         "total": ONE,
     },
+    "ActivityOut": {
+        "days": [{"day": "2026-01-31", "bought": 12, "released": 3, "held": 1209}],
+        "held": {"value": 1209, "exact": True},
+    },
     "DriftPage": {
         "items": [
             {

@@ -254,6 +254,13 @@ OPERATIONS: dict[str, list[Entry]] = {
             query={"organization_id": "{organization_id}"},
         ),
     ],
+    "get_activity": [
+        Entry(READS),
+        Entry(
+            READS, of="organization", reach=granted_or_seen, refuses=NOT_YOURS,
+            query={"organization_id": "{organization_id}"},
+        ),
+    ],
     "list_drift": [Entry(READS)],
     "resolve_drift": [
         Entry(

@@ -179,3 +179,23 @@ async def test_a_closed_tenant_has_no_keys_and_its_numbers_stay_in_sight_of_admi
         "SELECT count(*) FROM audit WHERE action = 'tenant.put' AND after->>'state' = 'closed'"
     )
     assert audited == 2
+
+
+async def test_organisations_users_and_tenants_are_found_by_letters_of_an_id_or_a_name(gateway: Gateway):
+    put = gateway.admin.send
+    await put("PUT", "/v1/admin/organizations/searched-1", json={"name": "50% Off_Ltd"})
+    await put("PUT", "/v1/admin/organizations/searched-1/users/u-9", json={"name": "Zoë", "email": "zoe@example.com"})
+    await put("PUT", "/v1/admin/tenants/searched-2", json={"name": "Night Shift"})
+
+    async def found(path: str, q: str) -> list[str]:
+        answer = await gateway.admin.get(path, params={"q": q})
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json()["items"]]
+
+    assert await found("/v1/admin/organizations", "off_l") == ["searched-1"]
+    assert await found("/v1/admin/organizations", "0%  off") == []
+    assert await found("/v1/admin/organizations/searched-1/users", "ZOE@") == ["u-9"]
+    assert await found("/v1/admin/tenants", "ht shi") == ["searched-2"]
+    assert await found("/v1/admin/tenants", "searched") == ["searched-2"]
+    problem(await gateway.admin.get("/v1/admin/tenants", params={"q": ""}), 400, "invalid_request")
+    problem(await gateway.admin.get("/v1/admin/tenants", params={"q": "a\nb"}), 400, "invalid_request")

@@ -368,3 +368,35 @@ async def test_secrets_are_encrypted_anew_with_the_first_key_and_sign_as_before(
     assert await gateway.sql("SELECT before, after FROM audit WHERE action = 'webhook.reencrypted'") == [
         ({"encrypted_with": "tests"}, {"encrypted_with": "next"})
     ]
+
+
+async def test_an_administrator_sees_to_the_endpoints_of_the_tenant_that_is_named(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver
+):
+    of = {"tenant_id": tenant.id}
+    filed = await gateway.admin.send("POST", ENDPOINTS, params=of, json={"url": hooks.url()})
+    assert filed.status_code == 201, filed.text
+    endpoint = filed.json()
+    path = f"{ENDPOINTS}/{endpoint['id']}"
+
+    assert [one["id"] for one in (await tenant.get(ENDPOINTS)).json()["items"]] == [endpoint["id"]]
+    assert (await gateway.admin.send("POST", f"{path}/test", params=of)).json()["status"] == 200
+    assert (await gateway.admin.get(f"{path}/deliveries", params=of)).status_code == 200
+    assert (await gateway.admin.send("DELETE", path, params=of)).status_code == 204
+    [created] = (
+        await gateway.admin.get("/v1/admin/audit", params={"object_id": endpoint["id"], "action": "webhook.created"})
+    ).json()["items"]
+    assert (created["tenant_id"], created["actor"].split(":")[0]) == (tenant.id, "key")
+
+
+async def test_nobody_else_names_a_tenant_whose_endpoints_are_meant(gateway: Gateway, tenant: Tenant):
+    other = await gateway.tenant()
+
+    assert (await tenant.get(ENDPOINTS, params={"tenant_id": tenant.id})).status_code == 200
+    problem(await tenant.get(ENDPOINTS, params={"tenant_id": other.id}), 403, "not_your_tenant")
+    problem(await gateway.operator.get(ENDPOINTS, params={"tenant_id": tenant.id}), 403, "scope_missing")
+    problem(await gateway.admin.get(ENDPOINTS), 403, "scope_missing")
+    unknown = await gateway.admin.get(ENDPOINTS, params={"tenant_id": "nobody"})
+    assert problem(unknown, 400, "invalid_request")["errors"] == [
+        {"pointer": "tenant_id", "detail": "there is no such tenant"}
+    ]
