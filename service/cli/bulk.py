@@ -104,6 +104,7 @@ def create_order(
     area_code: Annotated[list[str], typer.Option(help="Asked for in this order; may be given several times.")],
     user: Annotated[list[str], typer.Option(help="Who owns them; several take turns.")],
     organization: Annotated[str | None, typer.Option(help="Whom they are bought for.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose order it is; for an administrator, who must say.")] = None,
     fallback: Annotated[
         list[str] | None, typer.Option(help="What is asked for after those: overlays, neighbours.")
     ] = None,
@@ -132,6 +133,7 @@ def create_order(
         "area_codes": area_code,
         "user_ids": user,
         "organization_id": organization,
+        "tenant_id": tenant,
         "fallback": fallback,
         "nickname": nickname,
         "unique_nicknames": unique_nicknames or None,

@@ -20,6 +20,7 @@ OPTIONS = {
     "/user_ids": "--user",
     "/user_id": "--user",
     "/organization_id": "--organization",
+    "/tenant_id": "--tenant",
     "/fallback": "--fallback",
     "/nickname": "--nickname",
     "/tags": "--tag",

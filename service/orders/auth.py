@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,12 +13,14 @@ from service.db import Database
 from service.numbers.auth import STAFF, check_may_set
 from service.orders.models import Order
 from service.tenants.auth import holding
-from service.tenants.principals import Principal
+from service.tenants.keys import Unauthenticated
+from service.tenants.principals import NotYourTenant, Principal, Principals
 from service.tenants.visible import Visible
 
 CHANGES = ("numbers:release", "numbers:update", "numbers:create", "agents:link")
 # Which of them a change takes, the service checks.
 MayOrder = Annotated[Principal, Depends(holding(*CHANGES, STAFF))]
+MayBuy = Annotated[Principal, Depends(holding("numbers:create", STAFF))]
 
 
 def check_rights(caller: Principal, kind: str, members: Collection[str]) -> None:
@@ -35,6 +38,26 @@ def check_rights(caller: Principal, kind: str, members: Collection[str]) -> None
 def owner_of(caller: Principal) -> str | None:
     """The tenant that it orders for; None for an administrator, who may change whoever's numbers."""
     return None if caller.may(STAFF) else caller.tenant
+
+
+async def buying_for(caller: Principal, named: str | None, principals: Principals) -> Principal:
+    """Who orders new numbers: a tenant; or an administrator, who has what the tenant that he names was granted.
+
+    Raises: NotYourTenant, also where there is no such tenant; StorageUnavailable.
+    """
+    if not caller.may(STAFF):
+        if named not in (None, caller.tenant):
+            raise NotYourTenant("tenant_id must be absent or your own.")
+        return caller
+    if named is None:
+        raise NotYourTenant("This key acts for no tenant; name one in tenant_id, or use a tenant's own key.")
+    try:
+        tenant = await principals.of_tenant(named)
+    except Unauthenticated:
+        raise NotYourTenant("There is no tenant of that tenant_id, or it was closed.") from None
+    return replace(
+        tenant, key_id=caller.key_id, subject=caller.subject, kind=caller.kind, scopes=caller.scopes, sees=caller.sees
+    )
 
 
 def visible_to(caller: Principal) -> Visible:

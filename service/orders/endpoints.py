@@ -18,7 +18,7 @@ from service.kit.errors import NotFound, StateConflict
 from service.kit.text import names_of, names_pattern
 from service.numbers.endpoints import organization_of
 from service.numbers.errors import InvalidAreaCode, PurchasesStopped, UpstreamUnavailable
-from service.orders.auth import MayOrder, owner_of
+from service.orders.auth import MayBuy, MayOrder, buying_for, owner_of
 from service.orders.bulk import Bulk
 from service.orders.errors import (
     InvalidSelectionToken,
@@ -41,9 +41,9 @@ from service.orders.schemas import (
     QuoteOut,
 )
 from service.quotas.errors import QuotaExceeded, RateLimited
-from service.tenants.auth import CREDENTIALS, NumbersCreate, NumbersRead
+from service.tenants.auth import CREDENTIALS, NumbersRead
 from service.tenants.endpoints import AUTH
-from service.tenants.principals import NotYourOrganization, NotYourUser
+from service.tenants.principals import NotYourOrganization, NotYourUser, Principals
 
 bulk_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=CREDENTIALS, route_class=OwnRoute)
@@ -78,6 +78,12 @@ def placing(request: Request) -> Placing:
     return found
 
 
+def principals_of(request: Request) -> Principals:
+    found: Principals = request.app.state.services.principals
+    return found
+
+
+PrincipalsDep = Annotated[Principals, Depends(principals_of)]
 PlacingDep = Annotated[Placing, Depends(placing)]
 BulkDep = Annotated[Bulk, Depends(bulk)]
 OrdersDep = Annotated[Orders, Depends(orders)]
@@ -127,21 +133,28 @@ async def bulk_numbers(
     ) | ORDERED,
 )  # fmt: skip
 async def order_numbers(
-    body: OrderIn, caller: NumbersCreate, placing: PlacingDep, orders: OrdersDep, keyed: Keyed, request_id: RequestId
+    body: OrderIn,
+    asking: MayBuy,
+    placing: PlacingDep,
+    orders: OrdersDep,
+    principals: PrincipalsDep,
+    once: OnceDep,
+    request_id: RequestId,
 ) -> Response:
     """Order many new numbers. Quota for all of them is reserved at once, or the order is refused.
 
     They are bought one by one, by turns with other tenants' orders, and after purchases that are asked for one by one.
-    With `dry_run` the answer tells what it would cost and how the limits stand, and nothing is written.
+    With `dry_run` the answer tells what it would cost and how the limits stand, and nothing is written. An
+    administrator orders for the tenant that `tenant_id` names, within its grants, policy and limits.
     """
-    if keyed.key is None and caller.idempotency_required:
+    caller = await buying_for(asking, body.tenant_id, principals)
+    if once.key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
     wanted = body.wanted(organization_of(caller, body.organization_id))
     for user in wanted.users:
         caller.check_user(user)
     if body.dry_run:
-        return _json(QuoteOut.model_validate(await placing.quote(caller, wanted)).model_dump_json(), keyed)
-    once = replace(keyed, owner=caller.tenant)
+        return _json(QuoteOut.model_validate(await placing.quote(caller, wanted)).model_dump_json(), once)
     order_id = await placing.place(caller, wanted, request_id, once)
     told = OrderOut.model_validate(await orders.get(caller, order_id))
     return _json(told.model_dump_json(), once, status=202, headers={"Location": f"/v1/orders/{order_id}"})

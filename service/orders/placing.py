@@ -17,6 +17,7 @@ from service.idempotency.once import Once
 from service.kit.clock import utc_now
 from service.kit.errors import Fault, InvalidRequest, ServiceError
 from service.kit.types import OrganizationId, UserId, new_id
+from service.numbers.auth import STAFF
 from service.numbers.errors import PurchasesStopped
 from service.numbers.members import LONGEST_NICKNAME
 from service.numbers.policy import refusal_of
@@ -169,7 +170,9 @@ class Placing:
         }
 
     def _acting(self, caller: Principal) -> Any:
-        return self._database.acting(tenant=caller.tenant, sees=caller.lists_whole, bounds=caller.bounds)
+        # Of an administrator the key is his own, and the rest the tenant's.
+        duty = "admin" if caller.may(STAFF) else "service"
+        return self._database.acting(tenant=caller.tenant, duty=duty, sees=caller.lists_whole, bounds=caller.bounds)
 
     async def _reserve(
         self, session: AsyncSession, caller: Principal, wanted: OrderWanted, *, dry: bool = False
@@ -192,7 +195,11 @@ class Placing:
         _check_names(wanted, among)
         async with self._acting(caller) as session:
             account = await _account(session, caller.tenant, wanted.organization_id)
-            filed = {user for _, user in await OrderRepository(session).users(wanted.users)}
+            filed = {
+                user
+                for organization, user in await OrderRepository(session).users(wanted.users)
+                if organization == wanted.organization_id
+            }
         if unknown := wanted.users.keys() - filed:
             found = await self._directory.file_users(account, wanted.organization_id, unknown, tenant=caller.tenant)
             _check_users(unknown - set(found))

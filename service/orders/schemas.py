@@ -141,6 +141,9 @@ class OrderIn(Strict):
     """Many new numbers: for one user, for several in turn, or as `items` says, one each."""
 
     quantity: StrictInt | None = Field(None, ge=1, le=MOST, description="How many; of `items`, as many as there are.")
+    tenant_id: ExternalId | None = Field(
+        None, description="Whose order it is: an administrator must name the tenant, whose own key may name no other."
+    )
     organization_id: ExternalId | None = Field(
         None, description="May be left out where the tenant has a grant for one only."
     )

@@ -190,9 +190,20 @@ OPERATIONS: dict[str, list[Entry]] = {
     ],
     "order_numbers": [
         Entry(
-            ("numbers:create",), of="organization", reach=granted, acts=True, refuses=NOT_YOURS,
+            ("numbers:create", "admin:write"), of="organization", reach=granted, acts=True, refuses=NOT_YOURS,
             suspended=(503, "purchases_stopped"),
             body={"organization_id": "{organization_id}", "user_id": "{user_id}", "inbound_agent_id": None},
+        ),
+        Entry(
+            ("numbers:create", "admin:write"), of="tenant", reach=own_or_staffs, refuses=(403, "not_your_tenant"),
+            free=True, without=("organization_id",),
+            unless={
+                "closed": (403, "not_your_tenant"), "malformed": (403, "not_your_tenant"),
+                "suspended": (503, "purchases_stopped"),
+                # The user of the example is none of its organisation.
+                "far": INVALID,
+            },
+            body={"tenant_id": "{tenant_id}", "dry_run": True, "inbound_agent_id": None},
         ),
     ],
     "list_orders": [Entry(READS)],
