@@ -20,7 +20,7 @@ KINDS: dict[str, Kind] = {
 
 # Beyond this a total is an estimate: to count on would take many times what a page does.
 COUNTED = 1_000
-# Of words that are frequent: each row has to be looked through for them.
+# Of words that are frequent, or of several tags that are so together: each row has to be looked through for them.
 COUNTED_OF_WORDS = 100
 FREQUENT = 0.01
 # For the rest of the transaction.
@@ -88,16 +88,20 @@ class InventoryRepository:
         whoever sees all there is, and for others COUNTED.
 
         How frequent a word is the planner cannot know, for what might tell of rows it does not look at under row-level
-        security. A frequent one is soon found in the order asked for, where to sort whatever has it takes minutes; a
-        rare one is found by its index, where to go through all takes as long. So a few rows are looked at first.
+        security; one tag it takes to be in a few of a thousand, and several together in hardly any. A frequent one is
+        soon found in the order asked for, where to sort whatever has it takes minutes; a rare one is found by its
+        index, where to go through all takes as long. So a few rows are looked at first.
         """
         most, share = COUNTED, None
-        if filters.words is not None:
+        if filters.words is not None or len(filters.tags or ()) > 1:
             share = await share_of(self._session, filters, visible)
             frequent = share.having >= SAMPLE * FREQUENT
             if frequent and not share.of_all:
                 most = COUNTED_OF_WORDS
-            await self._session.execute(BY_ORDER if frequent or share.of_all else BY_WORDS)
+            if frequent or share.of_all:
+                await self._session.execute(BY_ORDER)
+            elif filters.words is not None:
+                await self._session.execute(BY_WORDS)
         statement = page_of(filters, visible, sort, after=after, limit=limit, most=most)
         found = (await self._session.execute(statement)).all()
         counted = found[0].counted
