@@ -30,7 +30,7 @@ def noon(day: date) -> datetime:
 async def keep(connection: asyncpg.Connection, history: History, lines: list[InvoiceLine]) -> UUID:
     """Everything that a match reads, as the ledger has it."""
     await connection.execute(
-        "TRUNCATE invoices, dispute_lines, disputes, numbers CASCADE; DELETE FROM accounts;"
+        "TRUNCATE invoices, dispute_lines, disputes, numbers, billing_periods, charges CASCADE; DELETE FROM accounts;"
         " ALTER TABLE numbers DISABLE TRIGGER USER; ALTER TABLE dispute_credits DISABLE TRIGGER ALL"
     )
     account = uuid4()
@@ -86,6 +86,22 @@ async def keep(connection: asyncpg.Connection, history: History, lines: list[Inv
     return invoice
 
 
+async def make_final(connection: asyncpg.Connection, history: History, through: int) -> None:
+    """The month, as it was known by then."""
+    rule = orjson.dumps(history.rule.as_json()).decode()
+    await connection.execute(
+        "INSERT INTO billing_periods (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)"
+        " VALUES ($1, $2, $3, 1000000, 0, '', 'test', '[]')",
+        MONTH, rule, through,
+    )  # fmt: skip
+    await connection.execute(
+        """INSERT INTO charges (month, place, phone_number, number_id, kind, begins, ends, due, micros, currency,
+             price_id, tenant_id, organization_id, user_id, holder_user_id, cost_center, tags)
+           SELECT $1, row_number() OVER (), '', d.* FROM charges_due($1, $2, $3, 1000000, $4, NULL) d""",
+        MONTH, NEXT, through, rule,
+    )  # fmt: skip
+
+
 def as_finding(row: Any) -> Finding:
     return Finding(row["place"], row["verdict"], row["number_id"], row["expected"], row["charged"], row["begins"],
                    row["ends"], row["other"])  # fmt: skip
@@ -108,7 +124,15 @@ async def test_the_database_matches_as_the_decision_about_a_few_lines_does(
             lines = with_errors(history, chance, 30).lines
             if chance.random() < 0.5:
                 lines = [_spoilt(line, chance) for line in lines]
+            if chance.random() < 0.3:
+                # Some suppliers put several numbers in one subscription.
+                history.numbers[:] = [
+                    replace(one, subscription_id="sub_1") if chance.random() < 0.2 else one for one in history.numbers
+                ]
             invoice = await keep(connection, history, lines)
+            if chance.random() < 0.5:
+                # Half of what is known of the numbers came to light later.
+                await make_final(connection, history, len(history.numbers))
             terms = replace(history.terms, tolerance=chance.choice((0, 600_000)))
             rows = await connection.fetch(
                 "SELECT * FROM match_invoice($1, $2, 1000000, 1000000, $3, $4)",

@@ -41,33 +41,31 @@ PLANNED = text("""
 FIND = text("""
     INSERT INTO invoice_findings (invoice_id, finding, place, verdict, number_id, kind, begins, ends, price_ids,
                                   expected_micros, charged_micros, difference_micros, other_place)
-    SELECT :invoice, coalesce(m.place, :most + row_number() OVER (
-             PARTITION BY m.place IS NULL ORDER BY m.number_id, m.kind, m.begins, m.ends)),
-           m.place, m.verdict, m.number_id, m.kind, m.begins, m.ends, m.price_ids, m.expected, m.charged,
-           m.charged - m.expected, m.other
+    SELECT :invoice, m.finding, m.place, m.verdict, m.number_id, m.kind, m.begins, m.ends, m.price_ids, m.expected,
+           m.charged, m.charged - m.expected, m.other
     FROM match_invoice(:invoice, :month, :through, :priced, CAST(:rule AS jsonb), :tolerance) m""")
 # What there is to say for each that is not as it was expected: how long it was held, and what listings showed.
 EXPLAIN = text("""
-    UPDATE invoice_findings f SET evidence = jsonb_strip_nulls(jsonb_build_object(
-      'phone_number', coalesce(n.phone_number, l.phone_number), 'subscription_id', n.subscription_id,
-      'acquired_at', n.acquired_at, 'released_at', n.released_at, 'state', n.state,
-      'shown', (
-        SELECT jsonb_agg(jsonb_build_object('row_id', s.row_id, 'from', s.shown_from, 'until', s.until)
-                         ORDER BY s.shown_from)
-        FROM (
-          SELECT p.row_id, p.shown_from, coalesce(p.last_shown_at, (
-                   SELECT max(k.began_at) FROM upstream_rows u
-                   JOIN listings k ON k.account_id = u.account_id AND k.organization_id = u.organization_id
-                   WHERE u.account_id = p.account_id AND u.row_id = p.row_id AND k.complete)) AS until
-          FROM possession p
-          WHERE p.account_id = :account AND p.phone_number = coalesce(n.phone_number, l.phone_number)
-          ORDER BY p.shown_from DESC LIMIT 20
-        ) s)))
-    FROM invoice_findings g
-    LEFT JOIN numbers n ON n.id = g.number_id
-    LEFT JOIN invoice_lines l ON l.invoice_id = g.invoice_id AND l.place = g.place
-    WHERE g.invoice_id = :invoice AND g.verdict <> 'matched'
-      AND f.invoice_id = g.invoice_id AND f.finding = g.finding""")
+    UPDATE invoice_findings f SET evidence = (
+      SELECT jsonb_strip_nulls(jsonb_build_object(
+        'phone_number', coalesce(n.phone_number, l.phone_number), 'subscription_id', n.subscription_id,
+        'acquired_at', n.acquired_at, 'released_at', n.released_at, 'state', n.state,
+        'shown', (
+          SELECT jsonb_agg(jsonb_build_object('row_id', s.row_id, 'from', s.shown_from, 'until', s.until)
+                           ORDER BY s.shown_from)
+          FROM (
+            SELECT p.row_id, p.shown_from, coalesce(p.last_shown_at, (
+                     SELECT max(k.began_at) FROM upstream_rows u
+                     JOIN listings k ON k.account_id = u.account_id AND k.organization_id = u.organization_id
+                     WHERE u.account_id = p.account_id AND u.row_id = p.row_id AND k.complete)) AS until
+            FROM possession p
+            WHERE p.account_id = :account AND p.phone_number = coalesce(n.phone_number, l.phone_number)
+            ORDER BY p.shown_from DESC LIMIT 20
+          ) s)))
+      FROM (VALUES (f.number_id, f.place)) o (number_id, place)
+      LEFT JOIN numbers n ON n.id = o.number_id
+      LEFT JOIN invoice_lines l ON l.invoice_id = f.invoice_id AND l.place = o.place)
+    WHERE f.invoice_id = :invoice AND f.verdict <> 'matched'""")
 SUMMED = text("""
     SELECT verdict, count(*) AS findings, sum(expected_micros)::bigint AS expected_micros,
            sum(charged_micros)::bigint AS charged_micros, sum(difference_micros)::bigint AS difference_micros
@@ -133,12 +131,9 @@ class MatchWork:
             await session.execute(PLANNED)
             await session.execute(delete(InvoiceFinding).where(InvoiceFinding.invoice_id == invoice_id))
             await _follow_credits(session, invoice)
-            most = await session.scalar(
-                select(func.coalesce(func.max(InvoiceLine.place), 0)).where(InvoiceLine.invoice_id == invoice_id)
-            )
             asked = {
                 "invoice": invoice_id, "month": invoice.month, "through": through, "priced": priced,
-                "rule": json.dumps(rule.as_json()), "tolerance": tolerance, "most": most,
+                "rule": json.dumps(rule.as_json()), "tolerance": tolerance,
             }  # fmt: skip
             await session.execute(FIND, asked)
             await session.execute(text("SELECT set_config('enable_nestloop', 'on', true)"))

@@ -40,9 +40,10 @@ INSERT INTO invoice_lines (invoice_id, place, subscription_id, phone_number, kin
     n.phone_number, 'rent', DATE '{month}', DATE '{month}' + 30, 1, 2990000, 'USD', 'Rent'
   FROM (SELECT * FROM numbers WHERE state = 'released' AND released_at < DATE '{month}' - 40
         ORDER BY id LIMIT (SELECT count(*) / 600 FROM charges)) n;
-ANALYZE invoice_lines;
+ANALYZE invoice_lines, charges;
 """
 ASKED = """
+TRUNCATE invoice_findings;
 INSERT INTO invoice_matches (invoice_id, state, tolerance, asked_by) VALUES ('{invoice}', 'queued', 0, 'bench')
   ON CONFLICT (invoice_id) DO UPDATE SET state = 'queued', tries = 0
 """
@@ -97,7 +98,7 @@ async def file_invoice(connection: "asyncpg.Connection[asyncpg.Record]", month: 
 
 
 class Ours:
-    """The worker's match, with charges that are reckoned anew and evidence for whatever differs."""
+    """The worker's match of an invoice that was not matched before, with evidence for whatever differs."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", database: Database) -> None:
         self._connection, self._work = connection, MatchWork(database, database, within=600)
