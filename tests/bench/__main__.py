@@ -1,7 +1,8 @@
 """`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved; and listings.
 
 `python -m tests.bench inventory` is a bench of its own: searches of a large inventory, and what they cost; and so is
-`python -m tests.bench billing`: a month that is closed, and an invoice that is matched.
+`python -m tests.bench billing`: a month that is closed, and an invoice that is matched; and `python -m tests.bench
+console`: pages in a browser.
 
 Every way is one transaction that writes a row and commits it to the disk, from as many connections; the rounds of all
 ways take turns. The floor reserves nothing. The usual way is one conditional UPDATE of one counter.
@@ -16,6 +17,7 @@ import asyncpg
 
 from service.embedded import EmbeddedPostgres, temporary_data_dir
 from service.migrations import migrate
+from tests.bench import console
 from tests.bench.billing import command as billing
 from tests.bench.inventory import command as inventory
 from tests.bench.listings import measure
@@ -57,12 +59,16 @@ async def main() -> None:
     benches = parser.add_subparsers(dest="what")
     inventory.parser_into(benches.add_parser("inventory"))
     billing.parser_into(benches.add_parser("billing"))
+    console.parser_into(benches.add_parser("console"))
     asked = parser.parse_args()
     if asked.what == "inventory":
         await inventory.inventory(asked)
         return
     if asked.what == "billing":
         await billing.billing(asked)
+        return
+    if asked.what == "console":
+        await console.console(asked)
         return
     if not asked.listings_only:
         await purchases(asked)

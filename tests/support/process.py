@@ -25,7 +25,7 @@ class Serving:
     async def start(self) -> None:
         fd = self._socket.fileno()
         self._process = run(["serve", "--fd", str(fd)], self._environment, fds=(fd,))
-        async with asyncio.timeout(20), httpx.AsyncClient(base_url=self.url) as http:
+        async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url) as http:
             while True:
                 try:
                     if (await http.get("/readyz", timeout=1)).status_code == 200:

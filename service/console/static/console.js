@@ -301,6 +301,7 @@ const KEYS = {
 
 // -- Times, charts and what changes by itself ---------------------------------------------------------------------------
 
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
 const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export function localTimes(within) {
@@ -329,13 +330,16 @@ async function charts() {
     const plot = document.createElement("div");
     plot.className = "plot";
     plot.setAttribute("aria-hidden", "true");
-    figure.prepend(plot);
+    figure.querySelector("figcaption").after(plot);
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: `12px ${style.fontFamily || "sans-serif"}` };
     const chart = new uPlot({
       width: plot.clientWidth, height: 240, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
       scales: { y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
-      axes: [axis, { ...axis, size: 60 }],
-      series: [{}, ...names.map((label, i) => ({ label, stroke: lines[i % lines.length], width: 2, points: { show: body.length < 32 } }))],
+      axes: [
+        { ...axis, values: (_, at) => at.map((one) => DAY.format(one * 1000)) },
+        { ...axis, size: 60, values: (_, at) => at.map((one) => (Number.isInteger(one) ? one.toLocaleString() : "")) },
+      ],
+      series: [{ label: "day", value: (_, one) => (one == null ? "–" : DAY.format(one * 1000)) }, ...names.map((label, i) => ({ label, stroke: lines[i % lines.length], width: 2, points: { show: body.length < 32 } }))],
     }, data, plot);
     new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: 240 })).observe(plot);
   }

@@ -1,0 +1,173 @@
+"""`./dev bench console`: the console's pages in Chromium, on a large inventory, beside the queries that they show.
+
+Of each page: how long the server takes for it and for the same query over the API, by turns; when a browser that has
+its scripts and styles already paints it first, and is done; and how many bytes come for it, compressed, to a browser
+that has none of them yet.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from service.cli.provision import demo_people
+from service.embedded import EmbeddedValkey, temporary_data_dir
+from tests.bench.inventory.data import LARGEST, Wanted
+from tests.bench.inventory.ledger import ledger
+from tests.bench.inventory.ways import ENVIRONMENT
+from tests.browser.chromium import ARGUMENTS, chromium
+from tests.support.process import Serving
+
+ADMINISTRATOR = "Ada, administrator"
+MOST_BYTES = 150_000
+# How much longer than the query of the API a page may take on the server.
+MOST_TIMES = 3.0
+TIMES = """() => {
+  const [page] = performance.getEntriesByType("navigation");
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  const loaded = performance.getEntriesByType("resource").filter((one) => one.initiatorType !== "fetch");
+  return { paint: paint?.startTime ?? 0, done: page.loadEventEnd,
+           bytes: page.transferSize + loaded.reduce((sum, one) => sum + one.transferSize, 0) };
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A page of the console, and the query of the API that makes most of it."""
+
+    name: str
+    path: str
+    query: str
+
+
+ROOMS = (
+    Room("the overview", "/console", "/v1/activity?days=30"),
+    Room("numbers", "/console/numbers", "/v1/numbers"),
+    Room("numbers of the largest organisation", f"/console/numbers?organization_id={LARGEST}",
+         f"/v1/numbers?organization_id={LARGEST}"),
+    Room("of them an area code", f"/console/numbers?organization_id={LARGEST}&area_code=313",
+         f"/v1/numbers?organization_id={LARGEST}&area_code=313"),
+    Room("of them by nickname", f"/console/numbers?organization_id={LARGEST}&sort=nickname",
+         f"/v1/numbers?organization_id={LARGEST}&sort=nickname"),
+    Room("the tenants", "/console/tenants", "/v1/admin/tenants"),
+    Room("the audit log", "/console/audit", "/v1/admin/audit"),
+)  # fmt: skip
+
+
+def parser_into(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.add_argument("--numbers", type=int, default=10_000_000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="make the ledger here, or find it again")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+
+
+async def console(asked: argparse.Namespace) -> None:
+    began = time.monotonic()
+
+    def told(what: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {what}", flush=True)
+
+    async with (
+        ledger(Wanted(asked.numbers, asked.seed), asked.keep, told) as url,
+        served(url) as base_url,
+        async_playwright() as playwright,
+    ):
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        print(f"{asked.numbers} numbers, load {os.getloadavg()[0]:.1f}; ms")
+        print(HEAD, flush=True)
+        rows = [await _measured(browser, base_url, room, asked.rounds) for room in ROOMS]
+        await browser.close()
+    if asked.json:
+        asked.json.write_text(json.dumps({"numbers": asked.numbers, "pages": rows}, indent=2) + "\n")
+
+
+HEAD = (
+    f"{'page':38} {'query':>8} {'page':>8} {'ratio':>6} {'goal':>5} {'paint p50':>10} {'most':>7} {'done p50':>9}"
+    f" {'bytes new':>10} {'again':>7}"
+)
+
+
+@asynccontextmanager
+async def served(url: str) -> AsyncIterator[str]:
+    """The address of an API on that database, with a provider by which anybody logs in."""
+    async with AsyncExitStack() as stack:
+        valkey = await stack.enter_async_context(EmbeddedValkey(Path(stack.enter_context(temporary_data_dir()))))
+        environment = {
+            **ENVIRONMENT, "DATABASE_URL": url, "REDIS_URL": valkey.url, "NUMBERGATE_KEY_ENVIRONMENT": "bench"
+        }  # fmt: skip
+        serving = Serving(environment)
+        stack.callback(serving.close)
+        environment |= stack.enter_context(demo_people(serving.url)).settings
+        await serving.start()
+        yield serving.url
+
+
+async def _measured(browser: Browser, base_url: str, room: Room, rounds: int) -> dict[str, Any]:
+    context, page = await _logged_in(browser, base_url)
+    server: dict[str, list[float]] = {"query": [], "page": []}
+    paint, done, again = [], [], 0
+    async with httpx.AsyncClient(base_url=base_url, timeout=120) as http:
+        http.cookies.update({one["name"]: one["value"] for one in await context.cookies()})
+        limit = {"limit": "50"} if "limit" not in room.query and "activity" not in room.query else {}
+        query = str(httpx.URL(room.query).copy_merge_params(limit))
+        new = await _bytes_of(browser, context, base_url + room.path)
+        await page.goto(base_url + room.path)
+        for _ in range(rounds):
+            for name, path in (("query", query), ("page", room.path)):
+                at = time.perf_counter()
+                answer = await http.get(path, headers={"Accept-Encoding": "gzip"})
+                server[name].append(1000 * (time.perf_counter() - at))
+                answer.raise_for_status()
+            await page.goto(base_url + room.path)
+            times = await page.evaluate(TIMES)
+            paint.append(times["paint"])
+            done.append(times["done"])
+            again = times["bytes"]
+    await context.close()
+    ratio = median(server["page"]) / median(server["query"])
+    row = {
+        "page": room.name, "query_ms": _p50(server["query"]), "page_ms": _p50(server["page"]),
+        "ratio": round(ratio, 2), "met": ratio <= MOST_TIMES and new <= MOST_BYTES, "paint_ms": _p50(paint),
+        "paint_most_ms": round(max(paint), 1), "done_ms": _p50(done), "bytes": new, "bytes_again": again,
+    }  # fmt: skip
+    print(
+        f"{room.name:38} {row['query_ms']:8.1f} {row['page_ms']:8.1f} {ratio:6.2f} {MOST_TIMES:5.1f}"
+        f" {row['paint_ms']:10.1f} {row['paint_most_ms']:7.1f} {row['done_ms']:9.1f} {new:10} {again:7}",
+        flush=True,
+    )
+    return row
+
+
+async def _logged_in(browser: Browser, base_url: str) -> tuple[BrowserContext, Page]:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{base_url}/console/audit")
+    await page.get_by_role("link", name=ADMINISTRATOR, exact=True).click()
+    await page.wait_for_url(f"{base_url}/console/audit")
+    return context, page
+
+
+async def _bytes_of(browser: Browser, known: BrowserContext, url: str) -> int:
+    """All that comes for a page to a browser that has nothing of it yet."""
+    context = await browser.new_context(storage_state=await known.storage_state())
+    page = await context.new_page()
+    await page.goto(url)
+    await page.wait_for_load_state("networkidle")
+    found = await page.evaluate(TIMES)
+    await context.close()
+    return int(found["bytes"])
+
+
+def _p50(taken: Sequence[float]) -> float:
+    return round(median(taken), 1)
