@@ -73,8 +73,11 @@ def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_frames_nothi
 def test_a_session_that_somebody_else_chose_is_none_after_the_login(enter: Enter, stack: Stack):
     person = enter(None)
     planted = "ngs_" + "a" * 43
-    cookie = {"name": "numbergate_session", "value": planted, "url": stack.base_url}
-    person.context.add_cookies([cookie])
+
+    def plant() -> None:
+        person.context.add_cookies([{"name": "numbergate_session", "value": planted, "url": stack.base_url}])
+
+    plant()
     person.logs_in("admin")
 
     [session] = [one for one in person.context.cookies() if one["name"] == "numbergate_session"]
@@ -83,7 +86,7 @@ def test_a_session_that_somebody_else_chose_is_none_after_the_login(enter: Enter
     assert session["httpOnly"]
     assert session["sameSite"] == "Lax"
     person.context.clear_cookies()
-    person.context.add_cookies([cookie])
+    plant()
     person.page.goto("/console")
     expect(person.page.get_by_role("heading", name="Who are you today?")).to_be_visible()
 
