@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, any_, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, any_, func, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.billing.auth import acting_for
@@ -72,7 +72,9 @@ class Statements:
         check_asked(caller, filters)
         basis = await self._periods.basis(caller, month)
         asked = {name: value for name, value in asdict(filters).items() if value is not None}
-        shown = lines(basis, filters).rows.add_columns(Number.__table__.c.nickname).limit(MOST_PRINTED + 1)
+        # A nickname is not in what was closed: a final page, which never changes, goes without.
+        nickname = null() if basis.state == "final" else Number.__table__.c.nickname
+        shown = lines(basis, filters).rows.add_columns(nickname.label("nickname")).limit(MOST_PRINTED + 1)
         async with acting_for(self._database, caller) as session:
             rows = (await session.execute(shown)).mappings().all()
             final = await session.get(BillingPeriod, month)

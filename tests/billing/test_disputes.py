@@ -2,7 +2,7 @@
 
 import csv
 import json
-from asyncio import gather
+from asyncio import create_task, gather, sleep
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -187,6 +187,26 @@ async def test_a_match_whose_worker_was_lost_is_made_by_another_and_one_that_can
     assert (lost["state"], lost["verdicts"]) == ("failed", [])
     assert "Ask for it again" in lost["problem"]
     assert (await held.match(invoice))["problem"] is None
+
+
+async def test_a_match_whose_connection_is_lost_is_made_anew_soon_and_has_not_failed(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    path = f"/v1/billing/invoices/{invoice}/match"
+    await held.finance.send("POST", path, json={})
+    async with held.connection.transaction():
+        await held.connection.execute("LOCK TABLE invoice_findings IN ACCESS EXCLUSIVE MODE")
+        matching = create_task(held.gateway.worker.billing.match_work.run())
+        cut = """SELECT pg_terminate_backend(pid) FROM pg_locks
+                 WHERE NOT granted AND relation = 'invoice_findings'::regclass"""
+        while not await held.connection.fetch(cut):
+            await sleep(0.05)
+        await matching
+    assert (await held.finance.get(path)).json()["state"] == "running"
+    [found] = await held.gateway.sql("SELECT tries, lease_until < now() + interval '11 seconds' FROM invoice_matches")
+    assert tuple(found) == (1, True)
+    await held.gateway.sql("UPDATE invoice_matches SET lease_until = now()")
+    await held.gateway.worker.billing.match_work.run()
+    assert (await held.finance.get(path)).json()["state"] == "done"
 
 
 async def test_a_match_that_takes_longer_than_its_lease_is_left_to_the_worker_that_is_at_it(held: Ledger):

@@ -82,6 +82,10 @@ async def test_a_month_is_a_page_for_whoever_may_see_it_with_its_sums_its_charge
     closed = (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).json()
     final = Tags(await get(finance, path)).text
     assert closed["hash"] in final
+    assert "Sales" not in final
+    page_of_then = await get(finance, path)
+    await ledger.execute("UPDATE numbers SET nickname = 'renamed', tags = '{other}', cost_center = 'elsewhere'")
+    assert await get(finance, path) == page_of_then
     assert "7.98 USD" in final
     await told(one.get(f"{path}?tenant_id={other.id}", headers={"Accept": "text/html"}), 403, "not_your_tenant")
     await told(one.get(f"{path}?columns=focus", headers={"Accept": "text/html"}), 400, "invalid_request")

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from time import perf_counter
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -27,6 +28,8 @@ LEASE = timedelta(minutes=20)
 # How soon one that its worker is at still is looked at again, though its lease ran out.
 LOOKED_AT_AGAIN = timedelta(minutes=1)
 MOST_TRIES = 3
+# After a fault, which may be a connection that was lost, and pass.
+TRIED_AGAIN = timedelta(seconds=10)
 CLAIM = text("""
     UPDATE invoice_matches SET state = 'running', lease_until = clock_timestamp() + :lease, tries = tries + 1
     WHERE invoice_id = (
@@ -103,14 +106,11 @@ class MatchWork:
                 again = {"tries": InvoiceMatch.tries - 1, "lease_until": func.clock_timestamp() + LOOKED_AT_AGAIN}
                 await session.execute(_claimed(claimed.invoice_id, claimed.tries).values(again))
         except Exception as error:
-            MATCHES.labels("failed").inc()
             log.error("an invoice could not be matched", invoice=str(claimed.invoice_id), exc_info=error)
-            problem = "It could not be matched; the log says why. Ask for it again."
             async with self._database.acting() as session:
-                ended = _claimed(claimed.invoice_id, claimed.tries).values(
-                    state="failed", problem=problem, lease_until=None, ended_at=func.clock_timestamp()
-                )
-                await session.execute(ended)
+                await session.execute(_claimed(claimed.invoice_id, claimed.tries).values(_after_fault(claimed.tries)))
+            if claimed.tries >= MOST_TRIES:
+                MATCHES.labels("failed").inc()
         else:
             MATCHES.labels("matched").inc()
             MATCH_SECONDS.observe(perf_counter() - began)
@@ -151,6 +151,14 @@ class MatchWork:
                 )
             )  # fmt: skip
             invoice.state = "matched"
+
+
+def _after_fault(tries: int) -> dict[str, Any]:
+    """A match is begun anew, and has failed for good with its last try."""
+    if tries < MOST_TRIES:
+        return {"lease_until": func.clock_timestamp() + TRIED_AGAIN}
+    problem = f"It could not be matched, though it was tried {MOST_TRIES} times; the log says why. Ask for it again."
+    return {"state": "failed", "problem": problem, "lease_until": None, "ended_at": func.clock_timestamp()}
 
 
 def _claimed(invoice_id: UUID, tries: int) -> Update:
