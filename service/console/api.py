@@ -63,12 +63,26 @@ class Api:
                 return None
             raise
 
-    async def _ask(self, path: str, query: str) -> tuple[int, bytes]:
+    async def preview(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
+        """What a POST would come to that writes nothing, as a `dry_run`; `token`: as `GET /v1/me` tells it.
+
+        Raises: Refused for any answer that is no 2xx.
+        """
+        status, answer = await self._ask(path, "", body=orjson.dumps(body), token=token)
+        found: dict[str, Any] = orjson.loads(answer)
+        if status >= 300:
+            raise Refused(status, found)
+        return found
+
+    async def _ask(self, path: str, query: str, *, body: bytes = b"", token: str = "") -> tuple[int, bytes]:
         inner = inner_scope(self._request, path, query, accept="application/json")
+        if body:
+            inner["method"] = "POST"
+            inner["headers"] += [(b"content-type", b"application/json"), (b"x-csrf-token", token.encode())]
         status, parts = 0, []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
             nonlocal status

@@ -4,7 +4,7 @@ A page loads scripts and styles of ours alone, and none that stand in it, whatev
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from hashlib import sha256
@@ -69,6 +69,16 @@ def moment(at: str | None) -> Markup:
     )
 
 
+def age(at: str) -> str:
+    """How long ago that is: `5 min`, `3 h`, `2 days`."""
+    passed = max(datetime.now(UTC) - datetime.fromisoformat(at), timedelta())
+    if passed < timedelta(hours=1):
+        return f"{passed // timedelta(minutes=1)} min"
+    if passed < timedelta(days=2):
+        return f"{passed // timedelta(hours=1)} h"
+    return f"{passed.days} days"
+
+
 def month(day: str) -> str:
     """`January 2026`, of `2026-01` or a day of it."""
     return f"{date.fromisoformat(f'{day[:7]}-01'):%B %Y}"
@@ -127,7 +137,8 @@ def _environment() -> Environment:
         lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     environment.filters |= {
-        "money": money, "phone": phone, "moment": moment, "month": month, "words": words, "who": who, "total": total
+        "money": money, "phone": phone, "moment": moment, "age": age, "month": month, "words": words, "who": who,
+        "total": total,
     }  # fmt: skip
     environment.globals |= {"static": static, "here": here}
     return environment

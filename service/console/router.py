@@ -2,12 +2,27 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.console import audit, downloads, files, overview, tenants, webhooks
+from service.console import (
+    audit,
+    buying,
+    doubts,
+    downloads,
+    drift,
+    files,
+    orders,
+    overview,
+    tenants,
+    upstream,
+    webhooks,
+)
 from service.console.api import Refused
 from service.console.visit import PageRoute, VisitDep, refusal
 
 # What answers in HTML or as a stream of events alone; elsewhere browsers say that they take anything too.
-STREAMS: dict[str, tuple[str, ...]] = {"/console": ("text/html",)}
+STREAMS: dict[str, tuple[str, ...]] = {
+    "/console": ("text/html",),
+    "/console/orders/{order_id}/events": ("text/event-stream",),
+}
 NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
 rest = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
@@ -26,7 +41,8 @@ async def nowhere(request: Request, path: str, visit: VisitDep) -> Response:
 def console() -> APIRouter:
     found = APIRouter()
     for router in (
-        files.router, downloads.router, overview.router, tenants.router, webhooks.router, audit.router, rest,
+        files.router, downloads.router, overview.router, buying.router, orders.router, doubts.router, drift.router,
+        upstream.router, tenants.router, webhooks.router, audit.router, rest,
     ):  # fmt: skip
         found.include_router(router)
     return found
