@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.console.api import Refused, inner_scope
-from service.console.visit import PageRoute, refusal
+from service.console.visit import PageRoute, VisitDep, refusal
 from service.kit.errors import ServiceError
 
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -46,5 +46,5 @@ class Download(Response):
 
 
 @router.get("/{form}/v1/{path:path}")
-async def download(request: Request, form: Literal["csv", "ndjson", "parquet"], path: str) -> Response:
+async def download(_: VisitDep, request: Request, form: Literal["csv", "ndjson", "parquet"], path: str) -> Response:
     return Download(request, f"/v1/{path}", KINDS[form])

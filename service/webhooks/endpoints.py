@@ -52,8 +52,9 @@ def acting(scope: str, staff: str) -> Callable[..., Awaitable[Principal]]:
     Raises: ScopeMissing, NotYourTenant, NotYourOrganization, NotYourUser; InvalidRequest for a tenant that is none.
     """
 
-    async def found(request: Request, tenant_id: TenantQuery = None) -> Principal:
-        caller = await authenticate(request)
+    async def found(
+        request: Request, caller: Annotated[Principal, Depends(authenticate)], tenant_id: TenantQuery = None
+    ) -> Principal:
         if tenant_id is not None and caller.tenant_id is None:
             caller.need(staff)
             listings: Listings = request.app.state.services.listings

@@ -11,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from service.app import create_app
+from service.console.visit import visit
 from service.http.paths import routes_of
 from service.tenants.auth import authenticate, holding
 
@@ -18,7 +19,7 @@ SERVICE = Path(__file__).parents[2] / "service"
 # Visibly for everybody: what tells whether the process lives, and what can be read in the source as well.
 PUBLIC = {
     "/healthz", "/readyz", "/docs", "/docs/docs.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js",
-    "/console/login", "/console/callback", "/console/logout",
+    "/console/login", "/console/callback", "/console/logout", "/console/static/{version}/{name:path}",
 }  # fmt: skip
 SECRET = re.compile(r"(^|_)(secret|password|mac|digest|signature|checksum|token|hash|api_key)s?$")
 LOGGED = re.compile(r"(^|_)(secret|password|token|api_key|authorization|credentials?)s?$|^key$|^get_secret_value$")
@@ -146,7 +147,7 @@ def test_the_rules_find_what_they_are_for():
 def asks_who(dependant: Dependant) -> bool:
     check = holding("x").__qualname__
     return any(
-        inner.call is authenticate or getattr(inner.call, "__qualname__", "") == check or asks_who(inner)
+        inner.call in (authenticate, visit) or getattr(inner.call, "__qualname__", "") == check or asks_who(inner)
         for inner in dependant.dependencies
     )
 
