@@ -1,5 +1,6 @@
 """The API as whoever looks at a page may use it, asked in this process."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -63,6 +64,14 @@ class Api:
                 return None
             raise
 
+    async def rows(self, path: str, query: Query = NOTHING) -> list[dict[str, Any]]:
+        """The lines of an export, which is to be a short one. Raises: Refused."""
+        given = urlencode([(name, _text(value)) for name, value in query.items() if value not in (None, "", (), [])])
+        status, body = await self._ask(path, given, accept="application/x-ndjson")
+        if status >= 300:
+            raise Refused(status, orjson.loads(body))
+        return [orjson.loads(line) for line in body.splitlines()]
+
     async def preview(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
         """What a POST would come to that writes nothing, as a `dry_run`; `token`: as `GET /v1/me` tells it.
 
@@ -74,14 +83,20 @@ class Api:
             raise Refused(status, found)
         return found
 
-    async def _ask(self, path: str, query: str, *, body: bytes = b"", token: str = "") -> tuple[int, bytes]:
-        inner = inner_scope(self._request, path, query, accept="application/json")
+    async def _ask(
+        self, path: str, query: str, *, accept: str = "application/json", body: bytes = b"", token: str = ""
+    ) -> tuple[int, bytes]:
+        inner = inner_scope(self._request, path, query, accept=accept)
         if body:
             inner["method"] = "POST"
             inner["headers"] += [(b"content-type", b"application/json"), (b"x-csrf-token", token.encode())]
-        status, parts = 0, []
+        status, read, parts = 0, False, []
 
         async def receive() -> Message:
+            nonlocal read
+            if read:
+                await asyncio.Event().wait()  # Whoever asks stays.
+            read = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:

@@ -19,6 +19,7 @@ class Download(Response):
     """The API's answer as it comes, piece by piece; what it refuses is told as a page."""
 
     def __init__(self, request: Request, path: str, kind: str) -> None:
+        super().__init__()
         self._request = request
         self._inner = inner_scope(request, path, request.url.query, accept=kind)
 

@@ -9,6 +9,7 @@ from service.console import (
     downloads,
     drift,
     files,
+    finance,
     orders,
     overview,
     tenants,
@@ -22,6 +23,7 @@ from service.console.visit import PageRoute, VisitDep, refusal
 STREAMS: dict[str, tuple[str, ...]] = {
     "/console": ("text/html",),
     "/console/orders/{order_id}/events": ("text/event-stream",),
+    **finance.STREAMS,
 }
 NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
 rest = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
@@ -42,7 +44,8 @@ def console() -> APIRouter:
     found = APIRouter()
     for router in (
         files.router, downloads.router, overview.router, buying.router, orders.router, doubts.router, drift.router,
-        upstream.router, tenants.router, webhooks.router, audit.router, rest,
+        upstream.router, tenants.router, webhooks.router, audit.router, finance.rooms(),
+        rest,
     ):  # fmt: skip
         found.include_router(router)
     return found

@@ -132,7 +132,7 @@ async function submit(form) {
 }
 
 async function makePart(form, said) {
-  const headers = { "Content-Type": "application/json", Accept: "text/html" };
+  const headers = { "Content-Type": "application/json" };
   const answer = await fetch(form.dataset.part, { method: "POST", headers, body: JSON.stringify(said) });
   const place = document.getElementById(form.dataset.into);
   place.innerHTML = await answer.text();  // Made by the server from a template, which escapes.

@@ -1,0 +1,88 @@
+"""Months, and what each one charges: from the whole down to the line of one number."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from service.console.api import Refused
+from service.console.visit import PageRoute, Visit, VisitDep
+
+router = APIRouter(prefix="/console/statements", route_class=PageRoute, include_in_schema=False)
+# Months are added up one by one: so many, the last.
+ADDED_UP = 12
+SHOWN = 200
+# As one goes down: from the whole to the smallest part that has a name.
+STEPS = (
+    ("organization_id", "Organisation"), ("tenant_id", "Tenant"), ("user_id", "User"), ("cost_center", "Cost centre"),
+    ("tags", "Tag"),
+)  # fmt: skip
+OTHERS = (("holder_user_id", "Holder"), ("kind", "Kind of charge"))
+FILTERS = ("organization_id", "tenant_id", "user_id", "cost_center", "tag")
+
+
+@router.get("")
+async def statements(visit: VisitDep) -> Response:
+    months = (await visit.api.get("/v1/billing/periods"))["items"]
+    for month in months[:ADDED_UP]:
+        month["totals"] = (await visit.api.get(f"/v1/billing/statements/{month['period']}"))["totals"]
+    ahead = await visit.api.get(f"/v1/billing/statements/{_beside(months[0]['period'], 1)}")
+    last = max((month["period"] for month in months if month["state"] == "final"), default="")
+    drafts = [month["period"] for month in months if month["state"] == "draft" and month["period"] > last]
+    return visit.page(
+        "finance/statements.html", title="Statements", months=months, ahead=ahead, next_to_close=drafts and drafts[-1],
+        currencies=_currencies([*months[:ADDED_UP], ahead]),
+    )  # fmt: skip
+
+
+@router.get("/{period}")
+async def statement(visit: VisitDep, period: str) -> Response:
+    chosen = {name: visit.query[name] for name in FILTERS if visit.query[name]}
+    told = await visit.api.get(f"/v1/billing/statements/{period}", chosen | {"group_by": _step(visit)})
+    months = (await visit.api.get("/v1/billing/periods"))["items"]
+    month = next((one for one in months if one["period"] == period), None)
+    closed = [one["period"] for one in months if one["state"] == "final"]
+    final = told["state"] == "final"
+    compared = await visit.api.find(f"/v1/billing/periods/{period}/analytics") if final else None
+    prices = await visit.api.find("/v1/billing/prices")
+    return visit.page(
+        "finance/statement.html", title=f"Statement of {period}", told=told, month=month, chosen=chosen,
+        by=_step(visit), steps=[*STEPS, *OTHERS], lines=await _lines(visit, period, chosen), most=SHOWN,
+        compared=compared, prices={price["id"]: price for price in (prices or {"items": []})["items"]},
+        before=_beside(period, -1), after=_beside(period, 1), is_first=not closed,
+        passed_by=any(one > period for one in closed),
+        widest={currency: _widest(told["groups"], currency) for currency in _currencies([told])},
+    )  # fmt: skip
+
+
+async def _lines(visit: Visit, period: str, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The first ones; None where others export at the moment, which take all places that there are."""
+    try:
+        return await visit.api.rows(f"/v1/billing/statements/{period}/export", asked | {"limit": SHOWN})
+    except Refused as refused:
+        if refused.status in (429, 503):
+            return None
+        raise
+
+
+def _step(visit: Visit) -> str:
+    """By what the groups are: as was asked, else one step further down than what was chosen."""
+    chosen = [name for name in FILTERS if visit.query[name]]
+    further = max((place for place, name in enumerate(FILTERS) if name in chosen), default=-1) + 1
+    return visit.query["by"] or STEPS[min(further, len(STEPS) - 1)][0]
+
+
+def _beside(period: str, by: int) -> str:
+    """The month before, or after."""
+    first = date.fromisoformat(f"{period}-01")
+    return f"{first + timedelta(days=31) if by > 0 else first - timedelta(days=1):%Y-%m}"
+
+
+def _currencies(told: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(one["currency"] for each in told for one in each["totals"] if one["currency"]))
+
+
+def _widest(groups: Sequence[dict[str, Any]], currency: str) -> int:
+    """The largest amount among them: that of the longest bar."""
+    return max((abs(group["micros"]) for group in groups if group["currency"] == currency), default=0) or 1
