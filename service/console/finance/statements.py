@@ -26,14 +26,26 @@ FILTERS = ("organization_id", "tenant_id", "user_id", "cost_center", "tag")
 async def statements(visit: VisitDep) -> Response:
     months = (await visit.api.get("/v1/billing/periods"))["items"]
     for month in months[:ADDED_UP]:
-        month["totals"] = (await visit.api.get(f"/v1/billing/statements/{month['period']}"))["totals"]
-    ahead = await visit.api.get(f"/v1/billing/statements/{_beside(months[0]['period'], 1)}")
+        if (told := await _added_up(visit, month["period"])) is None:
+            break  # The next one would take as long.
+        month["totals"] = told["totals"]
+    ahead = await _added_up(visit, _beside(months[0]["period"], 1)) if "totals" in months[0] else None
     last = max((month["period"] for month in months if month["state"] == "final"), default="")
     drafts = [month["period"] for month in months if month["state"] == "draft" and month["period"] > last]
     return visit.page(
         "finance/statements.html", title="Statements", months=months, ahead=ahead, next_to_close=drafts and drafts[-1],
-        currencies=_currencies([*months[:ADDED_UP], ahead]),
+        currencies=_currencies([one for one in (*months, ahead) if one and "totals" in one]),
     )  # fmt: skip
+
+
+async def _added_up(visit: Visit, period: str) -> dict[str, Any] | None:
+    """None where there are so many numbers that the ledger gives up; the page of the month says so."""
+    try:
+        return await visit.api.get(f"/v1/billing/statements/{period}")
+    except Refused as refused:
+        if refused.status == 503:
+            return None
+        raise
 
 
 @router.get("/{period}")
