@@ -298,7 +298,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         activity=Activity(database, inventory),
         saved_filters=SavedFilters(database, cursors),
         bulk=Bulk(database, SelectionTokens(secret), pricing),
-        orders=Orders(database, cursors),
+        orders=Orders(database, cursors, SelectionTokens(secret)),
         imports=Imports(database, directory, pricing),
         placing=Placing(database, directory, pricing, limits_at=settings.default_price.first),
         buying=Buying(database, provisioning, principals),

@@ -714,6 +714,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         ],
     },
     "OrderOut": ORDER,
+    "OrderShown": ORDER | {"preview": None},
     "OrderPage": {"items": [ORDER], "next_cursor": None, "total": ONE},
     "OrderItemPage": {"items": [ORDER_ITEM], "next_cursor": None, "total": ONE},
     "PolicyPut": {"idempotency_required": True, "area_codes_allowed": ["313", "734"]},

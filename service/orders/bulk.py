@@ -272,15 +272,20 @@ class Bulk:
         return told[0] | {"also": told[1:]}
 
     def _shown(self, order: Order, caller: Principal) -> dict[str, Any]:
-        selected = Selected(order.id, order.expires_at, order.digest)
-        return {
-            "order_id": order.id,
-            "kind": order.kind,
-            "state": order.state,
-            "expires_at": order.expires_at,
-            "token": self._tokens.seal(selected, caller.actor),
-            **order.preview,
-        }
+        return preview_of(order, caller, self._tokens)
+
+
+def preview_of(order: Order, caller: Principal, tokens: SelectionTokens) -> dict[str, Any]:
+    """A preview as it was shown, with the token that has it done."""
+    selected = Selected(order.id, order.expires_at, order.digest)
+    return {
+        "order_id": order.id,
+        "kind": order.kind,
+        "state": order.state,
+        "expires_at": order.expires_at,
+        "token": tokens.seal(selected, caller.actor),
+        **order.preview,
+    }
 
 
 def _cost_in(currency: str, released: Sequence[NumberCosts]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from service.orders.schemas import (
     OrderItemPage,
     OrderOut,
     OrderPage,
+    OrderShown,
     Outcome,
     PreviewOut,
     QuoteOut,
@@ -183,9 +184,9 @@ async def list_orders(
 
 
 @router.get("/{order_id}", responses=problems(NotFound, *AUTH))
-async def get_order(order_id: UUID, caller: NumbersRead, orders: OrdersDep) -> OrderOut:
-    """One order: how far it is, and what became of its numbers."""
-    return OrderOut.model_validate(await orders.get(caller, order_id))
+async def get_order(order_id: UUID, caller: NumbersRead, orders: OrdersDep) -> OrderShown:
+    """One order: how far it is, and what became of its numbers. Of one's own preview, what it showed and its token."""
+    return OrderShown.model_validate(await orders.shown(caller, order_id))
 
 
 @router.get("/{order_id}/items", responses=problems(NotFound, *AUTH))

@@ -15,10 +15,11 @@ from service.kit.errors import StateConflict
 from service.kit.pagination import COUNTED, Cursors, total
 from service.observability.metrics import ORDERS
 from service.orders.auth import acting_for, check_rights, orders_of
-from service.orders.bulk import seen, settable
+from service.orders.bulk import KINDS, preview_of, seen, settable
 from service.orders.judgement import NOT_BOUGHT
 from service.orders.models import Order
 from service.orders.repository import UNDER_WAY, OrderRepository
+from service.orders.tokens import SelectionTokens
 from service.tenants.principals import Principal
 
 Tally = Mapping[tuple[str, str | None], int]
@@ -26,9 +27,10 @@ log = structlog.get_logger()
 
 
 class Orders:
-    def __init__(self, database: Database, cursors: Cursors) -> None:
+    def __init__(self, database: Database, cursors: Cursors, tokens: SelectionTokens) -> None:
         self._database = database
         self._cursors = cursors
+        self._tokens = tokens
 
     async def page(
         self,
@@ -62,11 +64,22 @@ class Orders:
 
     async def get(self, caller: Principal, order_id: UUID, *, kind: str | None = None) -> dict[str, Any]:
         """Raises: NotFound, also for what the caller may not see, or is of another kind."""
+        return _told(*await self._found(caller, order_id, kind))
+
+    async def shown(self, caller: Principal, order_id: UUID) -> dict[str, Any]:
+        """As `get`, and with `preview` as it was shown, where it is the caller's own and can still be applied."""
+        order, tally = await self._found(caller, order_id)
+        own = order.kind in KINDS and order.actor == caller.actor
+        preview = None
+        if own and order.state == "previewed" and order.expires_at > utc_now():
+            preview = preview_of(order, caller, self._tokens)
+        return _told(order, tally) | {"preview": preview}
+
+    async def _found(self, caller: Principal, order_id: UUID, kind: str | None = None) -> tuple[Order, Tally]:
         async with acting_for(self._database, caller) as session:
             orders = OrderRepository(session)
             order = await seen(orders, caller, order_id, kind=kind)
-            tally = (await orders.tally([order_id]))[order_id]
-        return _told(order, tally)
+            return order, (await orders.tally([order_id]))[order_id]
 
     async def items(
         self,

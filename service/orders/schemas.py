@@ -324,6 +324,12 @@ class OrderOut(BaseModel):
     deadline: datetime | None = Field(description="of an order of new numbers: nothing is sent after it")
 
 
+class OrderShown(OrderOut):
+    """One order; `preview`: as it was shown, token and all, while whoever asked for it can still apply it."""
+
+    preview: PreviewOut | None
+
+
 class OrderPage(Page[OrderOut]):
     """Orders, newest first. `reasons` only of those that are not over."""
 

@@ -106,6 +106,19 @@ async def test_the_same_idempotency_key_shows_the_same_preview(gateway: Gateway,
     assert (await preview(tenant, ALL, RELEASE))["order_id"] != first["order_id"]
 
 
+async def test_a_preview_is_shown_once_more_to_who_asked_for_it_as_long_as_it_can_be_applied(
+    gateway: Gateway, tenant: Tenant
+):
+    await stocked_here(gateway, tenant, 1)
+    shown = await preview(tenant, ALL, RELEASE)
+    assert (await order(tenant, shown["order_id"]))["preview"] == shown
+
+    other = await gateway.key_of(tenant)
+    assert (await order(other, shown["order_id"]))["preview"] is None
+    await applied(tenant, shown)
+    assert (await order(tenant, shown["order_id"]))["preview"] is None
+
+
 async def test_what_changed_since_it_was_shown_is_left_alone_and_told(gateway: Gateway, tenant: Tenant):
     numbers = await stocked_here(gateway, tenant, 4)
     shown = await preview(tenant, ALL, RELEASE)
