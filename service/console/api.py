@@ -46,11 +46,15 @@ class Api:
         pairs = query.items() if isinstance(query, Mapping) else query
         given = urlencode([(name, _text(value)) for name, value in pairs if value not in (None, "", (), [])])
         self.asked.append(f"{quote(path)}?{given}" if given else quote(path))
-        status, body = await self._ask(path, given)
+        _, body = await self._ask(path, given)
         found: dict[str, Any] = orjson.loads(body)
-        if status >= 300:
-            raise Refused(status, found)
         return found
+
+    async def tagged(self, path: str) -> tuple[dict[str, Any], str]:
+        """As `get`, and the ETag of the answer, which a change of it sends as `If-Match`."""
+        self.asked.append(quote(path))
+        headers, body = await self._ask(path, "")
+        return orjson.loads(body), headers[b"etag"].decode()
 
     async def find(self, path: str, query: Query = NOTHING) -> dict[str, Any] | None:
         """As `get`, and None for what the caller may not see or is not there.
@@ -67,9 +71,7 @@ class Api:
     async def rows(self, path: str, query: Query = NOTHING) -> list[dict[str, Any]]:
         """The lines of an export, which is to be a short one. Raises: Refused."""
         given = urlencode([(name, _text(value)) for name, value in query.items() if value not in (None, "", (), [])])
-        status, body = await self._ask(path, given, accept="application/x-ndjson")
-        if status >= 300:
-            raise Refused(status, orjson.loads(body))
+        _, body = await self._ask(path, given, accept="application/x-ndjson")
         return [orjson.loads(line) for line in body.splitlines()]
 
     async def preview(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
@@ -77,20 +79,19 @@ class Api:
 
         Raises: Refused for any answer that is no 2xx.
         """
-        status, answer = await self._ask(path, "", body=orjson.dumps(body), token=token)
+        _, answer = await self._ask(path, "", body=orjson.dumps(body), token=token)
         found: dict[str, Any] = orjson.loads(answer)
-        if status >= 300:
-            raise Refused(status, found)
         return found
 
     async def _ask(
         self, path: str, query: str, *, accept: str = "application/json", body: bytes = b"", token: str = ""
-    ) -> tuple[int, bytes]:
+    ) -> tuple[dict[bytes, bytes], bytes]:
+        """Headers and body of the answer. Raises: Refused for any that is no 2xx."""
         inner = inner_scope(self._request, path, query, accept=accept)
         if body:
             inner["method"] = "POST"
             inner["headers"] += [(b"content-type", b"application/json"), (b"x-csrf-token", token.encode())]
-        status, read, parts = 0, False, []
+        status, headers, read, parts = 0, {}, False, []
 
         async def receive() -> Message:
             nonlocal read
@@ -100,9 +101,9 @@ class Api:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, headers
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, headers = message["status"], dict(message["headers"])
             else:
                 parts.append(message.get("body", b""))
 
@@ -110,7 +111,10 @@ class Api:
             await self._request.app(inner, receive, send)
         except ServiceError as error:
             raise Refused(error.status, {"code": error.code, "title": error.title, "detail": error.detail}) from None
-        return status, b"".join(parts)
+        answer = b"".join(parts)
+        if status >= 300:
+            raise Refused(status, orjson.loads(answer))
+        return headers, answer
 
 
 def inner_scope(request: Request, path: str, query: str, *, accept: str) -> dict[str, Any]:

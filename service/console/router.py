@@ -10,6 +10,7 @@ from service.console import (
     drift,
     files,
     finance,
+    numbers,
     orders,
     overview,
     tenants,
@@ -43,9 +44,8 @@ async def nowhere(request: Request, path: str, visit: VisitDep) -> Response:
 def console() -> APIRouter:
     found = APIRouter()
     for router in (
-        files.router, downloads.router, overview.router, buying.router, orders.router, doubts.router, drift.router,
-        upstream.router, tenants.router, webhooks.router, audit.router, finance.rooms(),
-        rest,
+        files.router, downloads.router, overview.router, numbers.router, buying.router, orders.router, doubts.router,
+        drift.router, upstream.router, tenants.router, webhooks.router, audit.router, finance.rooms(), rest,
     ):  # fmt: skip
         found.include_router(router)
     return found

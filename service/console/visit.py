@@ -33,6 +33,10 @@ class Visit:
         self._request, self.api, self.me = request, api, me
         self.query = Query(request.query_params)
 
+    def every(self, name: str) -> list[str]:
+        """What a parameter names that may come several times, or with commas."""
+        return [one for text in self._request.query_params.getlist(name) for one in text.split(",")]
+
     def may(self, scope: str) -> bool:
         return may(self.me["scopes"], scope)
 

@@ -10,8 +10,10 @@
 // another form, which has that input. data-file-name: the parameter that is told what the file is called.
 // data-part, data-into: where the server makes a part of a page of the answer, whatever it is, and the id of its place.
 // data-again: the id of a form that is sent after this one, and FIELD=MEMBER of what it takes from the answer before.
+// data-if-match: the ETag of what the page shows, so that nobody's change is undone unseen.
+// data-changed: only fields that are not as the page gave them are sent.
 // A field's name may be a path, as `selection.state`. data-kind is what the API takes; `many` is a box of several that
-// make a list.
+// make a list. Ticking a box with data-null sends null, and leaving it nothing.
 
 const KINDS = {
   text: (text) => text,
@@ -39,23 +41,30 @@ function fieldsOf(form) {
   return [...form.elements].filter((field) => field.name && field.type !== "file" && !field.disabled);
 }
 
+function changed(field) {
+  if (field.options) return [...field.options].some((one) => one.selected !== one.defaultSelected);
+  return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
+}
+
 // Empty is left out, and null where the field says that null means something.
 function bodyOf(form) {
   const body = {};
   for (const field of fieldsOf(form)) {
-    if (field.type === "radio" && !field.checked) continue;
+    if ((field.type === "radio" || "null" in field.dataset) && !field.checked) continue;
+    if ("changed" in form.dataset && !changed(field)) continue;
     const kind = field.dataset.kind ?? "text";
     if (kind === "many") {
       body[field.name] ??= [];
       if (field.checked) body[field.name].push(field.value);
       continue;
     }
-    const text = field.type === "checkbox" ? String(field.checked) : field.value;
-    if (text === "" && !("nullable" in field.dataset) && !("empty" in field.dataset)) continue;
+    const text = "null" in field.dataset ? "" : field.type === "checkbox" ? String(field.checked) : field.value;
+    const nullable = "nullable" in field.dataset || "null" in field.dataset;
+    if (text === "" && !nullable && !("empty" in field.dataset)) continue;
     const path = field.name.split(".");
     let at = body;
     for (const part of path.slice(0, -1)) at = at[part] ??= {};
-    at[path.at(-1)] = text === "" ? ("nullable" in field.dataset ? null : KINDS[kind]("")) : KINDS[kind](text);
+    at[path.at(-1)] = text === "" ? (nullable ? null : KINDS[kind]("")) : KINDS[kind](text);
   }
   return body;
 }
@@ -76,7 +85,7 @@ function callOf(form) {
     const query = new URLSearchParams(Object.entries(body).map(([name, value]) => [name, String(value)]));
     if (query.size) path += `?${query}`;
   }
-  return { method, path, body: file || (method === "DELETE" ? null : body), file };
+  return { method, path, body: file || (method === "DELETE" ? null : body), file, ifMatch: form.dataset.ifMatch };
 }
 
 let session;
@@ -85,11 +94,12 @@ async function csrf() {
   return (await session).csrf_token ?? "";
 }
 
-async function call({ method, path, body, file }, key) {
+async function call({ method, path, body, file, ifMatch }, key) {
   const headers = { "X-CSRF-Token": await csrf(), Accept: "application/json" };
   if (file) headers["Content-Type"] = kindOf(file);
   else if (body !== null) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
+  if (ifMatch) headers["If-Match"] = ifMatch;
   const answer = await fetch(path, { method, headers, body: file ?? (body === null ? undefined : JSON.stringify(body)) });
   const text = await answer.text();
   let said = {};
@@ -163,7 +173,7 @@ function done(form, said) {
     return;
   }
   const then = form.dataset.then?.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(said[name] ?? ""));
-  try { sessionStorage.setItem("said", form.dataset.said ?? "Done."); } catch { /* Then it is not said. */ }
+  try { sessionStorage.setItem("said", said.pending ? "It is on its way." : (form.dataset.said ?? "Done.")); } catch { /* Then it is not said. */ }
   if (then === undefined) location.reload();
   else if (then !== "") location.assign(then);
 }
@@ -172,12 +182,16 @@ function refused(form, status, said) {
   if (status === 401) {
     session = undefined;
     const box = tell(form, "fault", "Your session is over. What you typed is kept. ");
-    const link = document.createElement("a");
-    link.href = "/console/login?return_to=/console/back";
-    link.target = "_blank";
-    link.rel = "opener";
-    link.textContent = "Log in again in another tab";
-    box.append(link, ", then send this once more.");
+    box.append(apart("/console/login?return_to=/console/back", "Log in again in another tab"), ", then send this once more.");
+    return;
+  }
+  if (status === 412) {
+    const box = tell(form, "fault", "Somebody changed this since the page was loaded, and nothing of yours was done. What you typed is kept. ");
+    box.append(apart(location.href, "See how it stands now"), " and then, if you still mean it: ");
+    const button = document.createElement("button");
+    [button.type, button.textContent] = ["button", "Send mine all the same"];
+    button.addEventListener("click", () => { form.dataset.ifMatch = "*"; form.requestSubmit(); });
+    box.append(button);
     return;
   }
   if (status === 403 && said.code === "cross_site_request") session = undefined;
@@ -191,6 +205,12 @@ function refused(form, status, said) {
   const first = form.querySelector("[aria-invalid]");
   tell(form, "fault", rest.length ? rest.join(" ") : (said.detail ?? said.title ?? `The API answered ${status}.`));
   first?.focus();
+}
+
+function apart(href, words) {
+  const link = document.createElement("a");
+  [link.href, link.textContent, link.target, link.rel] = [href, words, "_blank", "opener"];
+  return link;
 }
 
 function wrong(field, detail) {
@@ -245,9 +265,10 @@ function confirmed(words) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function curl({ method, path, body, file }) {
+function curl({ method, path, body, file, ifMatch }) {
   const words = ["curl", ...(method === "GET" ? [] : ["-X", method]), quoted(location.origin + path),
     "-H", '"X-API-Key: $NUMBERGATE_KEY"'];
+  if (ifMatch) words.push("-H", quoted(`If-Match: ${ifMatch}`));
   if (file) words.push("-H", quoted(`Content-Type: ${kindOf(file)}`), "--data-binary", quoted(`@${file.name}`));
   else if (method !== "GET" && body) words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
   return words.join(" ");
