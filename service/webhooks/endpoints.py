@@ -19,7 +19,7 @@ from service.kit.types import TenantId
 from service.tenants.auth import CREDENTIALS, authenticate
 from service.tenants.endpoints import AUTH, TenantQuery
 from service.tenants.listings import Listings
-from service.tenants.principals import NotYourOrganization, NotYourTenant, NotYourUser, Principal
+from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
 from service.webhooks.feed_endpoints import check_unbound
 from service.webhooks.schemas import (
     DeliveryOut,
@@ -61,8 +61,7 @@ def acting(scope: str, staff: str) -> Callable[..., Awaitable[Principal]]:
             await listings.check_tenant(tenant_id)
             return replace(caller, tenant_id=TenantId(tenant_id))
         caller.need(scope)
-        if tenant_id not in (None, caller.tenant_id):
-            raise NotYourTenant("tenant_id must be absent or your own.")
+        caller.check_tenant_id(tenant_id)
         check_unbound(caller)
         return caller
 

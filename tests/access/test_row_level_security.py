@@ -37,6 +37,7 @@ CHECKS = {
     "service/inventory/saved/filters.py _check_wanted",
     "service/numbers/endpoints.py organization_of",
     "service/numbers/provisioning.py _admit",
+    "service/orders/auth.py buying_for",
     "service/tenants/principals.py check_organization",
     "service/tenants/principals.py check_tenant_id",
     "service/tenants/principals.py need",
@@ -69,6 +70,10 @@ def test_every_check_of_the_service_is_known_here():
     assert found == CHECKS
 
 
+async def _whoever_asks(caller: Principal, *_: Any) -> Principal:
+    return caller
+
+
 @pytest.fixture
 async def unchecked(
     world: World,  # noqa: F811
@@ -88,6 +93,7 @@ async def unchecked(
     monkeypatch.setattr(statements, "check_asked", lambda *_: None)
     monkeypatch.setattr("service.inventory.saved.filters._check_wanted", lambda *_: None)
     monkeypatch.setattr(bulk, "check_asked", lambda *_: None)
+    monkeypatch.setattr("service.orders.endpoints.buying_for", _whoever_asks)
     monkeypatch.setattr(Visible, "conditions", lambda *_: [])
     monkeypatch.setattr(
         numbers, "organization_of", lambda caller, asked: OrganizationId(asked or caller.organization_ids[0])
