@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from service.console.rendering import HERE, takes_gzip
+from service.console.rendering import version as present
 from service.kit.errors import NotFound
 
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -17,12 +18,14 @@ router = APIRouter(prefix="/console/static", include_in_schema=False)
 
 @router.get("/{version}/{name:path}")
 async def static_file(request: Request, version: str, name: str) -> Response:
-    """Any version gives what is there now: a page of a process that is being replaced asks one that is new."""
+    """Any version gives what is there now, and the present one alone for good: while processes are being replaced, a
+    page of one may ask another.
+    """
     found = _files().get(name)
     if found is None:
         raise NotFound("There is no such file.")
     plain, packed = found
-    headers = dict(FOR_GOOD)
+    headers = dict(FOR_GOOD) if version == present() else {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
     if takes_gzip(request.scope):
         headers["Content-Encoding"] = "gzip"
     return Response(packed if takes_gzip(request.scope) else plain, media_type=KINDS[Path(name).suffix],

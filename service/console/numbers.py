@@ -38,6 +38,7 @@ CHANGES = {
     "nickname": "Nickname", "cost_center": "Cost centre", "holder_user_id": "Holder",
     "inbound_agent_id": "Agent that answers", "outbound_agent_id": "Agent that calls",
 }  # fmt: skip
+UNKNOWN = {"code": "invalid_request", "title": "Invalid request", "detail": "This page knows no such filter."}
 router = APIRouter(prefix="/console/numbers", route_class=PageRoute, include_in_schema=False)
 
 
@@ -84,6 +85,9 @@ async def bulk(visit: VisitDep) -> Response:
     """What is to become of the numbers that were chosen, or of all that the filters mean."""
     asked = _asked(visit.query)
     change, ids = asked.pop("change", "set"), asked.pop("ids", None)
+    if unknown := asked.keys() - {*FILTERS, "sort", "columns", "cursor"}:
+        # Whoever misspells a filter would change more than is meant.
+        raise Refused(400, UNKNOWN | {"errors": [{"pointer": min(unknown), "detail": "is no filter of this page"}]})
     if ids is not None:
         selection: dict[str, Any] = {"ids": ids.split(",")}
         count = {"value": len(selection["ids"]), "exact": True}

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from service.console.api import Refused
 from service.console.visit import PageRoute, Visit, VisitDep
 
 DAYS = 30
@@ -51,9 +52,14 @@ async def _money(visit: Visit) -> list[dict[str, Any]]:
         return []
     running = date.fromisoformat(f"{max(months)}-01")
     following = (running + timedelta(days=31)).replace(day=1)
-    now, next_one = [
-        (await visit.api.get(f"/v1/billing/statements/{month:%Y-%m}"))["totals"] for month in (running, following)
-    ]
+    try:
+        now, next_one = [
+            (await visit.api.get(f"/v1/billing/statements/{month:%Y-%m}"))["totals"] for month in (running, following)
+        ]
+    except Refused as refused:
+        if refused.status == 503:  # Too much to be added up at once: the rest of the page is none the worse.
+            return []
+        raise
     forecast = {one["currency"]: one["micros"] for one in next_one}
     return [
         one | {"month": f"{running:%Y-%m}", "next": forecast.get(one["currency"])} for one in now if one["currency"]

@@ -18,7 +18,7 @@ from service.console import (
     webhooks,
 )
 from service.console.api import Refused
-from service.console.visit import PageRoute, VisitDep, refusal
+from service.console.visit import NOWHERE, PageRoute, VisitDep, refusal
 
 # What answers in HTML or as a stream of events alone; elsewhere browsers say that they take anything too.
 STREAMS: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,6 @@ STREAMS: dict[str, tuple[str, ...]] = {
     "/console/orders/{order_id}/events": ("text/event-stream",),
     **finance.STREAMS,
 }
-NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
 rest = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
@@ -16,6 +17,9 @@ from service.http.context import request_id_of
 
 # Below it, packing costs more than it saves.
 SMALL = 1_000
+# Characters that the login leads back to.
+LONGEST_WAY_BACK = 512
+NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
 TITLES = {403: "This room is not yours", 404: "Nothing is here"}
 
 
@@ -69,6 +73,8 @@ class PageRoute(APIRoute):
                 if refused.status == 401:
                     return _to_login(request)
                 return await refusal(request, refused)
+            except RequestValidationError:
+                return await refusal(request, Refused(404, NOWHERE))
 
         return handle
 
@@ -101,5 +107,8 @@ def _page(request: Request, template: str, status: int, **of: Any) -> Response:
 
 
 def _to_login(request: Request) -> Response:
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = quote(request.url.path)
+    wanted = f"{path}?{request.url.query}" if request.url.query else path
+    if len(wanted) > LONGEST_WAY_BACK:
+        wanted = path if len(path) <= LONGEST_WAY_BACK else "/console"
     return RedirectResponse(f"/console/login?return_to={quote(wanted, safe='')}", status_code=303)

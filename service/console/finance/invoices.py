@@ -1,13 +1,14 @@
 """The supplier's invoices: how a file would be read, what was read of it, and what differs from the ledger."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
 
-from service.console.following import Told, followed
-from service.console.visit import PageRoute, Visit, VisitDep
+from service.console.api import Api
+from service.console.following import followed
+from service.console.rendering import render
+from service.console.visit import PageRoute, VisitDep
 
 router = APIRouter(prefix="/console/invoices", route_class=PageRoute, include_in_schema=False)
 STREAMS = {"/console/invoices/{invoice_id}/events": ("text/event-stream",)}
@@ -78,13 +79,13 @@ async def invoice(visit: VisitDep, invoice_id: UUID) -> Response:
 @router.get("/{invoice_id}/events")
 async def events(request: Request, visit: VisitDep, invoice_id: UUID) -> Response:
     """How far it is read, or matched, until that is done."""
-    return followed(request, _progress(visit, invoice_id))
-
-
-async def _progress(visit: Visit, invoice_id: UUID) -> AsyncIterator[Told]:
     path = f"/v1/billing/invoices/{invoice_id}"
-    while True:
-        one, match = await visit.api.get(path), await visit.api.find(f"{path}/match")
-        yield Told("finance/progress.html", {"one": one, "match": match})
-        if one["state"] != "reading" and (match is None or match["state"] not in ("queued", "running")):
-            return
+    await visit.api.get(path)
+
+    async def look() -> tuple[str, bool]:
+        api = Api(request)
+        one, match = await api.get(path), await api.find(f"{path}/match")
+        works = one["state"] == "reading" or (match is not None and match["state"] in ("queued", "running"))
+        return render("finance/progress.html", path=request.url.path, query={}, one=one, match=match), not works
+
+    return followed(request, look)

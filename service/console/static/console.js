@@ -4,7 +4,7 @@
 //     <input name="quantity" data-kind="number">
 //
 // data-then: where to go once it is done, filled in from the answer; without it the page is loaded anew.
-// data-show: members of the answer that are told here instead, as a key that is shown once.
+// data-said: what is said then, filled in from the answer too. data-show: members of the answer that are told here instead, as a key that is shown once.
 // data-confirm: what is asked before. data-key: an Idempotency-Key that the page was given, else one of this form.
 // data-file: the name of a file input whose bytes are the body; its other fields are the query. data-file-of: the id of
 // another form, which has that input. data-file-name: the parameter that is told what the file is called.
@@ -17,7 +17,7 @@
 
 const KINDS = {
   text: (text) => text,
-  number: (text) => (Number.isFinite(Number(text)) ? Number(text) : text),
+  number: (text) => (text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text),
   money: (text) => micros(text),
   list: (text) => text.split(/[\s,]+/).filter(Boolean),
   numbers: (text) => text.split(/[\s,]+/).filter(Boolean).map(Number),
@@ -90,8 +90,14 @@ function callOf(form) {
 
 let session;
 async function csrf() {
-  session ??= fetch("/v1/me").then((answer) => (answer.ok ? answer.json() : {}));
-  return (await session).csrf_token ?? "";
+  session ??= fetch("/v1/me").then((answer) => (answer.ok ? answer.json() : Promise.reject(answer)));
+  try {
+    return (await session).csrf_token ?? "";
+  } catch (gone) {
+    session = undefined;
+    if (gone.status === 401) return "";  // The call itself is told so.
+    throw gone;
+  }
 }
 
 async function call({ method, path, body, file, ifMatch }, key) {
@@ -121,24 +127,29 @@ async function submit(form) {
   const buttons = form.querySelectorAll("button:not([type=button])");
   buttons.forEach((one) => { one.disabled = true; });
   clear(form);
-  const asked = callOf(form);
-  // The same until it is done: what was sent and not heard of is asked again, and done once.
-  const { file } = asked;
-  const content = JSON.stringify([asked.method, asked.path, file ? [file.size, file.lastModified] : asked.body]);
-  if (form.dataset.key) form.key ??= form.dataset.key;
-  if (!form.key || (form.sent !== undefined && form.sent !== content && !form.dataset.key)) form.key = crypto.randomUUID();
-  form.sent = content;
+  let leaving = false;
   try {
+    const asked = callOf(form);
+    // The same until it is done: what was sent and not heard of is asked again, and done once.
+    const { file } = asked;
+    const content = JSON.stringify([asked.method, asked.path, file ? [file.size, file.lastModified] : asked.body]);
+    if (form.dataset.key) form.key ??= form.dataset.key;
+    if (!form.key || (form.sent !== undefined && form.sent !== content && !form.dataset.key)) form.key = crypto.randomUUID();
+    form.sent = content;
     const { ok, status, said } = await call(asked, asked.method === "GET" ? null : form.key);
     if (form.dataset.part && status < 500 && status !== 401) await makePart(form, said);
-    if (ok) done(form, said);
+    if (ok) leaving = done(form, said);
     else refused(form, status, said);
   } catch {
     tell(form, "fault", "No answer came. What you typed is kept: try again, and it is still done only once.");
   } finally {
-    delete form.dataset.busy;
-    buttons.forEach((one) => { one.disabled = false; });
+    if (!leaving) free(form);  // A click while the next page is on its way would do it again.
   }
+}
+
+function free(form) {
+  delete form.dataset.busy;
+  form.querySelectorAll("button:not([type=button])").forEach((one) => { one.disabled = false; });
 }
 
 async function makePart(form, said) {
@@ -149,20 +160,25 @@ async function makePart(form, said) {
   localTimes(place);
 }
 
+// Whether another page is on its way.
 function done(form, said) {
   form.key = undefined;
   form.sent = undefined;
   form.dispatchEvent(new CustomEvent("done", { detail: said, bubbles: true }));
-  if (form.dataset.part) return;
+  if (form.dataset.part) return false;
   if (form.dataset.again) {
     const [id, ...taken] = form.dataset.again.split(" ");
     const next = document.getElementById(id);
     for (const [field, member] of taken.map((one) => one.split("="))) next.elements[field].value = said[member] ?? "";
     next.requestSubmit();
-    return;
+    return false;
   }
   if (form.dataset.show) {
     const shown = form.dataset.show.split(" ").filter((name) => said[name] != null);
+    if (!shown.length) {
+      tell(form, "fault", "It was made, and its answer was lost: it is not shown again. Take it away, and make another.");
+      return false;
+    }
     const box = tell(form, "done", "Copy it now: it is not shown again.");
     for (const name of shown) {
       const line = document.createElement("pre");
@@ -170,12 +186,15 @@ function done(form, said) {
       box.append(line);
     }
     form.reset();
-    return;
+    return false;
   }
-  const then = form.dataset.then?.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(said[name] ?? ""));
-  try { sessionStorage.setItem("said", said.pending ? "It is on its way." : (form.dataset.said ?? "Done.")); } catch { /* Then it is not said. */ }
+  const filled = (words, as) => words?.replace(/\{(\w+)\}/g, (_, name) => as(said[name] ?? ""));
+  const then = filled(form.dataset.then, encodeURIComponent);
+  const words = said.pending ? "It is on its way." : (filled(form.dataset.said, String) ?? "Done.");
+  try { sessionStorage.setItem("said", words); } catch { /* Then it is not said. */ }
   if (then === undefined) location.reload();
   else if (then !== "") location.assign(then);
+  return then !== "";
 }
 
 function refused(form, status, said) {
@@ -209,7 +228,7 @@ function refused(form, status, said) {
 
 function apart(href, words) {
   const link = document.createElement("a");
-  [link.href, link.textContent, link.target, link.rel] = [href, words, "_blank", "opener"];
+  [link.href, link.textContent, link.target, link.rel] = [href, words, "_blank", "noopener"];
   return link;
 }
 
@@ -265,9 +284,10 @@ function confirmed(words) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function curl({ method, path, body, file, ifMatch }) {
+function curl({ method, path, body, file, ifMatch }, key) {
   const words = ["curl", ...(method === "GET" ? [] : ["-X", method]), quoted(location.origin + path),
     "-H", '"X-API-Key: $NUMBERGATE_KEY"'];
+  if (key) words.push("-H", quoted(`Idempotency-Key: ${key}`));
   if (ifMatch) words.push("-H", quoted(`If-Match: ${ifMatch}`));
   if (file) words.push("-H", quoted(`Content-Type: ${kindOf(file)}`), "--data-binary", quoted(`@${file.name}`));
   else if (method !== "GET" && body) words.push("-H", quoted("Content-Type: application/json"), "-d", quoted(JSON.stringify(body)));
@@ -374,7 +394,11 @@ function follow() {
       part.innerHTML = JSON.parse(event.data);  // Made by the server from a template, which escapes.
       localTimes(part);
     };
-    source.addEventListener("over", () => { source.close(); location.reload(); });
+    source.addEventListener("over", () => {
+      source.close();
+      const typing = [...document.querySelectorAll("form[data-api]")].some((form) => fieldsOf(form).some(changed));
+      if (!typing) location.reload();
+    });
   });
 }
 
@@ -397,7 +421,7 @@ document.addEventListener("click", (event) => {
   if (button.dataset.copyCurl) {
     const [method, ...path] = button.dataset.copyCurl.split(" ");
     copy(button, curl({ method, path: path.join(" ") }));
-  } else if ("copyForm" in button.dataset) copy(button, curl(callOf(button.form)));
+  } else if ("copyForm" in button.dataset) copy(button, curl(callOf(button.form), button.form.dataset.key));
   else copy(button, button.dataset.copy);
 });
 
@@ -438,3 +462,7 @@ localTimes(document);
 choices();
 charts();
 follow();
+// Back from the next page, as it was left.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form[data-busy]").forEach(free);
+});
