@@ -268,7 +268,7 @@ function confirmed(words) {
   form.className = "row";
   for (const [value, label, kind] of [["yes", "Go on", "first"], ["no", "Leave it", ""]]) {
     const button = document.createElement("button");
-    [button.value, button.textContent, button.className] = [value, label, kind];
+    [button.value, button.textContent, button.className, button.autofocus] = [value, label, kind, value === "no"];
     form.append(button);
   }
   dialog.append(text, form);
