@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from service.kit.money import money
+
 HERE = Path(__file__).parent
-MICROS = 1_000_000
 # As many bars as can be read at a glance; the rest stand together.
 MOST_BARS = 12
 MEANS = {
@@ -63,15 +63,6 @@ class Bar:
     micros: int
     currency: str | None
     share: str
-
-
-def money(micros: int | None, currency: str | None) -> str:
-    """`1,234.50 USD`: to the cent, and further where there is more; exactly."""
-    if micros is None:
-        return "–"
-    amount = Decimal(micros) / MICROS
-    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
-    return f"{amount:,.{places}f} {currency or ''}".rstrip()
 
 
 def page(of: Printed) -> str:

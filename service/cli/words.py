@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from service.kit.money import MICROS
+from service.kit.money import money as in_words
 from service.kit.text import BIDI_CONTROLS, UNSAFE_CATEGORIES
-
-MICROS = 1_000_000
 
 
 def fit(text: str, most: int = 2000) -> str:
@@ -39,11 +39,7 @@ def count_of(number: int, one: str, many: str | None = None) -> str:
 
 def money(micros: int | None, currency: str | None = None) -> str:
     """`1,234.50 USD`: to the cent, and further where there is more. Without a currency where one was told before."""
-    if micros is None:
-        return "–"
-    amount = Decimal(micros) / MICROS
-    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
-    return f"{amount:,.{places}f} {fit(currency or '')}".rstrip()
+    return in_words(micros, fit(currency or ""))
 
 
 def micros(text: str) -> int:

@@ -1,9 +1,9 @@
 """The API as whoever looks at a page may use it, asked in this process."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -26,9 +26,10 @@ class Refused(Exception):
         super().__init__(f"{status} {problem.get('code')}")
         self.status, self.problem = status, problem
 
-    @property
-    def code(self) -> str:
-        return str(self.problem.get("code"))
+    @classmethod
+    def by(cls, error: ServiceError) -> Self:
+        """What was raised before the API had made an answer of it."""
+        return cls(error.status, {"code": error.code, "title": error.title, "detail": error.detail})
 
 
 class Api:
@@ -38,13 +39,12 @@ class Api:
         self._request = request
         self.asked: list[str] = []
 
-    async def get(self, path: str, query: Query | Sequence[tuple[str, str]] = NOTHING) -> dict[str, Any]:
+    async def get(self, path: str, query: Query = NOTHING) -> dict[str, Any]:
         """The body of the answer. Parameters that are None or empty are left out, lists are joined by commas.
 
         Raises: Refused for any answer that is no 2xx.
         """
-        pairs = query.items() if isinstance(query, Mapping) else query
-        given = urlencode([(name, _text(value)) for name, value in pairs if value not in (None, "", (), [])])
+        given = _said(query)
         self.asked.append(f"{quote(path)}?{given}" if given else quote(path))
         _, body = await self._ask(path, given)
         found: dict[str, Any] = orjson.loads(body)
@@ -70,8 +70,7 @@ class Api:
 
     async def rows(self, path: str, query: Query = NOTHING) -> list[dict[str, Any]]:
         """The lines of an export, which is to be a short one. Raises: Refused."""
-        given = urlencode([(name, _text(value)) for name, value in query.items() if value not in (None, "", (), [])])
-        _, body = await self._ask(path, given, accept="application/x-ndjson")
+        _, body = await self._ask(path, _said(query), accept="application/x-ndjson")
         return [orjson.loads(line) for line in body.splitlines()]
 
     async def preview(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
@@ -110,7 +109,7 @@ class Api:
         try:
             await self._request.app(inner, receive, send)
         except ServiceError as error:
-            raise Refused(error.status, {"code": error.code, "title": error.title, "detail": error.detail}) from None
+            raise Refused.by(error) from None
         answer = b"".join(parts)
         if status >= 300:
             raise Refused(status, orjson.loads(answer))
@@ -130,6 +129,10 @@ def inner_scope(request: Request, path: str, query: str, *, accept: str) -> dict
         "client": scope["client"], "server": scope["server"],
         "state": {"request_id": request_id_of(scope)},
     }  # fmt: skip
+
+
+def _said(query: Query) -> str:
+    return urlencode([(name, _text(value)) for name, value in query.items() if value not in (None, "", (), [])])
 
 
 def _text(value: Any) -> str:

@@ -24,7 +24,7 @@ class Download(Response):
         self._inner = inner_scope(request, path, request.url.query, accept=kind)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status, problem = 0, bytearray()
+        status, problem, refused = 0, bytearray(), None
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -39,11 +39,12 @@ class Download(Response):
         try:
             await self._request.app(self._inner, receive, answer)
         except ServiceError as error:
-            status, told = error.status, {"code": error.code, "title": error.title, "detail": error.detail}
+            refused = Refused.by(error)
         else:
-            told = orjson.loads(problem) if problem else {}
-        if status >= 300:
-            await (await refusal(self._request, Refused(status, told)))(scope, receive, send)
+            if status >= 300:
+                refused = Refused(status, orjson.loads(problem) if problem else {})
+        if refused is not None:
+            await (await refusal(self._request, refused))(scope, receive, send)
 
 
 @router.get("/{form}/v1/{path:path}")

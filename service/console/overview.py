@@ -1,11 +1,11 @@
 """The first page: what is held and what it costs, how near limits are, and what needs a person."""
 
-from datetime import date, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
 
-from service.console.api import Refused
+from service.console.doubts import LISTS
+from service.console.finance.statements import added_up, beside
 from service.console.visit import PageRoute, Visit, VisitDep
 
 DAYS = 30
@@ -32,7 +32,7 @@ async def _needing_a_person(visit: Visit) -> list[dict[str, Any]]:
     if not visit.may("operator:read"):
         return []
     found = []
-    for name, path in (("Doubts", "doubts"), ("Orphans", "orphans"), ("Ghosts", "ghosts")):
+    for path, name in LISTS.items():
         told = await visit.api.get(f"/v1/admin/{path}", {"limit": 1})
         found.append({"name": name, "total": told["total"], "path": f"/console/doubts?list={path}"})
     return found
@@ -50,17 +50,10 @@ async def _money(visit: Visit) -> list[dict[str, Any]]:
     months = [one["period"] for one in (await visit.api.get("/v1/billing/periods"))["items"] if one["state"] == "open"]
     if not months:
         return []
-    running = date.fromisoformat(f"{max(months)}-01")
-    following = (running + timedelta(days=31)).replace(day=1)
-    try:
-        now, next_one = [
-            (await visit.api.get(f"/v1/billing/statements/{month:%Y-%m}"))["totals"] for month in (running, following)
-        ]
-    except Refused as refused:
-        if refused.status == 503:  # Too much to be added up at once: the rest of the page is none the worse.
-            return []
-        raise
-    forecast = {one["currency"]: one["micros"] for one in next_one}
-    return [
-        one | {"month": f"{running:%Y-%m}", "next": forecast.get(one["currency"])} for one in now if one["currency"]
-    ]
+    running = max(months)
+    now = await added_up(visit, running)
+    following = await added_up(visit, beside(running, 1)) if now else None
+    if now is None or following is None:
+        return []
+    forecast = {one["currency"]: one["micros"] for one in following["totals"]}
+    return [one | {"month": running, "next": forecast.get(one["currency"])} for one in now["totals"] if one["currency"]]

@@ -5,7 +5,6 @@ A page loads scripts and styles of ours alone, and none that stand in it, whatev
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -18,9 +17,9 @@ from markupsafe import Markup
 from starlette.types import Scope
 
 from service.http.context import header
+from service.kit.money import money
 
 HERE = Path(__file__).parent
-MICROS = 1_000_000
 # Charts are drawn on a canvas, whose library sets sizes by script.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -41,15 +40,6 @@ def fragment(template: str, macro: str, *of: Any) -> str:
     """A part of a page, to put in place of its like."""
     made = getattr(_environment().get_template(template).module, macro)
     return str(made(*of))
-
-
-def money(micros: int | None, currency: str | None = None) -> str:
-    """`1,234.50 USD`: to the cent, and further where there is more; exactly."""
-    if micros is None:
-        return "–"
-    amount = Decimal(micros) / MICROS
-    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
-    return f"{amount:,.{places}f} {currency or ''}".rstrip()
 
 
 def phone(e164: str | None) -> str:

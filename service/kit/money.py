@@ -3,10 +3,12 @@
 import calendar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import NewType, TypeVar
 
 # A millionth of the currency's unit: 2.99 USD is 2,990,000.
 Micros = NewType("Micros", int)
+MICROS = 1_000_000
 Day = TypeVar("Day", bound=date)
 
 
@@ -44,6 +46,15 @@ class Price:
     def first(self) -> int:
         """What a purchase costs at once: setup and first month."""
         return self.setup + self.monthly
+
+
+def money(micros: int | None, currency: str | None = None) -> str:
+    """`1,234.50 USD`: to the cent, and further where there is more; exactly. Without a currency where one was told."""
+    if micros is None:
+        return "–"
+    amount = Decimal(micros) / MICROS
+    places = max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
+    return f"{amount:,.{places}f} {currency or ''}".rstrip()
 
 
 def month_after(began: datetime, months: int) -> datetime:

@@ -9,7 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from service.billing.printing import MOST_BARS, Printed, money, page, policy
+from service.billing.printing import MOST_BARS, Printed, page, policy
+from service.kit.money import money
 from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
 from tests.support.gateway import Gateway, Tenant
 

@@ -1,9 +1,10 @@
 """A dispute as a page that is printed, or sent to the supplier: pure."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from html import escape
 from typing import Any
+
+from service.kit.money import money
 
 # Nothing is loaded and nothing runs, whatever somebody wrote into a note.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,7 +36,7 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
     kinds = _table(
         ("Why", "Lines", "Disputed"),
         [
-            (SAID[one["verdict"]], str(one["lines"]), _money(int(one["disputed_micros"]), currency))
+            (SAID[one["verdict"]], str(one["lines"]), money(int(one["disputed_micros"]), currency))
             for one in dispute["verdicts"]
         ],
     )
@@ -48,7 +49,7 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
                 one["subscription_id"] or "none",
                 f"{one['begins']} to {one['ends']}" if one["begins"] else "none",
                 SAID[one["verdict"]],
-                *(_money(one[name], currency) for name in ("charged_micros", "expected_micros", "disputed_micros")),
+                *(money(one[name], currency) for name in ("charged_micros", "expected_micros", "disputed_micros")),
             )
             for one in shown
         ],
@@ -60,7 +61,7 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
         f"<h1>{escape(title)}</h1>"
         f"<p>To {escape(dispute['supplier'])}. We dispute {dispute['lines']} charges,"
-        f" {escape(_money(dispute['micros'], currency))} together, and ask for a credit. Reference:"
+        f" {escape(money(dispute['micros'], currency))} together, and ask for a credit. Reference:"
         f" {dispute['id']}.</p>{kinds}<h2>Charges</h2>{each}{more}</body></html>"
     )
 
@@ -76,9 +77,3 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<div class=wide><table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _money(micros: int, currency: str) -> str:
-    whole = f"{Decimal(micros) / 1_000_000:f}"
-    places = max(2, len(whole.partition(".")[2].rstrip("0")))
-    return f"{Decimal(micros) / 1_000_000:,.{places}f} {currency}"

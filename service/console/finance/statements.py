@@ -26,10 +26,10 @@ FILTERS = ("organization_id", "tenant_id", "user_id", "cost_center", "tag")
 async def statements(visit: VisitDep) -> Response:
     months = (await visit.api.get("/v1/billing/periods"))["items"]
     for month in months[:ADDED_UP]:
-        if (told := await _added_up(visit, month["period"])) is None:
+        if (told := await added_up(visit, month["period"])) is None:
             break  # The next one would take as long.
         month["totals"] = told["totals"]
-    ahead = await _added_up(visit, _beside(months[0]["period"], 1)) if "totals" in months[0] else None
+    ahead = await added_up(visit, beside(months[0]["period"], 1)) if "totals" in months[0] else None
     last = max((month["period"] for month in months if month["state"] == "final"), default="")
     drafts = [month["period"] for month in months if month["state"] == "draft" and month["period"] > last]
     return visit.page(
@@ -38,7 +38,7 @@ async def statements(visit: VisitDep) -> Response:
     )  # fmt: skip
 
 
-async def _added_up(visit: Visit, period: str) -> dict[str, Any] | None:
+async def added_up(visit: Visit, period: str) -> dict[str, Any] | None:
     """None where there are so many numbers that the ledger gives up; the page of the month says so."""
     try:
         return await visit.api.get(f"/v1/billing/statements/{period}")
@@ -62,7 +62,7 @@ async def statement(visit: VisitDep, period: str) -> Response:
         "finance/statement.html", title=f"Statement of {period}", told=told, month=month, chosen=chosen,
         by=_step(visit), steps=[*STEPS, *OTHERS], lines=await _lines(visit, period, chosen), most=SHOWN,
         compared=compared, prices={price["id"]: price for price in (prices or {"items": []})["items"]},
-        before=_beside(period, -1), after=_beside(period, 1), is_first=not closed,
+        before=beside(period, -1), after=beside(period, 1), is_first=not closed,
         passed_by=any(one > period for one in closed),
         widest={currency: _widest(told["groups"], currency) for currency in _currencies([told])},
     )  # fmt: skip
@@ -85,7 +85,7 @@ def _step(visit: Visit) -> str:
     return visit.query["by"] or STEPS[min(further, len(STEPS) - 1)][0]
 
 
-def _beside(period: str, by: int) -> str:
+def beside(period: str, by: int) -> str:
     """The month before, or after."""
     first = date.fromisoformat(f"{period}-01")
     return f"{first + timedelta(days=31) if by > 0 else first - timedelta(days=1):%Y-%m}"
