@@ -98,10 +98,10 @@ def _noted(note: Note, *of: type[Exception]) -> Iterator[None]:
 
 
 def divides_by_zero_at_one_page_size(cast: Cast, note: Note) -> Any:
-    async def around(whole: Any, self: Any, *, limit: int, cursor: str | None) -> Any:
+    async def around(whole: Any, self: Any, *, limit: int, **page: Any) -> Any:
         with _noted(note, ZeroDivisionError):
             assert 1 / (limit - 7)
-        return await whole(self, limit=limit, cursor=cursor)
+        return await whole(self, limit=limit, **page)
 
     return _wrapped(Listings, "tenants", around)
 

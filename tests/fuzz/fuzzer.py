@@ -252,7 +252,8 @@ class Fuzzer:
 
     def _fit(self, operation: Operation) -> Iterator[Row]:
         """Fields at such edges of theirs as fit. Of a body together, for it takes them all at once; those of a query
-        each by itself, for of all conditions together nothing is left to tell of.
+        each by itself, for of all conditions together nothing is left to tell of, but that a number goes with each:
+        how much is asked for narrows nothing.
         """
         columns = {}
         for name, schema in operation.inputs.items():
@@ -263,25 +264,30 @@ class Fuzzer:
                 # Of a text that only names something, most lead to nothing.
                 few = 2 if names_something(name) else ODD
                 columns[name] = [*around[:1], LIKELY, *around[1:], *self._some(odd, few)]
-        query = [
-            [Row({name: value}, "fit", fit=True) for value in columns[name]]
-            for name in columns
-            if name in operation.where
-        ]
         body = {name: values for name, values in columns.items() if name not in operation.where}
-        rows = [[replace(row, fit=True) for row in _rows(body, "fit")], *query]
+        query = {name: values for name, values in columns.items() if name in operation.where}
+        numbers = {name: query.pop(name) for name in [*query] if self._is_number(operation, name)}
+        alone = [[Row({name: value}) for value in values] for name, values in query.items()]
+        conditions = (row for turn in zip_longest(*alone) for row in turn if row is not None)
+        asked = (
+            Row(condition.given | number.given, "fit", fit=True)
+            for condition, number in zip_longest(conditions, _rows(numbers, "fit"), fillvalue=Row())
+        )
+        rows = [(replace(row, fit=True) for row in _rows(body, "fit")), asked]
         yield from (row for turn in zip_longest(*rows) for row in turn if row is not None)
+
+    def _is_number(self, operation: Operation, name: str) -> bool:
+        return resolved(self._document, operation.inputs[name]).get("type") in ("integer", "number")
 
     def _unfit(self, operation: Operation) -> Iterator[Row]:
         """So those that do not fit, or are of another type: each is told, and none hides another."""
         columns = {}
         for name, schema in operation.inputs.items():
-            of = resolved(self._document, schema)
             around = [value for value in self._edges[operation.name, name] if not operation.fits(name, value)]
             texts = TEXTS if is_text(self._document, schema) else ()
             odd = [value for value in texts if not operation.fits(name, value)]
             others = NONSENSE if name not in operation.where else TEXTS
-            if of.get("type") in ("integer", "number") and name in operation.where:
+            if self._is_number(operation, name) and name in operation.where:
                 others = NO_NUMBERS
             columns[name] = [*around[:3], *self._some([*around[3:], *odd, *others], 4)]
         yield from _rows(columns, "unfit")
@@ -341,7 +347,7 @@ class Fuzzer:
                 given[name] = chance.choice(self._edges[operation.name, name])
             elif luck < 0.2:
                 given[name] = chance.choice(NONSENSE if chance.random() < 0.5 else TEXTS)
-            elif luck < 0.25 and resolved(self._document, schema).get("type") in ("integer", "number"):
+            elif luck < 0.25 and self._is_number(operation, name):
                 given[name] = chance.randint(0, 1200)
             elif luck < 0.3 and (found := self._known.victims_of(operation.pools(name))) and role not in STAFF:
                 given[name] = chance.choice(found)

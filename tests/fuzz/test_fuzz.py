@@ -54,7 +54,13 @@ async def test_fewer_requests_find_at_least_nine_of_ten_planted_faults(
         cast = await Cast.of(gateway)
         with planted(cast, did_harm):
             report = await fuzz(
-                gateway.app, document, cast, seed=seed, requests=TO_FIND_PLANTED * operations, did_harm=did_harm
+                gateway.app,
+                document,
+                cast,
+                seed=seed,
+                requests=TO_FIND_PLANTED * operations,
+                did_harm=did_harm,
+                planted=len(CANARIES),
             )
     missed = {plant.__name__ for plant in CANARIES} - report.found.keys()
     record_property(

@@ -89,10 +89,10 @@ def _lists(document: Schema, schema: Schema, depth: int) -> Iterator[Any]:
     most = schema.get("maxItems", 1000)
     yield []
     yield inner
+    yield ["x", None]
     yield [f"x{place}" for place in range(most)]
     yield [f"x{place}" for place in range(most + 1)]
     yield from ([one] for one in inner)
-    yield ["x", None]
     yield ["x", "x"]
 
 
