@@ -341,7 +341,7 @@ class Fuzzer:
         role = chance.choice(self._roles(operation)) if chance.random() < 0.8 else chance.choice(ROLES)
         given: dict[str, Any] = {}
         missing = None
-        for name, schema in operation.inputs.items():
+        for name in operation.inputs:
             luck = chance.random()
             if luck < 0.15:
                 given[name] = chance.choice(self._edges[operation.name, name])
