@@ -139,16 +139,19 @@ async def order_numbers(
     placing: PlacingDep,
     orders: OrdersDep,
     principals: PrincipalsDep,
-    once: OnceDep,
+    keyed: Keyed,
     request_id: RequestId,
 ) -> Response:
     """Order many new numbers. Quota for all of them is reserved at once, or the order is refused.
 
     They are bought one by one, by turns with other tenants' orders, and after purchases that are asked for one by one.
     With `dry_run` the answer tells what it would cost and how the limits stand, and nothing is written. An
-    administrator orders for the tenant that `tenant_id` names, within its grants, policy and limits.
+    administrator orders for the tenant that `tenant_id` names, within its grants, policy and limits; an
+    `Idempotency-Key` is that tenant's, whoever of them sends it.
     """
     caller = await buying_for(asking, body.tenant_id, principals)
+    # Two administrators who send one request order once.
+    once = replace(keyed, owner=caller.tenant)
     if once.key is None and caller.idempotency_required:
         raise IdempotencyKeyRequired
     wanted = body.wanted(organization_of(caller, body.organization_id))

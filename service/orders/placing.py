@@ -170,7 +170,7 @@ class Placing:
         }
 
     def _acting(self, caller: Principal) -> Any:
-        # Of an administrator the key is his own, and the rest the tenant's.
+        # Whatever an administrator files is the tenant's.
         duty = "admin" if caller.may(STAFF) else "service"
         return self._database.acting(tenant=caller.tenant, duty=duty, sees=caller.lists_whole, bounds=caller.bounds)
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -78,6 +79,7 @@ def test_ten_are_bought_while_somebody_watches(enter: Enter, stack: Stack):
 def test_a_double_click_and_the_back_button_buy_once_and_lead_to_the_same_order(enter: Enter, stack: Stack):
     person, before = enter("admin"), bought(stack)
     asks_what_it_costs(person, 2)
+    pressed_at = person.page.url
     with person.page.expect_navigation(url=re.compile(r"/console/orders/")):
         person.page.get_by_role("button", name="Buy 2 numbers").dblclick()
     first = person.page.url
@@ -88,6 +90,15 @@ def test_a_double_click_and_the_back_button_buy_once_and_lead_to_the_same_order(
         person.page.get_by_role("button", name="Buy 2 numbers").click()
 
     assert person.page.url == first
+    assert bought(stack) == before + 2
+    # Another administrator, who was sent the address of the page that buys.
+    key = parse_qs(urlsplit(pressed_at).query)["key"][0]
+    body = {
+        "tenant_id": stack.ready["tenant_id"], "organization_id": stack.ready["organization_id"],
+        "user_id": stack.ready["user_id"], "quantity": 2, "area_codes": ["313"],
+    }  # fmt: skip
+    theirs = stack.admin.post("/v1/orders", json=body, headers={"Idempotency-Key": key})
+    assert first.endswith(theirs.json()["order_id"])
     assert bought(stack) == before + 2
 
 

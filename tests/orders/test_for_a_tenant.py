@@ -1,5 +1,6 @@
 """An administrator orders for a tenant: with what the tenant may do, and in the administrator's own name."""
 
+from asyncio import gather
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from tests.http.refusals import problem
 from tests.numbers.ledger import use_marks
 from tests.orders.desk import buy, items, order, quotas_are_exact, wanted
-from tests.support.gateway import Gateway, Tenant
+from tests.support.gateway import AUTHOR, Gateway, Tenant
 
 pytestmark = pytest.mark.usefixtures("patient_sends")
 
@@ -84,16 +85,43 @@ async def test_a_tenant_may_name_itself_and_nobody_else(gateway: Gateway, tenant
     assert problem(others, 403, "not_your_tenant")["detail"] == problem(nobodys, 403, "not_your_tenant")["detail"]
 
 
-async def test_the_same_key_is_the_same_order_and_no_other_tenants(gateway: Gateway, tenant: Tenant):
-    other = await gateway.tenant()
-    first = await orders(gateway, tenant, key="k")
-    again = await orders(gateway, tenant, key="k")
-    tenants_own = await tenant.send("POST", "/v1/orders", json=wanted(2), headers={"Idempotency-Key": "k"})
+async def another_administrator(gateway: Gateway) -> Tenant:
+    issued = await gateway.services.administration.issue_staff_key(AUTHOR, "admin", "another")
+    return Tenant(gateway.http, "", issued.key)
 
-    assert again.json()["order_id"] == first.json()["order_id"]
-    assert again.headers["Idempotent-Replayed"] == "true"
-    problem(await orders(gateway, other, key="k"), 422, "idempotency_key_reused")
-    assert tenants_own.json()["order_id"] != first.json()["order_id"]
+
+async def test_two_administrators_who_send_one_request_order_once(gateway: Gateway, tenant: Tenant):
+    body, headers = wanted(2, tenant_id=tenant.id), {"Idempotency-Key": "k"}
+    colleague = await another_administrator(gateway)
+
+    answers = await gather(
+        *(one.send("POST", "/v1/orders", json=body, headers=headers) for one in (gateway.admin, colleague) * 3)
+    )
+
+    assert {one.status_code for one in answers} == {202}
+    assert len({one.json()["order_id"] for one in answers}) == 1
+    assert sum("Idempotent-Replayed" in one.headers for one in answers) == 5
+    await buy(gateway)
+    assert len(await gateway.teli.purchases()) == 2
+    await quotas_are_exact(gateway)
+
+
+async def test_a_key_is_the_tenants_that_is_ordered_for_whoever_sends_it(gateway: Gateway, tenant: Tenant):
+    other = await gateway.tenant()
+    first = (await orders(gateway, tenant, key="k")).json()["order_id"]
+    headers = {"Idempotency-Key": "k"}
+
+    by_itself = await tenant.send("POST", "/v1/orders", json=wanted(2, tenant_id=tenant.id), headers=headers)
+    another_body = await tenant.send("POST", "/v1/orders", json=wanted(2), headers=headers)
+    for_another = await orders(gateway, other, key="k")
+    by_another = await other.send("POST", "/v1/orders", json=wanted(2, tenant_id=tenant.id), headers=headers)
+
+    assert (by_itself.json()["order_id"], by_itself.headers["Idempotent-Replayed"]) == (first, "true")
+    problem(another_body, 422, "idempotency_key_reused")
+    assert for_another.json()["order_id"] != first
+    problem(by_another, 403, "not_your_tenant")
+    listed = (await gateway.admin.get("/v1/admin/idempotency-keys?key=k")).json()["items"]
+    assert {(one["tenant_id"], one["actor"]) for one in listed} == {(tenant.id, None), (other.id, None)}
     await buy(gateway)
     assert len(await gateway.teli.purchases()) == 4
 
