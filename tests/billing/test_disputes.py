@@ -374,6 +374,44 @@ async def test_notes_and_attachments_are_kept_and_given_out_to_be_saved(held: Le
     assert large.status_code == 413
 
 
+async def test_a_note_and_a_file_that_are_sent_again_are_kept_once(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    await held.match(invoice)
+    path = f"/v1/billing/disputes/{(await held.disputed(invoice, verdicts=['duplicate']))['id']}"
+
+    async def notes(text: str) -> httpx.Response:
+        headers = {"Idempotency-Key": "k"}
+        return await held.finance.send("POST", f"{path}/notes", json={"text": text}, headers=headers)
+
+    async def keeps(name: str, content: bytes) -> str:
+        as_text = {"Content-Type": "text/plain"}
+        answer = await held.finance.send("POST", f"{path}/attachments?name={name}", content=content, headers=as_text)
+        assert answer.status_code == 201, answer.text
+        kept: str = answer.json()["id"]
+        return kept
+
+    noted = await gather(*(notes("They called.") for _ in range(3)))
+    files = await gather(*(keeps("answer.txt", b"We will look at it.") for _ in range(3)))
+
+    assert [(one.status_code, one.json()) for one in noted] == [(201, noted[0].json())] * 3
+    assert sorted("Idempotent-Replayed" in one.headers for one in noted) == [False, True, True]
+    assert len({*files}) == 1
+    await told(notes("They wrote."), 422, "idempotency_key_reused")
+    others = [await keeps("answer.txt", b"We looked."), await keeps("again.txt", b"We will look at it.")]
+    shown = (await held.finance.get(path)).json()
+    assert [one["text"] for one in shown["notes"]] == ["They called."]
+    assert [one["id"] for one in shown["attachments"]] == [files[0], *others]
+    log = await held.gateway.sql("SELECT action FROM audit WHERE action IN ('dispute.noted', 'dispute.attached')")
+    assert sorted(log) == [("dispute.attached",)] * 3 + [("dispute.noted",)]
+
+
+async def test_a_tenant_that_may_write_to_billing_is_told_of_no_dispute_with_a_key_either(held: Ledger):
+    tenant = await held.gateway.tenant(scopes=["billing:write"])
+    path, headers = f"/v1/billing/disputes/{uuid4()}/notes", {"Idempotency-Key": "k"}
+
+    await told(tenant.send("POST", path, json={"text": "They called."}, headers=headers), 404, "not_found")
+
+
 async def test_a_tenant_has_no_part_in_what_the_supplier_charges(held: Ledger):
     tenant = await held.gateway.tenant(scopes=["billing:read"])
     invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])

@@ -23,6 +23,7 @@ from service.billing.invoices.models import Invoice
 from service.db import Database, count_up
 from service.exports.exports import Export, Exports
 from service.exports.formats import Column, Format, Kind, Query
+from service.idempotency.once import Once
 from service.kit.errors import Fault, InvalidRequest, NotFound, StateConflict
 from service.kit.pagination import Cursors, total
 from service.kit.types import new_id
@@ -211,9 +212,7 @@ class Disputes:
         Raises: NotFound; StateConflict; InvalidRequest for more than is disputed, or where nothing is given back.
         """
         async with acting_for(self._database, caller) as session:
-            dispute = await session.get(Dispute, dispute_id, with_for_update=True)
-            if dispute is None:
-                raise NotFound
+            dispute = await self._locked(session, dispute_id)
             if dispute.state not in REACHED_FROM[to]:
                 raise StateConflict(
                     f"The dispute is {dispute.state}: {to} is what only one that is"
@@ -244,27 +243,42 @@ class Disputes:
             )  # fmt: skip
         return await self.get(caller, dispute_id)
 
-    async def add_note(self, caller: Principal, dispute_id: UUID, written: str, request_id: str) -> DisputeNote:
-        """Raises: NotFound; StateConflict where there are MOST_NOTES."""
+    async def add_note(
+        self, caller: Principal, dispute_id: UUID, written: str, request_id: str, once: Once
+    ) -> DisputeNote:
+        """Raises: IdempotencyKeyReused; NotFound; StateConflict where there are MOST_NOTES."""
         added = DisputeNote(id=new_id(), dispute_id=dispute_id, by=caller.actor, text=written)
         async with acting_for(self._database, caller) as session:
-            dispute = await self._locked(session, dispute_id, DisputeNote, MOST_NOTES)
+            if (named := await once.before(session)) is not None:
+                return await session.get_one(DisputeNote, UUID(named.answer["note_id"]))
+            dispute = await self._locked(session, dispute_id)
+            await self._check_room(session, dispute_id, DisputeNote, MOST_NOTES)
             session.add(added)
             await session.flush()
             await session.refresh(added)
             self._note(session, caller, "dispute.noted", dispute, request_id, note=str(added.id))
+            await once.keep(session, answer={"note_id": str(added.id)})
         return added
 
     async def attach(
         self, caller: Principal, dispute_id: UUID, *, name: str, media_type: str, body: bytes, request_id: str
     ) -> DisputeAttachment:
-        """Raises: NotFound; StateConflict where there are MOST_ATTACHMENTS."""
+        """Kept once: a file that is there already, of the same name, type and content, is that one.
+
+        Raises: NotFound; StateConflict where there are MOST_ATTACHMENTS.
+        """
         added = DisputeAttachment(
             id=new_id(), dispute_id=dispute_id, by=caller.actor, name=name, media_type=media_type, size=len(body),
             hash=hashlib.sha256(body).digest(), body=body,
         )  # fmt: skip
+        same = select(DisputeAttachment).filter_by(
+            dispute_id=dispute_id, name=name, media_type=media_type, hash=added.hash
+        )
         async with acting_for(self._database, caller) as session:
-            dispute = await self._locked(session, dispute_id, DisputeAttachment, MOST_ATTACHMENTS)
+            dispute = await self._locked(session, dispute_id)
+            if (there := await session.scalar(same.limit(1))) is not None:
+                return there
+            await self._check_room(session, dispute_id, DisputeAttachment, MOST_ATTACHMENTS)
             session.add(added)
             await session.flush()
             await session.refresh(added)
@@ -311,17 +325,20 @@ class Disputes:
             acting=lambda database: acting_for(database, caller),
         )
 
-    async def _locked(
-        self, session: AsyncSession, dispute_id: UUID, kind: type[DisputeNote | DisputeAttachment], most: int
-    ) -> Dispute:
-        """Raises: NotFound; StateConflict where it has so many of the kind."""
+    async def _locked(self, session: AsyncSession, dispute_id: UUID) -> Dispute:
+        """Raises: NotFound."""
         dispute = await session.get(Dispute, dispute_id, with_for_update=True)
         if dispute is None:
             raise NotFound
+        return dispute
+
+    async def _check_room(
+        self, session: AsyncSession, dispute_id: UUID, kind: type[DisputeNote | DisputeAttachment], most: int
+    ) -> None:
+        """Raises: StateConflict where a dispute has so many of the kind."""
         there = await session.scalar(select(func.count()).select_from(kind).where(kind.dispute_id == dispute_id))
         if (there or 0) >= most:
             raise StateConflict(f"The dispute has {most} of them already, which is the most it takes.")
-        return dispute
 
     def _note(
         self, session: AsyncSession, caller: Principal, action: Any, dispute: Dispute, request_id: str, **told: str

@@ -1,5 +1,6 @@
 """Matches of invoices and disputes over REST."""
 
+from dataclasses import replace
 from email.message import Message
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -34,6 +35,8 @@ from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
 from service.http.problems import UnsupportedMediaType
 from service.http.routes import OwnRoute
+from service.idempotency.asking import Keyed
+from service.idempotency.keys import IdempotencyKeyReused
 from service.kit.errors import NotFound, StateConflict
 from service.kit.text import names_of, names_pattern, plain
 from service.tenants.auth import CREDENTIALS
@@ -221,12 +224,17 @@ async def get_dispute_letter(dispute_id: DisputeId, caller: BillingRead, found: 
     return Response(letter(dispute, lines), media_type=HTML, headers={"Content-Security-Policy": POLICY})
 
 
-@router.post("/disputes/{dispute_id}/notes", status_code=201, responses=problems(NotFound, StateConflict, *AUTH))
+@router.post(
+    "/disputes/{dispute_id}/notes",
+    status_code=201,
+    responses=problems(NotFound, StateConflict, IdempotencyKeyReused, *AUTH),
+)
 async def note_dispute(
-    dispute_id: DisputeId, body: NoteIn, caller: BillingWrite, found: DisputesDep, request_id: RequestId
+    dispute_id: DisputeId, body: NoteIn, caller: BillingWrite, found: DisputesDep, request_id: RequestId, keyed: Keyed
 ) -> NoteOut:
     """Add a note to a dispute; it is never changed."""
-    return NoteOut.model_validate(await found.add_note(caller, dispute_id, body.text, request_id))
+    once = keyed.by(caller.actor) if caller.tenant_id is None else replace(keyed, owner=caller.tenant_id)
+    return NoteOut.model_validate(await found.add_note(caller, dispute_id, body.text, request_id, once))
 
 
 @router.post("/disputes/{dispute_id}/attachments", status_code=201, responses=problems(NotFound, StateConflict, *AUTH))
@@ -247,7 +255,7 @@ async def attach_to_dispute(
     found: DisputesDep,
     request_id: RequestId,
 ) -> AttachmentOut:
-    """Keep a file with a dispute: PDF, PNG, JPEG, text or CSV."""
+    """Keep a file with a dispute: PDF, PNG, JPEG, text or CSV. Sent again under its name, it is kept once."""
     added = await found.attach(caller, dispute_id, name=name, media_type=media_type, body=body, request_id=request_id)
     return AttachmentOut.model_validate(added)
 
