@@ -32,6 +32,10 @@ HEADERS = {
 }
 
 
+# Members of the log, of limits, prices, budgets and matches.
+AMOUNTS = frozenset(("micros", "amount", "monthly", "setup", "spend_per_month", "tolerance"))
+
+
 def render(template: str, **of: Any) -> str:
     return _environment().get_template(template).render(**of)
 
@@ -59,6 +63,11 @@ def moment(at: str | None) -> Markup:
     )
 
 
+def is_amount(value: Any, name: str) -> bool:
+    """Whether a member of the log, by its name, is in micro-units."""
+    return isinstance(value, int) and (name in AMOUNTS or name.endswith("_micros"))
+
+
 def age(at: str) -> str:
     """How long ago that is: `5 min`, `3 h`, `2 days`."""
     passed = max(datetime.now(UTC) - datetime.fromisoformat(at), timedelta())
@@ -75,8 +84,8 @@ def month(day: str) -> str:
 
 
 def words(name: str) -> str:
-    """`release_scheduled` as people say it."""
-    return name.replace("_", " ").replace(".", " ")
+    """`release_scheduled` as people say it, and `credited_micros`, which is shown as an amount."""
+    return name.removesuffix("_micros").replace("_", " ").replace(".", " ")
 
 
 def who(actor: str) -> str:
@@ -130,5 +139,6 @@ def _environment() -> Environment:
         "money": money, "phone": phone, "moment": moment, "age": age, "month": month, "words": words, "who": who,
         "total": total,
     }  # fmt: skip
+    environment.tests["amount"] = is_amount
     environment.globals |= {"static": static, "here": here}
     return environment

@@ -8,6 +8,7 @@ from typing import Any, Self
 from service.http.limits import limit_headers
 from service.kit.clock import rfc3339, wall
 from service.kit.errors import ServiceError
+from service.kit.money import money
 
 WHOSE = {"user": "The user", "tenant": "The tenant", "organization": "The organisation", "deployment": "The deployment"}
 # Of each limit: what is so, and what helps beside a higher limit.
@@ -22,7 +23,7 @@ WORDS = {
         "Buy next month",
     ),
     "spend_per_month": (
-        "has spent {used} micro-units this month and reserved {reserved}, and this asks {asked}; it may spend {limit}",
+        "has spent {used} this month and reserved {reserved}, and this asks {asked}; it may spend {limit}",
         "Buy next month",
     ),
     "releases_per_month": (
@@ -65,7 +66,9 @@ class QuotaExceeded(ServiceError):
         `revision`: of the tenant's quota. `also`: other limits that refuse, each as this one's arguments.
         """
         is_so, helps = WORDS[limit_name]
-        said = is_so.format(used=used, reserved=reserved, limit=limit, asked=asked)
+        counted = money if limit_name == "spend_per_month" else str
+        amounts = {"used": used, "reserved": reserved, "limit": limit, "asked": asked}
+        said = is_so.format_map({name: counted(amount) for name, amount in amounts.items()})
         if asked > 1 and "{asked}" not in is_so:
             said += f", and this asks for {asked}"
         # Where nothing counts yet, nothing will be given back.

@@ -73,9 +73,15 @@ def test_a_limit_that_is_wrong_is_told_beside_its_field_and_what_was_typed_stays
     limits.get_by_role("button", name="Set the limits").click()
 
     expect(limits.locator(".wrong")).to_have_text("must be 0 or more")
+    expect(limits.get_by_role("alert")).to_have_text("Nothing was done: see beside the fields.")
     expect(limits.get_by_label("numbers held")).to_be_focused()
     person.assert_page_is_sound()
     limits.get_by_label("numbers held").fill("3")
+    for typed, told in (("a lot", "must be an amount, as 12.50"), ("-2", "must be 0.00 or more")):
+        limits.get_by_label("spend per month").fill(typed)
+        limits.get_by_role("button", name="Set the limits").click()
+        expect(limits.locator(".wrong")).to_contain_text(told)
+    limits.get_by_label("spend per month").fill("250.50")
     person.sends(limits, "Set the limits")
 
     said = stack.admin.get(f"/v1/admin/tenants/{tenant_id}/quotas").json()
@@ -129,15 +135,15 @@ def test_an_endpoint_is_filed_for_a_tenant_tried_and_deleted(enter: Enter, stack
 def test_the_log_tells_who_changed_a_limit_from_what_to_what(enter: Enter, stack: Stack):
     person = enter("admin")
     tenant_id = adds_a_tenant(person, "Audited", stack.ready["organization_id"])
-    stack.admin.put(f"/v1/admin/tenants/{tenant_id}/quotas", json={"numbers_held": 7})
-    stack.admin.put(f"/v1/admin/tenants/{tenant_id}/quotas", json={"numbers_held": 9})
+    stack.admin.put(f"/v1/admin/tenants/{tenant_id}/quotas", json={"spend_per_month": 7_250_000})
+    stack.admin.put(f"/v1/admin/tenants/{tenant_id}/quotas", json={"spend_per_month": 9_000_000})
 
     person.goes(f"/console/tenants/{tenant_id}").get_by_role("link", name="Audit log", exact=True).last.click()
     person.page.wait_for_load_state()
     newest = person.page.locator("tbody tr").first
 
-    expect(newest.locator("del")).to_have_text("7")
-    expect(newest.locator("ins")).to_have_text("9")
+    expect(newest.locator("del")).to_have_text("7.25")
+    expect(newest.locator("ins")).to_have_text("9.00")
     person.goes("/console/audit?action=tenant.put")
     person.page.get_by_role("list", name="Filters in force").get_by_role("link").click()
     expect(person.page).to_have_url(re.compile("/console/audit$"))

@@ -72,6 +72,18 @@ async def test_a_refusal_says_what_to_do_and_when_to_come_again(gateway: Gateway
     assert (await tenant.buy()).status_code == 200
 
 
+async def test_a_refusal_of_money_says_amounts_and_no_micro_units(gateway: Gateway, tenant: Tenant):
+    await limit(gateway, "tenant", tenant, spend_per_month=500_000)
+
+    said = problem(await tenant.buy(), 429, "quota_exceeded")
+
+    assert said["detail"] == (
+        "The tenant has spent 0.00 this month and reserved 0.00, and this asks 1.00; it may spend 0.50. Ask an "
+        "administrator for a higher spend_per_month."
+    )
+    assert said["quota"]["limit"] == 500_000
+
+
 async def test_of_several_limits_the_one_with_the_least_left_is_named(gateway: Gateway, tenant: Tenant):
     await gateway.mark_mode(tenant)
     await limit(gateway, "tenant", tenant, purchases_per_month=1, numbers_held=1)

@@ -35,6 +35,12 @@ function micros(text) {
   return found[1] ? -value : value;
 }
 
+// A fault of an amount, which counts in millionths for the API, as whoever typed it counts.
+function ofMoney(detail, typed) {
+  if (typeof micros(typed) === "string") return "must be an amount, as 12.50, with six decimals at most";
+  return detail.replace(/-?\d+/g, (told) => (told / 1e6).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 6 }));
+}
+
 // -- Forms are calls of the API ----------------------------------------------------------------------------------------
 
 function fieldsOf(form) {
@@ -215,14 +221,17 @@ function refused(form, status, said) {
   }
   if (status === 403 && said.code === "cross_site_request") session = undefined;
   const rest = [];
+  let beside = false;
   for (const { pointer, detail } of said.errors ?? []) {
     const name = pointer.replace(/^\//, "").replaceAll("/", ".");
     const field = fieldsOf(form).find((one) => one.name === name || name.startsWith(`${one.name}.`));
-    if (field) wrong(field, detail);
+    if (field) wrong(field, field.dataset.kind === "money" ? ofMoney(detail, field.value) : detail);
     else rest.push(`${pointer} ${detail}`);
+    beside ||= Boolean(field);
   }
   const first = form.querySelector("[aria-invalid]");
-  tell(form, "fault", rest.length ? rest.join(" ") : (said.detail ?? said.title ?? `The API answered ${status}.`));
+  const words = beside ? "Nothing was done: see beside the fields." : (said.detail ?? said.title ?? `The API answered ${status}.`);
+  tell(form, "fault", rest.join(" ") || words);
   first?.focus();
 }
 
