@@ -105,6 +105,7 @@ class PriceBook:
 
     async def put_rule(self, caller: Principal, rule: ChargingRule, request_id: str) -> None:
         """For every month that is not closed; those that are keep theirs."""
+        await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
             before = await present_rule(session)
             filed = insert(ChargingRuleRow).values(rule=rule.as_json())

@@ -23,6 +23,7 @@ from service.numbers.lookup import Named
 from service.numbers.models import Step
 from service.numbers.steps import called_for_at, owe
 from service.numbers.telling import tell
+from service.prices.pricing import next_charge_at
 from service.quotas.counting import count_release, take_release_back
 from service.tenants.principals import Principal
 
@@ -33,13 +34,18 @@ RESTORED = "This number was restored, and is not released."
 TOO_LATE = "This number is {}; it cannot be restored any more."
 
 
-def grace_ends(*, acquired_at: datetime, asked_at: datetime, grace: timedelta) -> datetime:
-    """Until when a number can be restored: for the whole grace, or to an hour before the next month is charged. Where
-    that hour has begun the charge comes anyway, and the grace is whole.
+def grace_ends(
+    *, acquired_at: datetime, asked_at: datetime, grace: timedelta, charged_at: datetime | None = None
+) -> datetime:
+    """Until when a number can be restored: for the whole grace, or to an hour before it is charged next. Where that
+    hour has begun the charge comes anyway, and the grace is whole.
 
+    Args: charged_at, by the rule that finance filed; without one months are counted from the moment of the purchase.
     Source: design section 4.2.
     """
-    before_the_charge = month_after(acquired_at, months_begun(acquired_at, asked_at)) - BEFORE_THE_CHARGE
+    if charged_at is None:
+        charged_at = month_after(acquired_at, months_begun(acquired_at, asked_at))
+    before_the_charge = charged_at - BEFORE_THE_CHARGE
     if asked_at <= before_the_charge:
         return min(asked_at + grace, before_the_charge)
     return asked_at + grace
@@ -68,7 +74,12 @@ class Grace:
             if number.state == "active":
                 if not force:
                     await check_no_campaign(session, number.id)
-                ends_at = grace_ends(acquired_at=number.acquired_at, asked_at=utc_now(), grace=self._grace)
+                ends_at = grace_ends(
+                    acquired_at=number.acquired_at,
+                    asked_at=utc_now(),
+                    grace=self._grace,
+                    charged_at=await next_charge_at(session, number.id),
+                )
                 number.state = "release_scheduled"
                 step_id = await owe(
                     session,

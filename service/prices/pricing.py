@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, select, text
@@ -30,6 +31,11 @@ COSTS_OF = text("SELECT * FROM costs_of(:ids, :after, :until, CAST(:rule AS json
     bindparam("until", type_=ARRAY(DateTime(timezone=True))),
     bindparam("rule", type_=Text),
 )
+NEXT_CHARGE = text(
+    "SELECT (c.next_charge_at AT TIME ZONE (r.rule->>'time_zone'))::date AS day, r.rule->>'time_zone' AS zone"
+    " FROM charging_rule r, LATERAL costs_of(ARRAY[:id], ARRAY[:ever], ARRAY[NULL::timestamptz], r.rule) c"
+    " WHERE c.next_charge_at IS NOT NULL"
+).bindparams(bindparam("id", type_=Uuid), bindparam("ever", value=EVER, type_=DateTime(timezone=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,15 @@ class Pricing:
         if len(asked) > FEW:
             await session.execute(MANY, {"nested": "on"})
         return costs
+
+
+async def next_charge_at(session: AsyncSession, number_id: UUID) -> datetime | None:
+    """When the day begins on which a number that the session sees is charged next, by the rule that finance filed.
+    None where none is filed, or no charge is to come.
+    """
+    found = (await session.execute(NEXT_CHARGE, {"id": number_id})).one_or_none()
+    # Where clocks go back to midnight there are two of it. The day begins with the first; Postgres takes the other.
+    return None if found is None else datetime.combine(found.day, time(), ZoneInfo(found.zone)).astimezone(UTC)
 
 
 def batched(asked: Sequence[Asked], size: int) -> Iterator[Sequence[Asked]]:

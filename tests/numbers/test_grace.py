@@ -1,24 +1,33 @@
 """Release with second thoughts: scheduled, restored until its grace is over, then a release like any other."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.billing.accrual import Held, Life, Owner, PriceVersion, accrue
+from service.billing.charging import ChargingRule
 from service.kit.money import month_after, months_begun
 from service.numbers.grace import BEFORE_THE_CHARGE, grace_ends
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
+from tests.conftest import OpenGateway
 from tests.numbers.test_release import confirmed, delete, quota, sent, state
-from tests.support.gateway import Gateway, Tenant
+from tests.support.gateway import AUTHOR, Gateway, Tenant
 
 GRACE = timedelta(days=3)
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - it is
 SOON = st.timedeltas(timedelta(0), timedelta(days=20))
+AHEAD, BEHIND, BETWEEN = "Pacific/Kiritimati", "Pacific/Pago_Pago", "America/New_York"
+OWNER = Owner("t", "o", "u")
+PRICE = PriceVersion(UUID(int=1), date.min, 0, 1_000_000, "USD")
 
 
 def months_between(began: datetime, after: datetime, until: datetime) -> int:
@@ -78,6 +87,117 @@ def test_the_grace_of_one_bought_at_noon_on_31_january(asked: str, grace: timede
 
     assert grace_ends(acquired_at=acquired_at, asked_at=asked_at, grace=grace) == ends_at
     assert months_between(acquired_at, asked_at, ends_at) == charges
+
+
+def charged(rule: ChargingRule, acquired_at: datetime, *, until: datetime) -> list[date]:
+    """The days on which a number that is still held then was charged until then; that of a release counts."""
+    day = rule.day_of(until)
+    life = Life(UUID(int=1), rule.day_of(acquired_at), [Held(rule.day_of(acquired_at), OWNER)], day)
+    return [line.begins for line in accrue(life, rule, [PRICE], until=date.max) if line.kind in ("month", "part")]
+
+
+def begins(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+@given(
+    acquired_at=MOMENTS,
+    age=st.timedeltas(timedelta(0), timedelta(days=800)),
+    grace=SOON,
+    zone=st.sampled_from([AHEAD, BEHIND, BETWEEN, "UTC", "Asia/Kolkata", "America/Santiago", "America/Havana"]),
+    cycle=st.sampled_from(["anniversary", "calendar"]),
+    due=st.sampled_from(["advance", "arrears"]),
+    free_days=st.sampled_from([0, 3]),
+)
+def test_by_a_rule_a_grace_that_is_cut_short_adds_no_charge_wherever_its_days_begin(
+    acquired_at: datetime, age: timedelta, grace: timedelta, zone: str, cycle: Any, due: Any, free_days: int
+):
+    rule = ChargingRule(cycle=cycle, due=due, time_zone=zone, free_days=free_days)
+    asked_at = acquired_at + age
+    held = Life(UUID(int=1), rule.day_of(acquired_at), [Held(rule.day_of(acquired_at), OWNER)])
+    ahead = accrue(held, rule, [PRICE], until=rule.day_of(asked_at) + timedelta(days=70))
+    charged_at = begins(next(line.due for line in ahead if line.due > rule.day_of(asked_at)), zone)
+
+    ends_at = grace_ends(acquired_at=acquired_at, asked_at=asked_at, grace=grace, charged_at=charged_at)
+
+    assert asked_at <= ends_at <= asked_at + grace
+    if ends_at < asked_at + grace:
+        # With all that its release takes, if that is less than an hour.
+        noticed = ends_at + BEFORE_THE_CHARGE - timedelta.resolution
+        assert charged(rule, acquired_at, until=noticed) == charged(rule, acquired_at, until=asked_at)
+        assert charged(rule, acquired_at, until=charged_at) != charged(rule, acquired_at, until=asked_at)
+    elif ends_at > charged_at:
+        assert charged_at - asked_at < BEFORE_THE_CHARGE
+
+
+@pytest.mark.parametrize(
+    ("acquired", "asked", "zone", "day", "ends"),
+    [
+        # Where it is 1 April already, and where it is 31 March for another eleven hours.
+        ("2026-03-01T12:00", "2026-03-30T12:00", AHEAD, date(2026, 4, 1), "2026-03-31T09:00"),
+        ("2026-03-01T12:00", "2026-03-30T12:00", BEHIND, date(2026, 4, 1), "2026-04-01T10:00"),
+        # An hour of 8 March is left out there, and one of 1 November comes twice: each in the day, not before it.
+        ("2026-02-08T12:00", "2026-03-07T12:00", BETWEEN, date(2026, 3, 8), "2026-03-08T04:00"),
+        ("2026-10-02T12:00", "2026-11-01T12:00", BETWEEN, date(2026, 11, 2), "2026-11-02T04:00"),
+        # Midnight comes twice, the day begins with the first one; there is no midnight, the day begins at one.
+        ("2026-10-01T12:00", "2026-10-30T12:00", "America/Havana", date(2026, 11, 1), "2026-11-01T03:00"),
+        ("2026-08-06T12:00", "2026-09-04T12:00", "America/Santiago", date(2026, 9, 6), "2026-09-06T03:00"),
+        # Bought on the 31st, charged on the 30th.
+        ("2026-03-31T12:00", "2026-04-28T12:00", "UTC", date(2026, 4, 30), "2026-04-29T23:00"),
+    ],
+)
+def test_the_grace_ends_an_hour_before_the_day_of_the_charge_begins_there(
+    acquired: str, asked: str, zone: str, day: date, ends: str
+):
+    ended = grace_ends(
+        acquired_at=moment(f"{acquired}:00Z"), asked_at=moment(f"{asked}:00Z"), grace=GRACE,
+        charged_at=begins(day, zone),
+    )  # fmt: skip
+
+    assert ended == moment(f"{ends}:00Z")
+
+
+RULES = [
+    ChargingRule(cycle=cycle, proration=proration, due=due, time_zone=zone)
+    for cycle in ("anniversary", "calendar")
+    for proration in ("none", "daily")
+    for due in ("advance", "arrears")
+    for zone in (AHEAD, BEHIND)
+]
+
+
+async def test_a_release_ends_before_the_charge_by_whatever_rule_finance_filed(open_gateway: OpenGateway):
+    """A grace that outlasts every month: it always ends an hour before the day of the charge that the number shows."""
+    async with open_gateway(release_grace=50 * 86_400) as gateway:
+        tenant = await gateway.tenant()
+        finance = await gateway.services.administration.issue_staff_key(AUTHOR, "finance", "test")
+        number = await confirmed(gateway, tenant)
+        for rule in [*RULES, replace(RULES[0], free_days=40), replace(RULES[0], minimum_months=3)]:
+            put = await Tenant(gateway.http, "", finance.key).send(
+                "PUT", "/v1/billing/charging-rule", json=rule.as_json()
+            )
+            assert put.status_code == 200, put.text
+
+            told = (await ask(tenant, "release", number)).json()
+
+            charged_at, asked_at = moment(told["costs"]["next_charge_at"]), moment(told["release"]["asked_at"])
+            assert charged_at.astimezone(ZoneInfo(rule.time_zone)).time() == time(), rule
+            if charged_at - asked_at > BEFORE_THE_CHARGE:
+                late = moment(told["release"]["at"]) - (charged_at - BEFORE_THE_CHARGE)
+                assert (abs(late) < timedelta(minutes=1), told["release"]["extra_charge"]) == (True, 0), rule
+            assert (await ask(tenant, "restore", number)).status_code == 200
+
+
+async def test_where_no_rule_is_filed_months_are_counted_from_the_purchase(gateway: Gateway, tenant: Tenant):
+    number = await confirmed(gateway, tenant)
+    bought = month_after(datetime.now(UTC) + timedelta(days=1, hours=1), -1)
+    await gateway.sql("UPDATE numbers SET acquired_at = :bought", bought=bought)
+
+    release = (await ask(tenant, "release", number)).json()["release"]
+
+    asked_at = moment(release["asked_at"])
+    ends_at = grace_ends(acquired_at=bought, asked_at=asked_at, grace=GRACE)
+    assert abs(moment(release["at"]) - ends_at) < timedelta(minutes=1)
 
 
 # -- Scheduled ---------------------------------------------------------------------------------------------------------
