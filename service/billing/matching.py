@@ -64,9 +64,22 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """A line of an invoice of `month` that was imported before, in this `order`. `stands`: what of it was due, or was
+    never judged, and was not given back.
+    """
+
+    invoice_id: UUID
+    order: int
+    month: date
+    line: InvoiceLine
+    stands: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What came of a line, or of a charge without one (`place` None). `begins`, `ends`: of the charge that it is for.
-    `other`: of a duplicate, the line that was there before.
+    `other`: of a duplicate, the line that was there before; of `other_invoice`, None is the same.
     """
 
     place: int | None
@@ -77,6 +90,7 @@ class Finding:
     begins: date | None = None
     ends: date | None = None
     other: int | None = None
+    other_invoice: UUID | None = None
 
     @property
     def difference(self) -> int:
@@ -118,7 +132,7 @@ class Found:
 
     @property
     def kind(self) -> str:
-        return "rent" if self.line.kind == "credit" else self.line.kind
+        return _kind(self.line)
 
     @property
     def number_id(self) -> UUID | None:
@@ -139,17 +153,34 @@ class Found:
 
 
 def match(
-    lines: Sequence[InvoiceLine], charges: Sequence[Charge], numbers: Sequence[Acquisition], terms: Terms
+    lines: Sequence[InvoiceLine],
+    charges: Sequence[Charge],
+    numbers: Sequence[Acquisition],
+    terms: Terms,
+    earlier: Sequence[Earlier] = (),
 ) -> list[Finding]:
-    """One finding for each line, by place, then one for each charge without a line, by number, kind and days."""
+    """One finding for each line, by place, then one for each charge that neither this invoice nor an earlier one has a
+    line for, by number, kind and days.
+    """
     found = [_found(line, numbers, terms) for line in sorted(lines, key=lambda one: one.place)]
     units = _units(charges, {one.number_id: one for one in numbers}, terms)
     of_number: dict[UUID, list[Unit]] = defaultdict(list)
     for unit in units:
         of_number[unit.number_id].append(unit)
+    of_days: dict[tuple[object, ...], list[Earlier]] = defaultdict(list)
+    for before in earlier:
+        of_days[_said(before.line, before.month)].append(before)
+    charged: set[Unit] = set()
+    again: dict[int, Earlier] = {}
     of_unit: dict[Unit, list[Found]] = defaultdict(list)
     for one in found:
-        if (unit_of := _unit_of(one, of_number)) is not None:
+        unit_of = _unit_of(one, of_number)
+        charged |= {unit_of} if unit_of is not None else set()
+        same_days = of_days[_said(one.line, terms.month)]
+        same = [before for before in same_days if _same_number(one.line, before.line)]
+        if (said_before := _charged_before(one, same, unit_of, terms)) is not None:
+            again[one.line.place] = said_before
+        elif unit_of is not None:
             of_unit[unit_of].append(one)
 
     expected: dict[int, tuple[Unit, int]] = {}
@@ -167,21 +198,55 @@ def match(
         elif one.line.place in expected:
             findings.append(_compared(one, *expected[one.line.place], terms))
         else:
-            findings.append(_unexpected(one, first[one.told_twice]))
+            findings.append(_unexpected(one, first[one.told_twice], again.get(one.line.place)))
     return findings + [
         Finding(None, "not_charged", unit.number_id, unit.micros, 0, unit.begins, unit.ends)
         for unit in units
-        if unit not in of_unit and unit.micros
+        if unit not in charged and unit.micros
     ]
+
+
+def _kind(line: InvoiceLine) -> str:
+    return "rent" if line.kind == "credit" else line.kind
+
+
+def _days(line: InvoiceLine, month: date) -> tuple[date, date]:
+    """Those of the invoice's month, where it has none."""
+    begins = line.begins or month
+    return begins, line.ends or (begins + ONE_DAY if line.begins else months_later(month, 1))
+
+
+def _said(line: InvoiceLine, month: date) -> tuple[object, ...]:
+    """What a line has in common with an earlier one that charged the same; of what is not known, the amount too."""
+    return _kind(line), *_days(line, month), line.micros if line.kind == "other" else None
+
+
+def _same_number(one: InvoiceLine, before: InvoiceLine) -> bool:
+    """By the subscription, where both have one."""
+    if one.subscription_id is not None and before.subscription_id is not None:
+        return one.subscription_id == before.subscription_id
+    return one.phone_number is not None and one.phone_number == before.phone_number
+
+
+def _charged_before(one: Found, earlier: Sequence[Earlier], unit: Unit | None, terms: Terms) -> Earlier | None:
+    """The first line that charged the same, where what stands of all such and this one are together more than is due:
+    else the supplier charges in parts, or anew.
+    """
+    stands = sum(before.stands for before in earlier)
+    if one.line.micros <= 0 or one.line.settles or stands <= 0:
+        return None
+    if unit is not None and stands + one.line.micros <= unit.micros + terms.tolerance:
+        return None
+    return min(
+        (before for before in earlier if before.line.micros > 0), key=lambda before: (before.order, before.line.place)
+    )
 
 
 def _found(line: InvoiceLine, numbers: Sequence[Acquisition], terms: Terms) -> Found:
     """By the subscription; else by the number, as it was held on these days: carriers recycle numbers. What is given
     back is of whoever held it on the day before.
     """
-    begins = line.begins or terms.month
-    ends = line.ends or (begins + ONE_DAY if line.begins else months_later(terms.month, 1))
-
+    begins, ends = _days(line, terms.month)
     is_back = line.kind == "credit" and line.begins is not None
     first, until = (begins - ONE_DAY, begins) if is_back else (begins, ends)
 
@@ -290,14 +355,21 @@ def _settling(one: Found) -> Finding:
     return Finding(one.line.place, verdict, one.number_id, one.line.settles, one.line.micros)
 
 
-def _unexpected(one: Found, first: int) -> Finding:
-    """What the ledger has no charge for. `first`: the first line that says the same, perhaps this one."""
+def _unexpected(one: Found, first: int, before: Earlier | None) -> Finding:
+    """What the ledger has no charge for. `first`: the first line that says the same, perhaps this one; `before`: that
+    of an earlier invoice.
+    """
     number, other = one.number, None
     verdict: Verdict = "quantity_differs"
     if number is None:
         verdict = "never_ours"
     elif not one.line.micros:
         verdict = "matched"
+    elif before is not None:
+        return Finding(
+            one.line.place, "duplicate", one.number_id, 0, one.line.micros, other=before.line.place,
+            other_invoice=before.invoice_id,
+        )  # fmt: skip
     elif first != one.line.place:
         verdict, other = "duplicate", first
     elif number.released is not None and one.begins > number.released:

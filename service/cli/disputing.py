@@ -189,12 +189,20 @@ def _finding(one: Item) -> dict[str, str]:
         "finding": str(one["finding"]),
         "line": known(one["place"]),
         "verdict": one["verdict"],
+        "as line": _same_as(one),
         "number": known(one["phone_number"]),
         "expected": money(one["expected_micros"]),
         "charged": money(one["charged_micros"]),
         "difference": money(one["difference_micros"]),
         "disputed": "yes" if one["dispute_id"] else "",
     }
+
+
+def _same_as(one: Item) -> str:
+    """Of a duplicate, the line that was there before, and of which invoice where that is an earlier one."""
+    if one["other_invoice_id"] is None:
+        return "" if one["other_place"] is None else str(one["other_place"])
+    return f"{one['other_place']} of {one['evidence']['charged_before'].get('number') or one['other_invoice_id']}"
 
 
 def _listed(one: Item) -> dict[str, str]:

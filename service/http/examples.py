@@ -433,6 +433,7 @@ FINDING = {
     "finding": 17, "place": 17, "verdict": "charged_after_release", "number_id": NUMBER_ID,
     "phone_number": "+13135550142", "subscription_id": "sub_1QvF2x", "kind": "rent", "begins": None, "ends": None,
     "expected_micros": 0, "charged_micros": 2_990_000, "difference_micros": 2_990_000, "other_place": None,
+    "other_invoice_id": None,
     "line_begins": "2026-10-12", "line_ends": "2026-11-12", "quantity": 1, "description": "Phone number",
     "price_ids": None, "dispute_id": None, "evidence": {"phone_number": "+13135550142", "state": "released"},
 }  # fmt: skip

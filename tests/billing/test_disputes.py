@@ -145,6 +145,31 @@ async def test_an_invoice_is_matched_and_what_differs_has_its_evidence(held: Led
     assert [state for (state,) in await held.gateway.sql("SELECT state FROM invoices")] == ["matched"]
 
 
+async def test_what_an_earlier_invoice_charged_is_a_duplicate_that_names_it_until_it_was_given_back(held: Ledger):
+    earlier = await held.invoice(LAST, [held.rent(1), held.rent(0)])
+    await held.match(earlier)
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+
+    summary = await held.match(invoice)
+
+    assert [(one["verdict"], one["difference_micros"]) for one in summary["verdicts"]] == [("duplicate", 2 * RENT)]
+    first, second = await held.findings(invoice)
+    assert [(one["other_place"], one["other_invoice_id"]) for one in (first, second)] == [(2, earlier), (1, earlier)]
+    before = first["evidence"]["charged_before"]
+    assert (before["invoice_id"], before["place"], before["micros"]) == (earlier, 2, RENT)
+    dispute = await held.disputed(invoice, verdicts=["duplicate"])
+    letter = await held.finance.get(f"/v1/billing/disputes/{dispute['id']}/letter", headers={"Accept": "text/html"})
+    assert f"charged twice: by line 2 of invoice INV-1, {LAST:%Y-%m}, too" in letter.text
+    # The earlier one is as it was; and what the supplier gave back of it may be charged anew.
+    again = await held.match(earlier)
+    assert [one["verdict"] for one in again["verdicts"]] == ["matched"]
+    await held.connection.execute(
+        "UPDATE invoice_lines SET kind = 'credit', micros = -micros WHERE invoice_id = $1", UUID(earlier)
+    )
+    await held.connection.execute("DELETE FROM invoice_findings WHERE invoice_id = $1", UUID(earlier))
+    assert [one["verdict"] for one in (await held.match(invoice))["verdicts"]] == ["matched"]
+
+
 async def test_matching_again_says_the_same_and_with_a_tolerance_lets_pass_what_is_within_it(held: Ledger):
     invoice = await held.invoice(LAST, [held.rent(0, RENT + 9), held.rent(1)])
     first = await held.match(invoice)

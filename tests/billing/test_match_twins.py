@@ -13,8 +13,9 @@ import pytest
 
 from service.billing.accrual import Owner, accrue
 from service.billing.facts import Fact, lives
-from service.billing.matching import Charge, Finding, InvoiceLine, match
+from service.billing.matching import Charge, Earlier, Finding, InvoiceLine, match
 from service.billing.prices import Priced, in_force
+from service.kit.money import months_later
 from tests.billing.histories import MONTH, NEXT, PRICES, History, some_history, with_errors
 from tests.billing.test_matching import _spoilt
 from tests.billing.test_twins import file
@@ -27,8 +28,8 @@ def noon(day: date) -> datetime:
     return datetime.combine(day, time(12), UTC)
 
 
-async def keep(connection: asyncpg.Connection, history: History, lines: list[InvoiceLine]) -> UUID:
-    """Everything that a match reads, as the ledger has it."""
+async def keep(connection: asyncpg.Connection, history: History) -> UUID:
+    """All of the ledger that a match reads. Returns the account."""
     await connection.execute(
         "TRUNCATE invoices, dispute_lines, disputes, numbers, billing_periods, charges CASCADE; DELETE FROM accounts;"
         " ALTER TABLE numbers DISABLE TRIGGER USER; ALTER TABLE dispute_credits DISABLE TRIGGER ALL"
@@ -64,10 +65,15 @@ async def keep(connection: asyncpg.Connection, history: History, lines: list[Inv
             for one in history.numbers
         ],
     )  # fmt: skip
+    return account
+
+
+async def file_invoice(connection: asyncpg.Connection, account: UUID, month: date, lines: list[InvoiceLine]) -> UUID:
     [[invoice]] = await connection.fetch(
         """INSERT INTO invoices (account_id, supplier, file_name, content_hash, mapping, currency, month, state, size,
-             created_by) VALUES ($1, 'Teli', 'a.csv', '', '{}', 'USD', $2, 'ready', 0, 'test') RETURNING id""",
-        account, MONTH,
+             created_by) VALUES ($1, 'Teli', 'a.csv', uuid_send(gen_random_uuid()), '{}', 'USD', $2, 'ready', 0, 'test')
+           RETURNING id""",
+        account, month,
     )  # fmt: skip
     await connection.executemany(
         """INSERT INTO invoice_lines (invoice_id, place, subscription_id, phone_number, kind, begins, ends, quantity,
@@ -84,6 +90,53 @@ async def keep(connection: asyncpg.Connection, history: History, lines: list[Inv
     )
     assert isinstance(invoice, UUID)
     return invoice
+
+
+async def file_earlier(
+    connection: asyncpg.Connection, account: UUID, lines: list[InvoiceLine], chance: random.Random
+) -> list[Earlier]:
+    """Invoices that charged some of the lines before: otherwise, in part, by the number alone; judged, given back."""
+    earlier: list[Earlier] = []
+    for order in range(chance.choice((0, 1, 2))):
+        month = chance.choice((MONTH, MONTH, months_later(MONTH, -1), months_later(MONTH, -14)))
+        some = [
+            replace(
+                one,
+                place=place,
+                settles=0,
+                subscription_id=chance.choice((one.subscription_id, one.subscription_id, None)),
+                micros=chance.choice((one.micros, one.micros, one.micros // 3, -one.micros)),
+            )
+            for place, one in enumerate(chance.sample(lines, len(lines) // 3), 1)
+        ]
+        invoice = await file_invoice(connection, account, month, some)
+        dispute = uuid4()
+        state = chance.choice(("submitted", "credited"))
+        await connection.execute(
+            "INSERT INTO disputes (id, invoice_id, account_id, state, title, currency, lines, micros, credited_micros,"
+            " created_by, changed_by) VALUES ($1, $2, $3, $4, 'a', 'USD', 1, 1, 1, 'test', 'test')",
+            dispute, invoice, account, state,
+        )  # fmt: skip
+        for one in some:
+            due, given = one.micros, 0
+            if chance.random() < 0.3:
+                due = chance.choice((0, one.micros // 2))
+                await connection.execute(
+                    "INSERT INTO invoice_findings (invoice_id, finding, place, verdict, kind, expected_micros,"
+                    " charged_micros, difference_micros) VALUES ($1, $2, $2, 'price_differs', 'rent', $3, $4, $5)",
+                    invoice, one.place, due, one.micros, one.micros - due,
+                )  # fmt: skip
+            if chance.random() < 0.2 and one.micros > 1:
+                given = one.micros if state == "credited" else one.micros // 2
+                await connection.execute(
+                    "INSERT INTO dispute_lines (dispute_id, line, invoice_id, finding, place, verdict, kind, open,"
+                    " expected_micros, charged_micros, micros, credited_micros)"
+                    " VALUES ($1, $2, $3, $2, $2, 'price_differs', 'rent', true, 0, $4, $4, $5)",
+                    dispute, one.place, invoice, one.micros, one.micros // 2,
+                )  # fmt: skip
+            earlier.append(Earlier(invoice, order, month, one, min(due, one.micros - given)))
+    # What is more than a year apart is not looked at.
+    return [one for one in earlier if one.month >= months_later(MONTH, -12)]
 
 
 async def make_final(connection: asyncpg.Connection, history: History, through: int) -> None:
@@ -104,7 +157,7 @@ async def make_final(connection: asyncpg.Connection, history: History, through: 
 
 def as_finding(row: Any) -> Finding:
     return Finding(row["place"], row["verdict"], row["number_id"], row["expected"], row["charged"], row["begins"],
-                   row["ends"], row["other"])  # fmt: skip
+                   row["ends"], row["other"], row["other_invoice_id"])  # fmt: skip
 
 
 def order(one: Finding) -> tuple[Any, ...]:
@@ -129,7 +182,9 @@ async def test_the_database_matches_as_the_decision_about_a_few_lines_does(
                 history.numbers[:] = [
                     replace(one, subscription_id="sub_1") if chance.random() < 0.2 else one for one in history.numbers
                 ]
-            invoice = await keep(connection, history, lines)
+            account = await keep(connection, history)
+            earlier = await file_earlier(connection, account, lines, chance)
+            invoice = await file_invoice(connection, account, MONTH, lines)
             if chance.random() < 0.5:
                 # Half of what is known of the numbers came to light later.
                 await make_final(connection, history, len(history.numbers))
@@ -139,11 +194,12 @@ async def test_the_database_matches_as_the_decision_about_a_few_lines_does(
                 invoice, MONTH, orjson.dumps(history.rule.as_json()).decode(), terms.tolerance,
             )  # fmt: skip
             found = sorted(map(as_finding, rows), key=order)
-            wanted = sorted(match(lines, history.charges, history.numbers, terms), key=order)
+            wanted = sorted(match(lines, history.charges, history.numbers, terms, earlier), key=order)
             assert found == wanted, (history.rule, [one for one in found if one not in wanted][:3])
             for one in found:
-                compared[one.verdict] = compared.get(one.verdict, 0) + 1
+                kind = "charged before" if one.other_invoice else one.verdict
+                compared[kind] = compared.get(kind, 0) + 1
     finally:
         await connection.close()
     record_property("told", f"{sum(compared.values())} findings, the same by SQL and by the decision in Python")
-    assert len(compared) >= 7, compared
+    assert len(compared) >= 8, compared

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.billing.matching import Acquisition, Charge, Finding, InvoiceLine, Terms, match
+from service.billing.matching import Acquisition, Charge, Earlier, Finding, InvoiceLine, Terms, match
 from tests.billing.histories import clean, some_history, with_errors, wrong
 
 MONTH = date(2026, 3, 1)
@@ -86,6 +86,23 @@ def test_a_recycled_number_is_the_acquisition_whose_days_are_charged():
     assert (finding.number_id, finding.verdict) == (SECOND.number_id, "matched")
     before = replace(LINE, begins=date(2025, 12, 10), ends=date(2026, 1, 10))
     assert match([before], [], [FIRST, SECOND], TERMS)[0].number_id == FIRST.number_id
+
+
+def test_what_an_earlier_invoice_charged_is_a_duplicate_unless_it_was_given_back_or_is_a_part():
+    invoice = UUID(int=7)
+    for stands, before, verdict in (
+        (RENT, LINE, "duplicate"),
+        (0, LINE, "matched"),
+        (RENT, replace(LINE, begins=date(2026, 2, 10)), "matched"),
+        (RENT, replace(LINE, phone_number="+13135550199"), "matched"),
+        (RENT, replace(LINE, begins=None, ends=None), "matched"),
+    ):
+        found = match([LINE], [CHARGE], [FIRST, SECOND], TERMS, [Earlier(invoice, 1, MONTH, before, stands)])
+        assert [one.verdict for one in found] == [verdict], before
+        assert (found[0].other_invoice, found[0].expected) == ((invoice, 0) if verdict == "duplicate" else (None, RENT))
+    parts = [replace(LINE, micros=1_000_000), replace(LINE, micros=RENT - 1_000_000)]
+    [second] = match(parts[1:], [CHARGE], [SECOND], TERMS, [Earlier(invoice, 1, MONTH, parts[0], 1_000_000)])
+    assert (second.verdict, second.difference) == ("price_differs", -1_000_000)
 
 
 def test_a_subscription_goes_before_the_number():

@@ -48,7 +48,7 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
                 one["phone_number"] or "none",
                 one["subscription_id"] or "none",
                 f"{one['begins']} to {one['ends']}" if one["begins"] else "none",
-                SAID[one["verdict"]],
+                _why(one),
                 *(money(one[name], currency) for name in ("charged_micros", "expected_micros", "disputed_micros")),
             )
             for one in shown
@@ -64,6 +64,15 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
         f" {escape(money(dispute['micros'], currency))} together, and ask for a credit. Reference:"
         f" {dispute['id']}.</p>{kinds}<h2>Charges</h2>{each}{more}</body></html>"
     )
+
+
+def _why(line: Mapping[str, Any]) -> str:
+    said = SAID[line["verdict"]]
+    before = (line["evidence"] or {}).get("charged_before")
+    if line["verdict"] != "duplicate" or before is None:
+        return said
+    where = before.get("line_ref") or before["place"]
+    return f"{said}: by line {where} of invoice {before.get('number') or before['invoice_id']}, {before['period']}, too"
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -24,7 +24,7 @@ KINDS: dict[str, Kind] = {
     "finding": "whole", "place": "whole", "verdict": "word", "number_id": "uuid", "kind": "word", "begins": "day",
     "ends": "day", "line_begins": "day", "line_ends": "day", "quantity": "whole", "expected_micros": "whole",
     "charged_micros": "whole", "difference_micros": "whole", "other_place": "whole", "dispute_id": "uuid",
-    "price_ids": "texts",
+    "other_invoice_id": "uuid", "price_ids": "texts",
 }  # fmt: skip
 # Invoices that have been read to their end, with every row that was rejected decided.
 READ = ("ready", "matched")
@@ -129,7 +129,10 @@ class Matches:
 def _shown() -> dict[str, ColumnElement[Any]]:
     of, line, number = InvoiceFinding.__table__.c, InvoiceLine.__table__.c, Number.__table__.c
     names = ("finding", "place", "verdict", "number_id")
-    rest = ("kind", "begins", "ends", "expected_micros", "charged_micros", "difference_micros", "other_place")
+    rest = (
+        "kind", "begins", "ends", "expected_micros", "charged_micros", "difference_micros", "other_place",
+        "other_invoice_id",
+    )  # fmt: skip
     return {
         **{name: of[name] for name in names},
         "phone_number": func.coalesce(number.phone_number, line.phone_number),

@@ -79,6 +79,7 @@ class InvoiceFinding(Base):
     charged_micros: Mapped[int] = mapped_column(BigInteger)
     difference_micros: Mapped[int] = mapped_column(BigInteger)
     other_place: Mapped[int | None] = mapped_column(BigInteger)
+    other_invoice_id: Mapped[UUID | None]
     evidence: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 

@@ -67,8 +67,9 @@ class MatchOut(BaseModel):
 class FindingOut(BaseModel):
     """`place`: of the invoice's line; null is a charge without one. `begins`, `ends`: of the charge that it is for, at
     `price_ids`; `line_begins`, `line_ends`: of the line. `ends` is the day after the last. `other_place`: of a
-    duplicate, the line that was there before. `evidence`, where something differs: how long the ledger held the number,
-    and when listings showed it. `dispute_id`: of the dispute that it is in, unless that was rejected.
+    duplicate, the line that was there before; of the invoice `other_invoice_id`, null is the same. `evidence`, where
+    something differs: how long the ledger held the number, when listings showed it, and the line of an earlier invoice.
+    `dispute_id`: of the dispute that it is in, unless that was rejected.
     """
 
     finding: int
@@ -84,6 +85,7 @@ class FindingOut(BaseModel):
     charged_micros: int
     difference_micros: int
     other_place: int | None
+    other_invoice_id: UUID | None
     line_begins: date | None
     line_ends: date | None
     quantity: int | None

@@ -43,11 +43,12 @@ PLANNED = text("""
            set_config('work_mem', '96MB', true), set_config('jit', 'off', true)""")
 FIND = text("""
     INSERT INTO invoice_findings (invoice_id, finding, place, verdict, number_id, kind, begins, ends, price_ids,
-                                  expected_micros, charged_micros, difference_micros, other_place)
+                                  expected_micros, charged_micros, difference_micros, other_place, other_invoice_id)
     SELECT :invoice, m.finding, m.place, m.verdict, m.number_id, m.kind, m.begins, m.ends, m.price_ids, m.expected,
-           m.charged, m.charged - m.expected, m.other
+           m.charged, m.charged - m.expected, m.other, m.other_invoice_id
     FROM match_invoice(:invoice, :month, :through, :priced, CAST(:rule AS jsonb), :tolerance) m""")
-# What there is to say for each that is not as it was expected: how long it was held, and what listings showed.
+# What there is to say for each that is not as it was expected: how long it was held, what listings showed, and where it
+# was charged before.
 EXPLAIN = text("""
     UPDATE invoice_findings f SET evidence = (
       SELECT jsonb_strip_nulls(jsonb_build_object(
@@ -64,7 +65,12 @@ EXPLAIN = text("""
             FROM possession p
             WHERE p.account_id = :account AND p.phone_number = coalesce(n.phone_number, l.phone_number)
             ORDER BY p.shown_from DESC LIMIT 20
-          ) s)))
+          ) s),
+        'charged_before', (
+          SELECT jsonb_build_object('invoice_id', i.id, 'number', i.number, 'period', to_char(i.month, 'YYYY-MM'),
+                                    'place', b.place, 'line_ref', b.line_ref, 'micros', b.micros)
+          FROM invoices i JOIN invoice_lines b ON b.invoice_id = i.id
+          WHERE i.id = f.other_invoice_id AND b.place = f.other_place)))
       FROM (VALUES (f.number_id, f.place)) o (number_id, place)
       LEFT JOIN numbers n ON n.id = o.number_id
       LEFT JOIN invoice_lines l ON l.invoice_id = f.invoice_id AND l.place = o.place)
