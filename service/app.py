@@ -43,6 +43,7 @@ from service.tenants import account_endpoints as accounts
 from service.tenants import audit_endpoints as audit
 from service.tenants import endpoints as tenants
 from service.tenants import login_endpoints as login
+from service.tenants import name_endpoints as names
 from service.tenants import policy_endpoints as policies
 from service.tenants import session_endpoints as sessions
 from service.tenants import stop_endpoints as stops
@@ -143,6 +144,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         drift.router,
         agents.router,
         activity.router,
+        names.router,
         reconciliation.router,
     ):
         app.include_router(router, dependencies=[Depends(take_turn)], responses=problems_of(RateLimited))

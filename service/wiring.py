@@ -98,6 +98,7 @@ from service.tenants.accounts import Accounts
 from service.tenants.administration import Administration
 from service.tenants.directory import Directory
 from service.tenants.listings import Listings
+from service.tenants.names import Names
 from service.tenants.people import People, SignIn
 from service.tenants.policies import Policies
 from service.tenants.principals import Principals
@@ -132,6 +133,7 @@ class Services:
     tokens: AccessTokens | None
     administration: Administration
     listings: Listings
+    names: Names
     policies: Policies
     synchronisation: Synchronisation
     stops: Stops
@@ -282,6 +284,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         people=people(settings, sessions, secret, principals),
         tokens=access_tokens(settings, principals),
         administration=Administration(database, secret, key_environment=settings.key_environment),
+        names=Names(database),
         listings=Listings(database, cursors, roles=settings.oidc_roles, idle=settings.session_idle),
         policies=Policies(database, settling_window=settings.settling_window),
         synchronisation=Synchronisation(database, upstreams),

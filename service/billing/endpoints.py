@@ -219,6 +219,7 @@ async def export_statement(
         Literal["own", "focus"], Query(description="The gateway's own, or those of FOCUS 1.3: see docs/billing.md")
     ] = "own",
     limit: Annotated[int | None, Query(ge=1, le=10_000, description="No more than so many, the first")] = None,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="Leave out so many before these")] = 0,
 ) -> Response:
     """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why. Or
     the month as one page of HTML, to be looked at and printed.
@@ -226,7 +227,7 @@ async def export_statement(
     kind = preferred(accept_of(request.scope), (*MEDIA_TYPES, HTML)) or MEDIA_TYPES[0]
     if kind == HTML:
         return await _printed(found, caller, _first_of(period), asked, columns)
-    made = found.export(caller, _first_of(period), asked, FORMATS[kind], WRITTEN[columns], limit=limit)
+    made = found.export(caller, _first_of(period), asked, FORMATS[kind], WRITTEN[columns], limit=limit, offset=offset)
     return ExportAnswer(await while_there(request.receive, made))
 
 

@@ -95,13 +95,17 @@ class Statements:
         written: Written,
         *,
         limit: int | None = None,
+        offset: int = 0,
     ) -> Export:
-        """Every line, or the first of them, `written` as a query. Raises: as `get`, and as `Exports.make`."""
+        """Every line, or so many after the first `offset` of them, `written` as a query.
+
+        Raises: as `get`, and as `Exports.make`.
+        """
         check_asked(caller, filters)
         basis = await self._periods.basis(caller, month)
         every = written(basis, filters)
         return await self._exports.make(
-            replace(every, rows=every.rows.limit(limit)),
+            replace(every, rows=every.rows.limit(limit).offset(offset)),
             wanted,
             whose=caller.tenant_id or caller.actor,
             acting=lambda database: acting_for(database, caller),

@@ -1,7 +1,7 @@
 """The API as whoever looks at a page may use it, asked in this process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -15,6 +15,8 @@ from service.kit.errors import ServiceError
 
 Query = Mapping[str, Any]
 NOTHING: Query = MappingProxyType({})
+# As many as one call takes, of each kind.
+MOST_NAMES = 100
 # Of the browser's request: who it is, and where from.
 PASSED_ON = (b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 
@@ -67,6 +69,16 @@ class Api:
             if refused.status in (403, 404):
                 return None
             raise
+
+    async def names(self, ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """What the ids are called, of those that have a name; `ids` by the parameters of `GET /v1/names`."""
+        found: dict[str, str] = {}
+        for begin in range(0, max(map(len, ids.values()), default=0), MOST_NAMES):
+            asked = {kind: some[begin : begin + MOST_NAMES] for kind, some in ids.items()}
+            _, body = await self._ask("/v1/names", _said(asked))
+            for names in orjson.loads(body).values():
+                found |= names
+        return found
 
     async def rows(self, path: str, query: Query = NOTHING) -> list[dict[str, Any]]:
         """The lines of an export, which is to be a short one. Raises: Refused."""

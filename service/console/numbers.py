@@ -57,6 +57,11 @@ async def inventory(visit: VisitDep) -> Response:
         if refused.status != 400 or not faults:
             raise
     saved = await visit.api.get("/v1/filters", {"limit": 100})
+    rows = found["items"] if found else []
+    names = await visit.names(
+        tenants=(row["tenant_id"] for row in rows), organizations=(row["organization_id"] for row in rows),
+        users=(row["user_id"] for row in rows),
+    )  # fmt: skip
     # Of the address again, so that whatever leads on from here keeps them.
     visit.query |= {"columns": ",".join(shown) if columns else None}
     meant = {name: value for name, value in asked.items() if name != "cursor"}
@@ -64,7 +69,7 @@ async def inventory(visit: VisitDep) -> Response:
         "numbers/list.html", title="Numbers", status=400 if faults else 200, found=found, faults=_by_name(faults),
         columns={name: COLUMNS[name] for name in shown}, filters=_filters(meant), typed=_typed(_filters(meant)),
         meant=meant, saved=saved,
-        all_columns=COLUMNS, labels=FILTERS, states=STATES, sorts=SORTS,
+        all_columns=COLUMNS, labels=FILTERS, names=names, states=STATES, sorts=SORTS,
         may_save=visit.may("admin:write") or not visit.may("admin:read"),
     )  # fmt: skip
 
@@ -116,9 +121,13 @@ async def number(number_id: str, visit: VisitDep) -> Response:
     one, etag = await visit.api.tagged(f"/v1/numbers/{number_id}")
     path = f"/v1/numbers/{one['id']}"
     history = await visit.api.get(f"{path}/history", {"limit": 50, "cursor": visit.query["cursor"]})
+    names = await visit.names(
+        tenants=(one["tenant_id"],), organizations=(one["organization_id"],),
+        users=(one["user_id"], one["holder_user_id"]),
+    )  # fmt: skip
     return visit.page(
         "numbers/one.html", title=one["nickname"] or one["phone_number"], one=one, etag=etag, found=history, api=path,
-        changes=CHANGES, may_change=_may_change(visit, one), drifts=visit.may("operator:read"),
+        names=names, may_change=_may_change(visit, one), drifts=visit.may("operator:read"),
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ router = APIRouter(prefix="/console/orders", route_class=PageRoute, include_in_s
 @router.get("")
 async def orders(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/orders", {"limit": PAGE} | visit.query)
-    return visit.page("orders/list.html", title="Orders", found=found, states=STATES)
+    names = await visit.names(tenants=(one["tenant_id"] for one in found["items"]))
+    return visit.page("orders/list.html", title="Orders", found=found, states=STATES, names=names)
 
 
 @router.get("/{order_id}")
@@ -26,7 +27,8 @@ async def order(order_id: str, visit: VisitDep) -> Response:
     events = f"/console/orders/{order_id}/events"
     if visit.query["outcome"]:
         events += f"?outcome={visit.query['outcome']}"
-    return visit.page("orders/one.html", title="Order", one=one, found=items, events=events)
+    names = await visit.names(tenants=(one["tenant_id"],), organizations=(one["selection"].get("organization_id"),))
+    return visit.page("orders/one.html", title="Order", one=one, found=items, events=events, names=names)
 
 
 @router.get("/{order_id}/events")

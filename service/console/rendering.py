@@ -32,6 +32,8 @@ HEADERS = {
 }
 
 
+# Where in a listing a page stands.
+PLACES = ("cursor", "line")
 # Members of the log, of limits, prices, budgets and matches.
 AMOUNTS = frozenset(("micros", "amount", "monthly", "setup", "spend_per_month", "tolerance"))
 
@@ -105,7 +107,7 @@ def here(context: Context, **changed: Any) -> str:
 
     Whatever is changed begins at the first page again.
     """
-    query = {name: value for name, value in context["query"].items() if name != "cursor"} | changed
+    query = {name: value for name, value in context["query"].items() if name not in PLACES} | changed
     said = urlencode({name: value for name, value in query.items() if value not in (None, "")})
     return f"{context['path']}?{said}" if said else str(context["path"])
 

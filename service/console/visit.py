@@ -1,7 +1,7 @@
 """One look at one page: who looks, what the API answers them, and the page that comes of it."""
 
 import gzip
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -43,6 +43,19 @@ class Visit:
 
     def may(self, scope: str) -> bool:
         return may(self.me["scopes"], scope)
+
+    async def names(
+        self, *, tenants: Iterable[Any] = (), organizations: Iterable[Any] = (), users: Iterable[Any] = ()
+    ) -> dict[str, str]:
+        """What is called how, by id, of those whose name the visitor may know; ids with commas have none."""
+        kinds = {"tenant_id": tenants, "organization_id": organizations, "user_id": users}
+        ids = {kind: sorted({one for one in some if one and "," not in one}) for kind, some in kinds.items()}
+        try:
+            return await self.api.names(ids)
+        except Refused as refused:
+            if refused.status in (400, 403):  # An address may name what no id can be.
+                return {}
+            raise
 
     def page(self, template: str, *, title: str, status: int = 200, **of: Any) -> Response:
         return _page(

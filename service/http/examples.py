@@ -809,6 +809,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "days": [{"day": "2026-01-31", "bought": 12, "released": 3, "held": 1209}],
         "held": {"value": 1209, "exact": True},
     },
+    "NamesOut": {
+        "tenants": {"dialler": "The dialler"}, "organizations": {ORGANIZATION: "Motors"}, "users": {USER: "Sales"},
+    },
     "DriftPage": {
         "items": [
             {

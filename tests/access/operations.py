@@ -272,6 +272,7 @@ OPERATIONS: dict[str, list[Entry]] = {
             query={"organization_id": "{organization_id}"},
         ),
     ],
+    "get_names": [Entry((*READS, *ADMIN_READS, *OPERATOR, *BILLING_READ))],
     "list_drift": [Entry(READS)],
     "resolve_drift": [
         Entry(

@@ -152,6 +152,8 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
         assert [json.loads(line)["micros"] for line in lines.text.splitlines()] == [1_000_000] * 2
         first = await other.get(f"{path}/export?limit=1", headers={"Accept": "application/x-ndjson"})
         assert first.text == lines.text.splitlines(keepends=True)[0]
+        rest = await other.get(f"{path}/export?limit=9&offset=1", headers={"Accept": "application/x-ndjson"})
+        assert first.text + rest.text == lines.text
         table = await other.get(f"{path}/export", headers={"Accept": "text/csv"})
         assert [row["micros"] for row in csv.DictReader(StringIO(table.text))] == ["1000000"] * 2
         file = await other.get(f"{path}/export", headers={"Accept": "application/vnd.apache.parquet"})

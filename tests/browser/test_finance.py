@@ -91,8 +91,8 @@ def test_a_month_is_read_from_the_whole_down_to_the_line_of_one_number(enter: En
     expect(page.locator("figure canvas")).to_be_visible()
 
     region(page, "Months").get_by_role("link", name=f"{BEFORE:%B %Y}").click()
-    region(page, "By organisation").get_by_role("link", name=stack.ready["organization_id"]).click()
-    region(page, "By tenant").get_by_role("link", name=stack.ready["tenant_id"]).click()
+    region(page, "By organisation").get_by_role("link", name="Demo organisation").click()
+    region(page, "By tenant").get_by_role("link", name="Demo tenant").click()
     region(page, "By user").get_by_role("link").first.click()
     region(page, "By cost centre").get_by_role("link", name="<i>dial</i>").click()
 
@@ -107,6 +107,10 @@ def test_a_month_is_read_from_the_whole_down_to_the_line_of_one_number(enter: En
 
     page.get_by_role("list", name="Filters").get_by_role("link", name="Cost centre").click()
     expect(region(page, "Lines").locator("tbody tr")).to_have_count(6)
+    person.goes(f"/console/statements/{named(BEFORE)}?line=5")
+    expect(page.get_by_text("Lines 5 to 6 of 6")).to_be_visible()
+    page.get_by_role("link", name="Lines before").click()
+    expect(page.get_by_text("Lines 1 to 6 of 6")).to_be_visible()
 
 
 def test_a_statement_is_saved_as_a_file_by_a_link(enter: Enter, held: list[str]):

@@ -1,6 +1,7 @@
 """Months, and what each one charges: from the whole down to the line of one number."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from service.console.visit import PageRoute, Visit, VisitDep
 router = APIRouter(prefix="/console/statements", route_class=PageRoute, include_in_schema=False)
 # Months are added up one by one: so many, the last.
 ADDED_UP = 12
-SHOWN = 200
+SHOWN = 100
 # As one goes down: from the whole to the smallest part that has a name.
 STEPS = (
     ("organization_id", "Organisation"), ("tenant_id", "Tenant"), ("user_id", "User"), ("cost_center", "Cost centre"),
@@ -58,9 +59,12 @@ async def statement(visit: VisitDep, period: str) -> Response:
     final = told["state"] == "final"
     compared = await visit.api.find(f"/v1/billing/periods/{period}/analytics") if final else None
     prices = await visit.api.find("/v1/billing/prices")
+    first = int(visit.query["line"] or 1) if re.fullmatch("[0-9]{0,7}", visit.query["line"] or "") else 1
+    lines = await _lines(visit, period, chosen | {"offset": max(first, 1) - 1})
+    names = await visit.names(**_ids(_step(visit), told["groups"], chosen, lines or ()))
     return visit.page(
-        "finance/statement.html", title=f"Statement of {period}", told=told, month=month, chosen=chosen,
-        by=_step(visit), steps=[*STEPS, *OTHERS], lines=await _lines(visit, period, chosen), most=SHOWN,
+        "finance/statement.html", title=f"Statement of {period}", told=told, month=month, chosen=chosen, names=names,
+        by=_step(visit), steps=[*STEPS, *OTHERS], lines=lines, first=max(first, 1), most=SHOWN,
         compared=compared, prices={price["id"]: price for price in (prices or {"items": []})["items"]},
         before=beside(period, -1), after=beside(period, 1), is_first=not closed,
         passed_by=any(one > period for one in closed),
@@ -69,13 +73,25 @@ async def statement(visit: VisitDep, period: str) -> Response:
 
 
 async def _lines(visit: Visit, period: str, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The first ones; None where others export at the moment, which take all places that there are."""
+    """So many of them; None where others export at the moment, which take all places that there are."""
     try:
         return await visit.api.rows(f"/v1/billing/statements/{period}/export", asked | {"limit": SHOWN})
     except Refused as refused:
         if refused.status in (429, 503):
             return None
         raise
+
+
+def _ids(
+    by: str, groups: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]
+) -> dict[str, list[Any]]:
+    """Whose names the page shows."""
+    kinds = {"organizations": "organization_id", "tenants": "tenant_id", "users": "user_id"}
+    found = {kind: [chosen.get(name), *(line[name] for line in lines)] for kind, name in kinds.items()}
+    kind = {"holder_user_id": "users"} | {name: kind for kind, name in kinds.items()}
+    if by in kind:
+        found[kind[by]] += [group["key"][by] for group in groups]
+    return found
 
 
 def _step(visit: Visit) -> str:
