@@ -1,5 +1,6 @@
 """The ledger in memory: the functions `admit`, `settle` and `lapse_sends` of the database, line by line."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,8 @@ TAKEN_OVER_WITHIN = timedelta(minutes=10)
 STAND = ("presumed", "operator")
 NEVER_TAKEN_OVER = ("unresolved",)
 EVENTS = {"owned": "number.acquired", "refused": "number.refused", "doubtful": "number.doubtful"}
+
+TYPE = re.compile(r'"phone_number_type"\s*:\s*"([^"\\]+)"')
 
 
 class LedgerInMemory(Ledger):
@@ -240,6 +243,8 @@ class LedgerInMemory(Ledger):
             self._keep_late_proof(intent, bought)
             return {"state": state, "moved": False, "reason": "late_proof", "answer": intent.answer}
         if not moves:
+            if verdict == "owned" and answered and bought.get("type") is not None and intent.number_id is not None:
+                alter(world.numbers[intent.number_id], number_type=bought["type"])
             return {"state": state, "moved": False, "reason": reason, "answer": intent.answer}
 
         world.free_slot(intent)
@@ -353,7 +358,7 @@ class LedgerInMemory(Ledger):
         world.add_number(
             id=number_id, tenant_id=tenant_id, account_id=intent.account_id, organization_id=intent.organization_id,
             user_id=intent.user_id, phone_number=bought["phone_number"], pretty=bought["pretty"],
-            area_code=bought["area_code"], number_type=bought.get("type"), nickname=nickname,
+            area_code=bought["area_code"], number_type=self._type_of(intent, bought), nickname=nickname,
             upstream_nickname=(mark + (nickname or "")).rstrip(" ") if shown is None else shown,
             cost_center=wish.get("cost_center"), tags=list(wish.get("tags") or ()), state="active", intent_id=intent.id,
             mark=mark if bought.get("mark") is None else bought["mark"], acquired_at=now,
@@ -370,6 +375,26 @@ class LedgerInMemory(Ledger):
             given.append("nickname")
         if given:
             world.owe(tenant_id, number_id, "push", actor=ask["actor"], request_id=request_id, given=given)
+
+    def _type_of(self, intent: Intent, bought: dict[str, Any]) -> str | None:
+        """As its sale names it; else as what was sold to the organisation last."""
+        if bought.get("type") is not None:
+            return str(bought["type"])
+        orphan = self._world.orphans.get(UUID(bought["orphan_id"])) if "orphan_id" in bought else None
+        of = {intent.id, orphan.intent_id if orphan else None}
+        for heard in reversed(self._world.evidence):
+            body = heard.body or ""
+            names_it = 200 <= (heard.status or 0) < 300 and bought["phone_number"] in body
+            if heard.intent_id in of and names_it and (named := TYPE.search(body)) is not None:
+                return named[1]
+        typed = [
+            one
+            for one in self._world.numbers.values()
+            if one.account_id == intent.account_id
+            and one.organization_id == intent.organization_id
+            and one.number_type is not None
+        ]
+        return max(typed, key=lambda one: (one.acquired_at, one.id)).number_type if typed else None
 
     async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
         found = self._world.keys.get((tenant, "create", key))

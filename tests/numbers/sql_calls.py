@@ -50,18 +50,27 @@ class Send:
         }  # fmt: skip
         return dict(await api.fetchval("SELECT admit($1)", ask))
 
-    async def settle(self, api: asyncpg.Connection, verdict: str, number: str | None = None) -> Json:
-        """`verdict`: owned, refused or doubtful."""
+    async def settle(
+        self,
+        api: asyncpg.Connection,
+        verdict: str,
+        number: str | None = None,
+        *,
+        of_type: str | None = None,
+        heard: str | None = None,
+    ) -> Json:
+        """`verdict`: owned, refused or doubtful. `heard`: the body that said so."""
         ask: Json = {
             "tenant_id": self.tenant, "intent_id": str(self.id), "request_id": "r", "actor": "test",
             "verdict": verdict, "reason": "answer",
             "evidence": {"at": "2026-05-04T10:11:12Z", "kind": "answer", "status": 200, "headers": {},
-                         "body": number or verdict, "detail": None},
+                         "body": heard or number or verdict, "detail": None},
         }  # fmt: skip
         if verdict == "owned":
             assert number is not None
             ask["number"] = {
-                "id": str(new_id()), "phone_number": number, "pretty": number, "area_code": number[2:5], "type": None
+                "id": str(new_id()), "phone_number": number, "pretty": number, "area_code": number[2:5],
+                "type": of_type,
             }  # fmt: skip
         if verdict != "doubtful":
             ask["answer"] = {

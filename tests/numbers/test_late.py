@@ -112,6 +112,29 @@ async def test_a_second_number_for_an_owned_intent_is_an_orphan_and_the_same_one
     await check(gateway)
 
 
+async def test_of_which_type_a_number_is_its_own_answer_says_however_late(
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
+):
+    first, second = Send(tenant.id, account), Send(tenant.id, account)
+    types = "SELECT number_type FROM numbers WHERE phone_number = :number"
+    await first.admit(api)
+    await first.settle(api, "owned", NUMBER)
+    assert await gateway.sql(types, number=NUMBER) == [(None,)]
+
+    await first.settle(api, "owned", NUMBER, of_type="teli-voice-twilio")
+    await first.settle(api, "owned", NUMBER)
+
+    assert await gateway.sql(types, number=NUMBER) == [("teli-voice-twilio",)]
+    known = "SELECT number_type FROM number_facts WHERE number_id = (SELECT id FROM numbers) ORDER BY seq"
+    assert await gateway.sql(known) == [(None,), ("teli-voice-twilio",)]
+    # Another would be of that type too, if no answer to its own purchase named one.
+    await second.admit(api)
+    heard = f'{{"phone_number": "{OTHER}", "phone_number_type": "teli-voice-telnyx"}}'
+    await second.settle(api, "doubtful", heard=heard)
+    await second.settle(api, "owned", OTHER)
+    assert await gateway.sql(types, number=OTHER) == [("teli-voice-telnyx",)]
+
+
 async def test_a_late_refusal_or_doubt_changes_nothing_once_owned(
     gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
 ):

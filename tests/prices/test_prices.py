@@ -79,6 +79,29 @@ async def test_the_next_charge_is_at_the_price_that_is_filed_for_that_day(tenant
     assert told["next_charge_at"][:10] == str(months_later(TODAY, 1))
 
 
+@pytest.mark.parametrize("decided_by", ["a listing", "a person"])
+async def test_what_a_doubt_brought_costs_what_is_sold_there_costs(
+    gateway: Gateway, tenant: Tenant, finance: Tenant, decided_by: str
+):
+    await tenant.bought()
+    price = await filed(finance, 3_000_000, number_type="teli-voice-twilio")
+    await filed(finance, 9_000_000, number_type="teli-voice")
+    await gateway.teli.arm("reset", step="answering")
+    operation_id = (await tenant.buy(key="k1", prefer="wait=2")).json()["operation_id"]
+    if decided_by == "a listing":
+        await gateway.worker.resolver.run()
+    else:
+        bought = (await gateway.teli.purchases())[-1]["phone_number"]
+        decision = {"decision": "owned", "reason": "seen in the dashboard", "phone_number": bought}
+        answer = await gateway.operator.send("POST", f"/v1/admin/doubts/{operation_id}/resolve", json=decision)
+        assert answer.status_code == 200, answer.text
+
+    number = (await tenant.operation(operation_id))["result"]
+
+    told = await costs(tenant, number)
+    assert (told["monthly"], told["to_date"], told["price_id"]) == (3_000_000, 3_000_000, price)
+
+
 async def test_an_order_is_priced_by_the_area_code_and_by_the_type_that_was_sold_last(
     gateway: Gateway, tenant: Tenant, finance: Tenant
 ):
