@@ -107,12 +107,13 @@ def demo(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve it; one a core.")] = 1,
     fd: Annotated[int | None, typer.Option(help="Listen on this open socket instead.", hidden=True)] = None,
 ) -> None:
     """The HTTP API."""
     from service.cli.processes import run_api
 
-    raise SystemExit(run_api(host=host, port=port, fd=fd))
+    raise SystemExit(run_api(host=host, port=port, fd=fd, workers=workers))
 
 
 @cli.command()

@@ -9,11 +9,17 @@ from typing import Any, Literal
 
 from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
+from service.cli.several import run_several
 from service.settings import DatabaseSettings, Settings
 
+# What uvicorn gives those that it still answers, once no caller is kept waiting for an outcome any more.
+LEFT_AFTER_DRAIN = 10
 
-def run_api(*, host: str, port: int, fd: int | None) -> int:
-    """Returns the exit code. `fd`: an open socket to serve on, instead of host and port."""
+
+def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
+    """Returns the exit code. `fd`: an open socket to serve on, instead of host and port. `workers`: how many processes
+    serve on it.
+    """
     import gc
 
     import uvicorn
@@ -37,7 +43,7 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
                 ws="none",
                 timeout_keep_alive=75,
                 # Longer than any caller is kept waiting once the drain has begun, so that nobody's answer is cut off.
-                timeout_graceful_shutdown=int(settings.answer_within) + 10,
+                timeout_graceful_shutdown=int(settings.answer_within) + LEFT_AFTER_DRAIN,
             )
             # Once serving has ended uvicorn raises the signal again; by then it must not kill us.
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +55,12 @@ def run_api(*, host: str, port: int, fd: int | None) -> int:
     with ExitStack() as opened:
         try:
             listener = opened.enter_context(listen(host, port) if fd is None else socket(fileno=fd))
+            if workers > 1:
+                patience = 2 * settings.answer_within + LEFT_AFTER_DRAIN
+                ports = settings.metrics_port
+                return asyncio.run(
+                    run_several(listener.fileno(), workers=workers, metrics_port=ports, patience=patience)
+                )
             _prepare(settings, host)
         except CannotStart as error:
             return failed(error)

@@ -1,120 +1,41 @@
-"""`python -m tests.bench`: purchases of one hot tenant a second, by the way its quota is reserved; and listings.
+"""`./dev bench`: what the gateway takes for each thing that it does, as ratios within one run.
 
-`python -m tests.bench inventory` is a bench of its own: searches of a large inventory, and what they cost; and so is
-`python -m tests.bench billing`: a month that is closed, and an invoice that is matched; and `python -m tests.bench
-console`: pages in a browser.
-
-Every way is one transaction that writes a row and commits it to the disk, from as many connections; the rounds of all
-ways take turns. The floor reserves nothing. The usual way is one conditional UPDATE of one counter.
+Without a name, or with those of paths: `tests.bench.paths`. Others have benches of their own: `inventory`, searches of
+a large one; `billing`, a month that is closed and an invoice that is matched; `console`, pages in a browser;
+`reservations`, ways to hold a quota, and what row-level security costs a listing.
 """
 
 import argparse
 import asyncio
-import time
-from statistics import median
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-import asyncpg
-
-from service.embedded import EmbeddedPostgres, temporary_data_dir
-from service.migrations import migrate
-from tests.bench import console
+from tests.bench import console, reservations
 from tests.bench.billing import command as billing
 from tests.bench.inventory import command as inventory
-from tests.bench.listings import measure
+from tests.bench.paths import command as paths
 
-OTHERS = 64
-AS_TENANT = "SELECT set_config('numbergate.tenant_id', '%s', true)"
-ROW = "INSERT INTO audit (tenant_id, actor, action, object_kind, object_id) VALUES ('hot', 'a', 'b', 'c', 'd')"
-PLAIN = "UPDATE bench_quota SET reserved = reserved + 1 WHERE id = 'hot' AND used + reserved < 1e9 RETURNING reserved"
-OURS = "SELECT reserve_quota('hot', 'org', 'user', gen_random_uuid(), 1, clock_timestamp())"
-LOCKED = "SELECT pg_advisory_xact_lock(1), (SELECT reserved FROM bench_quota WHERE id = 'hot')"
-WAYS = {
-    "floor: no quota": ROW,
-    "conditional UPDATE of one counter": f"WITH written AS ({ROW} RETURNING 1) {PLAIN}",
-    "advisory lock, then read and write": f"{LOCKED}; {PLAIN}; {ROW}",
-    "ours, the tenant's row": f"{AS_TENANT % 'hot'}; {ROW}; {OURS}",
-    "ours, with limits of the user and the organisation": f"{AS_TENANT % 'hot'}; {ROW}; {OURS}",
-    "ours, each purchase another tenant's": f"{AS_TENANT % 'cold-%d'}; {ROW}; " + OURS.replace("'hot'", "'cold-%d'"),
+Bench = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], Awaitable[Any]]]
+BENCHES: dict[str, Bench] = {
+    "inventory": (inventory.parser_into, inventory.inventory),
+    "billing": (billing.parser_into, billing.billing),
+    "console": (console.parser_into, console.console),
+    "reservations": (reservations.parser_into, reservations.reservations),
 }
-SCHEMA = """
-    CREATE TABLE bench_quota (id text PRIMARY KEY, used bigint DEFAULT 0, reserved bigint DEFAULT 0)
-      WITH (fillfactor = 50);
-    INSERT INTO bench_quota (id) VALUES ('hot');
-    INSERT INTO quotas (tenant_id, numbers_held, purchases_per_month) VALUES ('hot', 1000000000, 1000000000);
-    INSERT INTO quotas (tenant_id, numbers_held) SELECT 'cold-' || n, 1000000000 FROM generate_series(0, 63) n;
-"""
-OTHER_SCOPES = """
-    INSERT INTO quotas (scope, organization_id, user_id, numbers_held)
-      VALUES ('user', 'org', 'user', 1000000000), ('organization', 'org', '', 1000000000)
-"""
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=2, help="of each round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--numbers", type=int, default=1_000_000, help="that are listed; 0 is no listings")
-    parser.add_argument("--listings-only", action="store_true")
-    benches = parser.add_subparsers(dest="what")
-    inventory.parser_into(benches.add_parser("inventory"))
-    billing.parser_into(benches.add_parser("billing"))
-    console.parser_into(benches.add_parser("console"))
-    asked = parser.parse_args()
-    if asked.what == "inventory":
-        await inventory.inventory(asked)
-        return
-    if asked.what == "billing":
-        await billing.billing(asked)
-        return
-    if asked.what == "console":
-        await console.console(asked)
-        return
-    if not asked.listings_only:
-        await purchases(asked)
-    if asked.numbers:
-        with temporary_data_dir() as data:
-            async with EmbeddedPostgres(data, fast=True) as postgres:
-                await migrate(postgres.superuser_url())
-                await measure(postgres.superuser_url(), asked.numbers)
-
-
-async def purchases(asked: argparse.Namespace) -> None:
-    with temporary_data_dir() as data:
-        async with EmbeddedPostgres(data) as postgres:
-            url = postgres.superuser_url()
-            await migrate(url)
-            async with asyncpg.create_pool(url, min_size=asked.connections, max_size=asked.connections) as pool:
-                await pool.execute(SCHEMA)
-                found: dict[str, list[float]] = {way: [] for way in WAYS}
-                for _ in range(asked.rounds):
-                    for way, statements in WAYS.items():
-                        limited = "limits of the user" in way
-                        await pool.execute(OTHER_SCOPES if limited else "SELECT")
-                        found[way].append(await commits_a_second(pool, statements, asked.seconds, asked.connections))
-                        await pool.execute("DELETE FROM quotas WHERE scope <> 'tenant'" if limited else "SELECT")
-    floor, usual = (median(found[way]) for way in list(WAYS)[:2])
-    print(f"{asked.connections} connections, {asked.rounds} rounds of {asked.seconds:g} s, medians")
-    for way, rates in found.items():
-        rate = median(rates)
-        print(f"{way:52} {rate:7.0f} a second, {rate / floor:5.2f} of the floor, {rate / usual:5.2f} of the usual way")
-
-
-async def commits_a_second(
-    pool: "asyncpg.Pool[asyncpg.Record]", statements: str, seconds: float, callers: int
-) -> float:
-    until = time.monotonic() + seconds
-
-    async def call(number: int) -> int:
-        done = 0
-        async with pool.acquire() as connection:
-            while time.monotonic() < until:
-                await connection.execute(statements.replace("%d", str(number % OTHERS)))
-                done += 1
-        return done
-
-    return sum(await asyncio.gather(*(call(number) for number in range(callers)))) / seconds
+def main() -> None:
+    name, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    # A path of that name is told as a line of JSON: `--json` there, and with a file the bench's own report.
+    if name in BENCHES and arguments != ["--json"]:
+        into, bench = BENCHES[name]
+    else:
+        into, bench, arguments = paths.parser_into, paths.paths, sys.argv[1:]
+    parser = argparse.ArgumentParser(prog=f"./dev bench {name if into is not paths.parser_into else ''}".rstrip())
+    into(parser)
+    asyncio.run(bench(parser.parse_args(arguments)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -22,9 +22,9 @@ class Serving:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self) -> None:
+    async def start(self, *options: str) -> None:
         fd = self._socket.fileno()
-        self._process = run(["serve", "--fd", str(fd)], self._environment, fds=(fd,))
+        self._process = run(["serve", "--fd", str(fd), *options], self._environment, fds=(fd,))
         async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url) as http:
             while True:
                 try:

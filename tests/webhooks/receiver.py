@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from aiohttp import web
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,19 @@ Answer = Callable[[dict[str, Any]], int]
 
 
 class Receiver:
-    """`told` by the name of the endpoint. `answers`: instead of 200; `slow`: seconds until there is an answer."""
+    """`told` by the name of the endpoint. `answers`: instead of 200; `slow`: seconds until there is an answer.
+
+    With an endpoint's secret in `secrets` all are checked as they come, for a signature holds for some minutes only;
+    what is not signed as it should be is in `forged`.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.told: dict[str, list[Told]] = defaultdict(list)
         self.answers: dict[str, Answer] = {}
         self.slow: dict[str, float] = {}
+        self.secrets: dict[str, str] = {}
+        self.forged: list[Told] = []
         self.headers: dict[str, dict[str, str]] = {}
         self.bodies: dict[str, bytes] = {}
         self.at_once: dict[str, int] = defaultdict(int)
@@ -65,6 +71,11 @@ class Receiver:
         try:
             headers = {key.lower(): value for key, value in request.headers.items()}
             one = Told(monotonic(), headers, await request.read())
+            if name in self.secrets:
+                try:
+                    one.check(self.secrets[name])
+                except (WebhookVerificationError, AssertionError):
+                    self.forged.append(one)
             if name in self.slow:
                 await asyncio.sleep(self.slow[name])
             self.told[name].append(one)
