@@ -57,27 +57,27 @@ Exactly = Annotated[
 ]
 
 
-def book(request: Request) -> PriceBook:
+async def book(request: Request) -> PriceBook:
     found: PriceBook = request.app.state.services.billing.book
     return found
 
 
-def periods(request: Request) -> Periods:
+async def periods(request: Request) -> Periods:
     found: Periods = request.app.state.services.billing.periods
     return found
 
 
-def closing(request: Request) -> Closing:
+async def closing(request: Request) -> Closing:
     found: Closing = request.app.state.services.billing.closing
     return found
 
 
-def statements(request: Request) -> Statements:
+async def statements(request: Request) -> Statements:
     found: Statements = request.app.state.services.billing.statements
     return found
 
 
-def filters(
+async def filters(
     organization_id: Exactly = None,
     tenant_id: Exactly = None,
     user_id: Exactly = None,
@@ -87,7 +87,7 @@ def filters(
     return Filters(organization_id, tenant_id, user_id, cost_center, tag)
 
 
-def analytics(request: Request) -> Analytics:
+async def analytics(request: Request) -> Analytics:
     found: Analytics = request.app.state.services.billing.analytics
     return found
 

@@ -36,7 +36,7 @@ class CallServices:
     reading: CallReading
 
 
-def call_services(request: Request) -> CallServices:
+async def call_services(request: Request) -> CallServices:
     found: CallServices = request.app.state.services.calls
     return found
 

@@ -47,7 +47,7 @@ class CampaignServices:
     answer_within: float
 
 
-def campaign_services(request: Request) -> CampaignServices:
+async def campaign_services(request: Request) -> CampaignServices:
     found: CampaignServices = request.app.state.services.campaigns
     return found
 

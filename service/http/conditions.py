@@ -66,13 +66,13 @@ class Tags:
         return self.anything or etag in self.strong | self.weak
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[str | None, Header(description="Change only what still has this ETag")] = None,
 ) -> Tags | None:
     return None if if_match is None else Tags.of("If-Match", if_match)
 
 
-def _if_none_match(
+async def _if_none_match(
     if_none_match: Annotated[str | None, Header(description="Answer 304 if it still has this ETag")] = None,
 ) -> Tags | None:
     return None if if_none_match is None else Tags.of("If-None-Match", if_none_match)

@@ -10,7 +10,7 @@ from service.kit.text import shown
 MOST_WARNINGS = 20
 
 
-def unknown_query(request: Request) -> list[str]:
+async def unknown_query(request: Request) -> list[str]:
     """Warnings that name what was ignored (`service.http.routes` has found it), twenty at most."""
     unknown: list[str] = request.state.unknown_query
     return [f"{shown(name)}: not a parameter of this path, ignored" for name in unknown[:MOST_WARNINGS]]
@@ -19,7 +19,7 @@ def unknown_query(request: Request) -> list[str]:
 Warnings = Annotated[list[str], Depends(unknown_query)]
 
 
-def request_id(request: Request) -> str:
+async def request_id(request: Request) -> str:
     return request_id_of(request.scope)
 
 

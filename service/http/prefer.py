@@ -9,7 +9,7 @@ LONGEST_WAIT = 120.0
 WAIT = re.compile(r'wait\s*=\s*"?(\d{1,6})"?', re.IGNORECASE)
 
 
-def patience(
+async def patience(
     prefer: Annotated[str | None, Header(description="RFC 7240: respond-async, wait=N")] = None,
 ) -> float | None:
     """Seconds to wait for the outcome, or None where the caller did not say."""

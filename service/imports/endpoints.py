@@ -49,16 +49,16 @@ CSV = "text/csv"
 CSV_PATH = f"{router.prefix}/csv"
 
 
-def imports(request: Request) -> Imports:
+async def imports(request: Request) -> Imports:
     found: Imports = request.app.state.services.imports
     return found
 
 
-def once_of(caller: Admin, keyed: Keyed) -> Once:
+async def once_of(caller: Admin, keyed: Keyed) -> Once:
     return keyed.by(caller.actor)
 
 
-def said_of_all(
+async def said_of_all(
     organization_id: Annotated[ExternalId | None, Query(description="They must be of this organisation")] = None,
     tenant_id: Annotated[ExternalId | None, Query(description="Whose they are to be")] = None,
     user_id: Annotated[ExternalId | None, Query(description="Whose they are where Teli names no user")] = None,
@@ -89,7 +89,7 @@ def said_of_all(
         raise RequestValidationError([{**one, "loc": ("query", *one["loc"][:1])} for one in error.errors()]) from None
 
 
-def charset_of(request: Request) -> str | None:
+async def charset_of(request: Request) -> str | None:
     """The charset that the file is declared to be in. Raises: UnsupportedMediaType."""
     said = Message()
     said["content-type"] = request.headers.get("content-type", "")

@@ -33,7 +33,7 @@ class ActivityOut(BaseModel):
     held: Total = Field(description="Now. Where it is not exact, neither is what was held before.")
 
 
-def activity_of(request: Request) -> Activity:
+async def activity_of(request: Request) -> Activity:
     found: Activity = request.app.state.services.activity
     return found
 

@@ -40,7 +40,7 @@ class AgentPage(Page[AgentOut]):
     """Agents, by id. A `total` that is not exact may count some that are left to released numbers alone."""
 
 
-def agents_of(request: Request) -> AgentList:
+async def agents_of(request: Request) -> AgentList:
     found: AgentList = request.app.state.services.agents
     return found
 

@@ -22,7 +22,7 @@ from service.tenants.principals import NotYourOrganization, NotYourUser
 router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def inventory_of(request: Request) -> Inventory:
+async def inventory_of(request: Request) -> Inventory:
     found: Inventory = request.app.state.services.inventory
     return found
 

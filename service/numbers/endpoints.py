@@ -78,7 +78,7 @@ operations_router = APIRouter(
 )
 
 
-def number_services(request: Request) -> NumberServices:
+async def number_services(request: Request) -> NumberServices:
     found: NumberServices = request.app.state.services.numbers
     return found
 

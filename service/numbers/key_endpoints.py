@@ -38,7 +38,7 @@ class FiledKeyPage(Page[FiledKey]):
     """Idempotency keys, newest first."""
 
 
-def key_listing(request: Request) -> KeyListing:
+async def key_listing(request: Request) -> KeyListing:
     found: KeyListing = request.app.state.services.key_listing
     return found
 

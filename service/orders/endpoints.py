@@ -50,17 +50,17 @@ bulk_router = APIRouter(prefix="/v1/numbers", tags=["numbers"], dependencies=CRE
 router = APIRouter(prefix="/v1/orders", tags=["orders"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def bulk(request: Request) -> Bulk:
+async def bulk(request: Request) -> Bulk:
     found: Bulk = request.app.state.services.bulk
     return found
 
 
-def orders(request: Request) -> Orders:
+async def orders(request: Request) -> Orders:
     found: Orders = request.app.state.services.orders
     return found
 
 
-def once_of(caller: MayOrder, keyed: Keyed) -> Once:
+async def once_of(caller: MayOrder, keyed: Keyed) -> Once:
     """Whose key it is: the tenant's, or of an administrator his own."""
     owner = owner_of(caller)
     return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
@@ -69,17 +69,17 @@ def once_of(caller: MayOrder, keyed: Keyed) -> Once:
 OnceDep = Annotated[Once, Depends(once_of)]
 
 
-def own_once_of(caller: MayOrder, once: OnceDep) -> Once:
+async def own_once_of(caller: MayOrder, once: OnceDep) -> Once:
     """Of a preview and its token, which are his who asked."""
     return once.alone(caller.actor)
 
 
-def placing(request: Request) -> Placing:
+async def placing(request: Request) -> Placing:
     found: Placing = request.app.state.services.placing
     return found
 
 
-def principals_of(request: Request) -> Principals:
+async def principals_of(request: Request) -> Principals:
     found: Principals = request.app.state.services.principals
     return found
 

@@ -136,12 +136,12 @@ class QuotaOut(BaseModel):
     use: dict[str, Use]
 
 
-def quota_administration(request: Request) -> QuotaAdministration:
+async def quota_administration(request: Request) -> QuotaAdministration:
     found: QuotaAdministration = request.app.state.services.quotas
     return found
 
 
-def quota_view(request: Request) -> QuotaView:
+async def quota_view(request: Request) -> QuotaView:
     found: QuotaView = request.app.state.services.quota_view
     return found
 

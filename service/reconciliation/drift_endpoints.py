@@ -21,7 +21,7 @@ from service.tenants.endpoints import AUTH
 router = APIRouter(prefix="/v1/drift", tags=["numbers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def drift_list_of(request: Request) -> DriftList:
+async def drift_list_of(request: Request) -> DriftList:
     found: DriftList = request.app.state.services.drift_list
     return found
 

@@ -31,12 +31,12 @@ from service.tenants.endpoints import AUTH
 router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def lists_of(request: Request) -> Lists:
+async def lists_of(request: Request) -> Lists:
     found: Lists = request.app.state.services.lists
     return found
 
 
-def decisions_of(request: Request) -> Decisions:
+async def decisions_of(request: Request) -> Decisions:
     found: Decisions = request.app.state.services.decisions
     return found
 

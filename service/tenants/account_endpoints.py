@@ -93,7 +93,7 @@ class AccountPage(Page[AccountOut]):
     """Upstream accounts, oldest first."""
 
 
-def accounts_of(request: Request) -> Accounts:
+async def accounts_of(request: Request) -> Accounts:
     found: Accounts = request.app.state.services.accounts
     return found
 

@@ -42,7 +42,7 @@ class AuditPage(Page[AuditItem]):
     """Audit entries, newest first."""
 
 
-def audit_log(request: Request) -> AuditLog:
+async def audit_log(request: Request) -> AuditLog:
     found: AuditLog = request.app.state.services.audit_log
     return found
 
@@ -50,7 +50,7 @@ def audit_log(request: Request) -> AuditLog:
 Exactly = Annotated[str | None, AfterValidator(lambda text: text and plain(text)), Query(min_length=1, max_length=300)]
 
 
-def filters(
+async def filters(
     actor: Exactly = None,
     action: Annotated[
         Exactly, AfterValidator(lambda name: name and known_action(name)), Query(json_schema_extra={"enum": [*ACTIONS]})

@@ -157,11 +157,11 @@ def holding(scope: str, *or_else: str) -> Callable[[Request], Awaitable[Principa
 Again = Callable[[], Awaitable[Principal]]
 
 
-def again_holding(scope: str, *or_else: str) -> Callable[[Request], Again]:
+def again_holding(scope: str, *or_else: str) -> Callable[[Request], Awaitable[Again]]:
     """A dependency of who waits long: authenticates the caller anew, as it is by now, as `holding` did first."""
     check = holding(scope, *or_else)
 
-    def dependency(request: Request) -> Again:
+    async def dependency(request: Request) -> Again:
         async def again() -> Principal:
             request.state.principal = None
             return await check(request)

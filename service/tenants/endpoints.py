@@ -70,26 +70,26 @@ Search = Annotated[
 ]
 
 
-def administration(request: Request) -> Administration:
+async def administration(request: Request) -> Administration:
     found: Administration = request.app.state.services.administration
     return found
 
 
-def listings(request: Request) -> Listings:
+async def listings(request: Request) -> Listings:
     found: Listings = request.app.state.services.listings
     return found
 
 
-def synchronisation(request: Request) -> Synchronisation:
+async def synchronisation(request: Request) -> Synchronisation:
     found: Synchronisation = request.app.state.services.synchronisation
     return found
 
 
-def author(request: Request, caller: Admin) -> Author:
+async def author(request: Request, caller: Admin) -> Author:
     return Author(caller.actor, request_id_of(request.scope))
 
 
-def author_once(author: Annotated[Author, Depends(author)], keyed: Keyed) -> Author:
+async def author_once(author: Annotated[Author, Depends(author)], keyed: Keyed) -> Author:
     return replace(author, once=keyed.by(author.actor))
 
 

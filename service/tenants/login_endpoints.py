@@ -25,7 +25,7 @@ router = APIRouter(prefix="/console", include_in_schema=False, route_class=Publi
 me_router = APIRouter(prefix="/v1", tags=["callers"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def people(request: Request) -> People:
+async def people(request: Request) -> People:
     """Raises: NotFound where no identity provider is named."""
     found: People | None = request.app.state.services.people
     if found is None:
@@ -75,7 +75,7 @@ async def me(request: Request, caller: Caller) -> MeOut:
         sees=list(caller.sees),
         scopes=sorted(caller.scopes),
         expires_at=caller.expires_at,
-        csrf_token=None if session is None else people(request).csrf_token(session),
+        csrf_token=None if session is None else (await people(request)).csrf_token(session),
     )
 
 

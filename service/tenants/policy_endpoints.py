@@ -96,7 +96,7 @@ class PolicyPage(Page[PolicyOut]):
     """Policies, by tenant."""
 
 
-def policies_of(request: Request) -> Policies:
+async def policies_of(request: Request) -> Policies:
     found: Policies = request.app.state.services.policies
     return found
 

@@ -33,7 +33,7 @@ class SessionPage(Page[ListedSession]):
     """Sessions in force, newest first."""
 
 
-def sessions_of(request: Request) -> Sessions:
+async def sessions_of(request: Request) -> Sessions:
     found: Sessions = request.app.state.services.sessions
     return found
 

@@ -42,12 +42,12 @@ class StopPage(Page[StopOut]):
     """All of them at once: there are few."""
 
 
-def stops_of(request: Request) -> Stops:
+async def stops_of(request: Request) -> Stops:
     found: Stops = request.app.state.services.stops
     return found
 
 
-def author(request: Request, caller: MayStop, keyed: Keyed) -> Author:
+async def author(request: Request, caller: MayStop, keyed: Keyed) -> Author:
     return Author(caller.actor, request_id_of(request.scope), keyed.by(caller.actor))
 
 

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["events"], dependencies
 WHOLE = (NotYourOrganization, NotYourUser, *AUTH)
 
 
-def webhooks(request: Request) -> Webhooks:
+async def webhooks(request: Request) -> Webhooks:
     found: Webhooks = request.app.state.services.webhooks
     return found
 
@@ -73,7 +73,7 @@ Writer = Annotated[Principal, Depends(acting("webhooks:write", "admin:write"))]
 WebhooksDep = Annotated[Webhooks, Depends(webhooks)]
 
 
-def once_of(caller: Writer, keyed: Keyed) -> Once:
+async def once_of(caller: Writer, keyed: Keyed) -> Once:
     return replace(keyed, owner=caller.tenant)
 
 

@@ -25,7 +25,7 @@ class EventPage(Page[Event]):
     """Events in the order of commit. `next_cursor` is never null: it goes on from here, also where nothing is new."""
 
 
-def feed(request: Request) -> Feed:
+async def feed(request: Request) -> Feed:
     found: Feed = request.app.state.services.feed
     return found
 

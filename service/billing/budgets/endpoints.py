@@ -19,7 +19,7 @@ from service.tenants.endpoints import AUTH
 router = APIRouter(prefix="/v1/billing/budgets", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
-def budgets(request: Request) -> Budgets:
+async def budgets(request: Request) -> Budgets:
     found: Budgets = request.app.state.services.billing.budgets
     return found
 

@@ -65,17 +65,17 @@ FileName = Annotated[
 ]
 
 
-def matches(request: Request) -> Matches:
+async def matches(request: Request) -> Matches:
     found: Matches = request.app.state.services.billing.matches
     return found
 
 
-def disputes(request: Request) -> Disputes:
+async def disputes(request: Request) -> Disputes:
     found: Disputes = request.app.state.services.billing.disputes
     return found
 
 
-def attached_type(request: Request) -> str:
+async def attached_type(request: Request) -> str:
     """Raises: UnsupportedMediaType."""
     said = Message()
     said["content-type"] = request.headers.get("content-type", "")

@@ -83,17 +83,17 @@ MONTH = r"^20\d{2}-(?:0[1-9]|1[0-2])$"
 Period = AfterValidator(shaped(MONTH, "must be a month, as 2026-11"))
 
 
-def invoices(request: Request) -> Invoices:
+async def invoices(request: Request) -> Invoices:
     found: Invoices = request.app.state.services.billing.invoices
     return found
 
 
-def profiles(request: Request) -> Profiles:
+async def profiles(request: Request) -> Profiles:
     found: Profiles = request.app.state.services.billing.profiles
     return found
 
 
-def charset_of(request: Request) -> str | None:
+async def charset_of(request: Request) -> str | None:
     """The charset that the file is declared to be in. Raises: UnsupportedMediaType."""
     said = Message()
     said["content-type"] = request.headers.get("content-type", "")

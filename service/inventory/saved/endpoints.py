@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/filters", tags=["numbers"], dependencies=CREDENTI
 TAGGED = {"headers": {"ETag": {"description": "For `If-Match`", "schema": {"type": "string"}}}}
 
 
-def saved_filters(request: Request) -> SavedFilters:
+async def saved_filters(request: Request) -> SavedFilters:
     found: SavedFilters = request.app.state.services.saved_filters
     return found
 

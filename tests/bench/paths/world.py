@@ -40,13 +40,20 @@ LISTED = f"""
 INSERT INTO users (organization_id, id)
   SELECT 'org-' || t, kind || t || '-' || u
   FROM generate_series(0, {TENANTS - 1}) t, generate_series(0, {USERS - 1}) u, unnest(ARRAY['buyer-', 'holder-']) kind;
+INSERT INTO intents (id, tenant_id, account_id, organization_id, user_id, area_code, wish, mark, request_id, state,
+                     admitted_at, lease_until, slot, decided_at, decision, number_id)
+  SELECT gen_random_uuid(), 'tenant-' || t, a.id, 'org-' || t, 'holder-' || t || '-' || u, '415', '{{}}', '', 'bench',
+         'owned', moment, moment, 1, moment, 'answer', gen_random_uuid()
+  FROM accounts a, clock_timestamp() moment, generate_series(0, {TENANTS - 1}) t, generate_series(0, {USERS - 1}) u,
+       generate_series(1, {NUMBERS});
+INSERT INTO attempts (intent_id, tenant_id, admitted_at, ended_at)
+  SELECT id, tenant_id, admitted_at, decided_at FROM intents;
+SET session_replication_role = origin;
 INSERT INTO numbers (id, tenant_id, account_id, organization_id, user_id, phone_number, pretty, area_code, number_type,
                      nickname, state, intent_id, mark, acquired_at, confirmed_at)
-  SELECT gen_random_uuid(), 'tenant-' || t, a.id, 'org-' || t, 'holder-' || t || '-' || u,
-         '+1415' || (2000000 + (t * {USERS} + u) * {NUMBERS} + n), '(415) 200-0000', '415', 'teli-voice',
-         'Sales ' || n, 'active', gen_random_uuid(), '', clock_timestamp(), clock_timestamp()
-  FROM accounts a, generate_series(0, {TENANTS - 1}) t, generate_series(0, {USERS - 1}) u,
-       generate_series(1, {NUMBERS}) n;
+  SELECT number_id, tenant_id, account_id, organization_id, user_id, '+1' || 4152000000 + row_number() OVER (),
+         '(415) 200-0000', area_code, 'teli-voice', 'Sales', 'active', id, '', decided_at, decided_at
+  FROM intents;
 """
 
 
@@ -184,7 +191,7 @@ async def _tenants(url: str, superuser: str, upstream_url: str) -> list[Tenant]:
         await database.engine.dispose()
     connection = await asyncpg.connect(superuser)
     await connection.execute("UPDATE accounts SET mode = 'mark', listed_at = clock_timestamp()")
-    # The numbers come without the purchases that foreign keys ask for.
+    # Purchases and numbers refer to one another.
     await connection.execute(f"SET session_replication_role = replica; {LISTED}")
     numbers: dict[str, list[str]] = {}
     for row in await connection.fetch("SELECT tenant_id, id::text FROM numbers ORDER BY id"):
