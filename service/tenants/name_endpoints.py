@@ -39,7 +39,7 @@ class NamesOut(BaseModel):
     users: dict[str, str] = Field(description="Or their email, for whoever acts for no tenant")
 
 
-def names_of(request: Request) -> Names:
+async def names_of(request: Request) -> Names:
     found: Names = request.app.state.services.names
     return found
 
