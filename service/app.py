@@ -15,6 +15,7 @@ from service.billing.invoices import files as invoice_files
 from service.calls import endpoints as calls
 from service.campaigns import endpoints as campaigns
 from service.console import router as console
+from service.console.door import told_as_page
 from service.exports.answers import MEDIA_TYPES
 from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
@@ -111,7 +112,9 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
-    problems.install(app, who=take_turn, own={"invalid_area_code": InvalidAreaCode}, refused=note_refusal)
+    problems.install(
+        app, who=take_turn, own={"invalid_area_code": InvalidAreaCode}, refused=note_refusal, page=told_as_page
+    )
     app.include_router(numbers.create_router)
     for router in (
         numbers.router,

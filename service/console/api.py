@@ -15,6 +15,7 @@ from service.kit.errors import ServiceError
 
 Query = Mapping[str, Any]
 NOTHING: Query = MappingProxyType({})
+AT_ONCE = 4
 # As many as one call takes, of each kind.
 MOST_NAMES = 100
 # Of the browser's request: who it is, and where from.
@@ -35,10 +36,14 @@ class Refused(Exception):
 
 
 class Api:
-    """`asked`: the paths that were asked for, as a page tells them who would rather call the API itself."""
+    """Of what a page asks at once, so many are under way at a time: each has a connection to Postgres meanwhile, and a
+    few who look at pages are not to take all that there are.
+
+    `asked`: the paths that were asked for, as a page tells them who would rather call the API itself."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self.asked: list[str] = []
 
     async def get(self, path: str, query: Query = NOTHING) -> dict[str, Any]:
@@ -118,10 +123,11 @@ class Api:
             else:
                 parts.append(message.get("body", b""))
 
-        try:
-            await self._request.app(inner, receive, send)
-        except ServiceError as error:
-            raise Refused.by(error) from None
+        async with self._turns:
+            try:
+                await self._request.app(inner, receive, send)
+            except ServiceError as error:
+                raise Refused.by(error) from None
         answer = b"".join(parts)
         if status >= 300:
             raise Refused(status, orjson.loads(answer))

@@ -1,6 +1,8 @@
 """The first page: what is held and what it costs, how near limits are, and what needs a person."""
 
-from typing import Any
+from asyncio import gather
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
 
@@ -9,40 +11,43 @@ from service.console.finance.statements import added_up, beside
 from service.console.visit import PageRoute, Visit, VisitDep
 
 DAYS = 30
+T = TypeVar("T")
 router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("")
 async def overview(visit: VisitDep) -> Response:
-    return visit.page(
-        "overview.html",
-        title="Overview",
-        activity=await visit.api.get("/v1/activity", {"days": DAYS}) if visit.may("numbers:read") else None,
-        needing=await _needing_a_person(visit),
-        stops=await _stops(visit),
-        accounts=(await visit.api.get("/v1/admin/accounts"))["items"] if visit.may("admin:read") else [],
-        quotas=await visit.api.get("/v1/admin/deployment/quotas") if visit.may("admin:read") else None,
-        money=await _money(visit) if visit.may("billing:read") else [],
-        budgets=(await visit.api.get("/v1/billing/budgets"))["items"] if visit.may("billing:read") else [],
+    operates, administers, bills = (visit.may(scope) for scope in ("operator:read", "admin:read", "billing:read"))
+    found = await _together(
+        activity=_if(visit.may("numbers:read"), visit.api.get, "/v1/activity", {"days": DAYS}),
+        needing=_if(operates, _needing_a_person, visit),
+        stops=_if(operates or administers, visit.api.get, "/v1/admin/stops"),
+        accounts=_if(administers, visit.api.get, "/v1/admin/accounts"),
+        quotas=_if(administers, visit.api.get, "/v1/admin/deployment/quotas"),
+        money=_if(bills, _money, visit),
+        budgets=_if(bills, visit.api.get, "/v1/billing/budgets"),
     )
+    items = {name: found[name]["items"] if found[name] else [] for name in ("stops", "accounts", "budgets")}
+    lists = {name: found[name] or [] for name in ("needing", "money")}
+    return visit.page("overview.html", title="Overview", **found | items | lists)
+
+
+async def _together(**asked: Awaitable[Any]) -> dict[str, Any]:
+    """All at once, which takes as long as the slowest of them."""
+    return dict(zip(asked, await gather(*asked.values()), strict=True))
+
+
+async def _if(allowed: bool, ask: Callable[..., Awaitable[T]], *of: Any) -> T | None:
+    return await ask(*of) if allowed else None
 
 
 async def _needing_a_person(visit: Visit) -> list[dict[str, Any]]:
     """The operator's short lists, with how many stand on each."""
-    if not visit.may("operator:read"):
-        return []
-    found = []
-    for path, name in LISTS.items():
-        told = await visit.api.get(f"/v1/admin/{path}", {"limit": 1})
-        found.append({"name": name, "total": told["total"], "path": f"/console/doubts?list={path}"})
-    return found
-
-
-async def _stops(visit: Visit) -> list[dict[str, Any]]:
-    if not (visit.may("operator:read") or visit.may("admin:read")):
-        return []
-    stops: list[dict[str, Any]] = (await visit.api.get("/v1/admin/stops"))["items"]
-    return stops
+    told = await gather(*(visit.api.get(f"/v1/admin/{path}", {"limit": 1}) for path in LISTS))
+    return [
+        {"name": name, "total": one["total"], "path": f"/console/doubts?list={path}"}
+        for (path, name), one in zip(LISTS.items(), told, strict=True)
+    ]
 
 
 async def _money(visit: Visit) -> list[dict[str, Any]]:
@@ -51,8 +56,7 @@ async def _money(visit: Visit) -> list[dict[str, Any]]:
     if not months:
         return []
     running = max(months)
-    now = await added_up(visit, running)
-    following = await added_up(visit, beside(running, 1)) if now else None
+    now, following = await gather(added_up(visit, running), added_up(visit, beside(running, 1)))
     if now is None or following is None:
         return []
     forecast = {one["currency"]: one["micros"] for one in following["totals"]}

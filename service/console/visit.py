@@ -58,7 +58,7 @@ class Visit:
             raise
 
     def page(self, template: str, *, title: str, status: int = 200, **of: Any) -> Response:
-        return _page(
+        return plain_page(
             self._request, template, status, title=title, me=self.me, rooms=open_to(self.me["scopes"]), may=self.may,
             query=self.query, asked=self.api.asked[1:], **of,
         )  # fmt: skip
@@ -103,14 +103,14 @@ async def refusal(request: Request, refused: Refused) -> Response:
         me = None
     title = TITLES.get(refused.status, str(refused.problem.get("title", "Something went wrong")))
     scopes = me["scopes"] if me else []
-    return _page(
+    return plain_page(
         request, "refusal.html", refused.status, title=title, me=me, rooms=open_to(scopes),
         may=lambda scope: may(scopes, scope), query=Query(request.query_params), asked=[], problem=refused.problem,
         request_id=request_id_of(request.scope),
     )  # fmt: skip
 
 
-def _page(request: Request, template: str, status: int, **of: Any) -> Response:
+def plain_page(request: Request, template: str, status: int, **of: Any) -> Response:
     body = render(template, path=request.url.path, **of).encode()
     headers = dict(HEADERS) | {"Vary": "Accept-Encoding, Cookie"}
     if len(body) > SMALL and takes_gzip(request.scope):

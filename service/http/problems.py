@@ -178,11 +178,13 @@ def install(
     who: Callable[[Request], Awaitable[object]],
     own: Mapping[str, type[ServiceError]],
     refused: Callable[[Request, ServiceError], Awaitable[None]],
+    page: Callable[[Request, ServiceError], Response | None],
 ) -> None:
     """Render every error of the application here, and nowhere else.
 
     `who` establishes who asks: a stranger is told that, and nothing of what is wrong with the request. `own` are the
     problems that a single fault of that type is told as, by the type's name. `refused` hears of each before it is told.
+    `page` tells some to people, in place of the problem.
     """
 
     async def told(request: Request, problem: ServiceError) -> Response:
@@ -192,7 +194,7 @@ def install(
             except ServiceError as stranger:
                 problem = stranger
         await refused(request, problem)
-        return problem_response(problem, request_id_of(request.scope))
+        return page(request, problem) or problem_response(problem, request_id_of(request.scope))
 
     @app.exception_handler(ServiceError)
     async def foreseen(request: Request, error: ServiceError) -> Response:

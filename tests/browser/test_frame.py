@@ -68,6 +68,20 @@ def test_a_page_that_is_not_there_is_told_in_the_frame(enter: Enter):
     expect(person.page.get_by_role("heading", level=1)).to_have_text("Nothing is here")
 
 
+def test_whoever_has_no_role_or_came_back_too_late_is_told_so_in_words_with_the_way_out(enter: Enter):
+    person = enter(None)
+    person.page.goto("/console")
+    person.page.get_by_role("link", name="Norman, of no group").click()
+
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("No role")
+    expect(person.page.locator(".fault")).to_contain_text("none of your groups has a role here")
+    person.assert_page_is_sound()
+    person.page.goto("/console/callback?state=x&code=x")
+    expect(person.page.locator(".fault")).to_contain_text("This browser began no login")
+    person.page.get_by_role("link", name="Log in again").click()
+    expect(person.page.get_by_role("link", name="Norman, of no group")).to_be_visible()
+
+
 def test_the_theme_that_was_chosen_stays(enter: Enter):
     person = enter("admin")
     person.page.locator("details.who summary").click()
