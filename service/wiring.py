@@ -72,6 +72,7 @@ from service.orders.bulk import Bulk
 from service.orders.buying import Buying
 from service.orders.orders import Orders
 from service.orders.placing import Placing
+from service.orders.queue import OrderQueue
 from service.orders.tokens import SelectionTokens
 from service.orders.work import OrderWork
 from service.outbox.feed import Feed
@@ -304,7 +305,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         orders=Orders(database, cursors, SelectionTokens(secret)),
         imports=Imports(database, directory, pricing),
         placing=Placing(database, directory, pricing, limits_at=settings.default_price.first),
-        buying=Buying(database, provisioning, principals),
+        buying=Buying(OrderQueue(database), provisioning, principals),
         order_work=OrderWork(database, mark_keep=settings.mark_keep),
         numbers=NumberServices(
             provisioning=provisioning,

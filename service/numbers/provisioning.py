@@ -208,7 +208,7 @@ class Provisioning:
     def _start(
         self, caller: Principal, wish: Wish, ask: Ask, request_id: str, ordered: Ordered | None = None
     ) -> Purchase:
-        intent_id = ordered.intent_id if ordered else new_id()
+        intent_id = new_id()
         purchase = Purchase(
             caller,
             wish,

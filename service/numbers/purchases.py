@@ -73,15 +73,19 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The item of an order that a purchase is for, and the intent that it is bought by after so many `tries`."""
+    """The item of an order that a purchase is for, after so many `tries`; under `place` it stands in the queue.
+
+    Whoever asks for its admission does so with an intent of its own: where one does not know what became of that, it
+    refuses that intent, and never the purchase of another who was admitted for the same item meanwhile.
+    """
 
     order_id: UUID
     seq: int
     tries: int
-    intent_id: UUID
+    place: UUID
 
     def as_json(self) -> dict[str, Any]:
-        return {"order_id": str(self.order_id), "seq": self.seq, "tries": self.tries}
+        return {"order_id": str(self.order_id), "seq": self.seq, "tries": self.tries, "place": str(self.place)}
 
 
 @dataclass(slots=True, eq=False)

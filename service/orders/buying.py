@@ -8,30 +8,26 @@ What becomes of an intent becomes of its item in the same transaction (the datab
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
-from sqlalchemy import func, select, text, update
 
-from service.db import CommitUnknown, Database
+from service.db import CommitUnknown
 from service.kit.errors import StorageUnavailable
 from service.kit.types import OrganizationId, UserId
 from service.numbers.errors import Draining
 from service.numbers.policy import foreign_agents
 from service.numbers.provisioning import Provisioning
 from service.numbers.purchases import Ordered, Wish
-from service.numbers.steps import seconds
 from service.observability.metrics import ALARMS, ORDER_ITEMS
 from service.orders.choosing import choose
-from service.orders.judgement import NOT_BOUGHT
-from service.orders.models import Order, OrderItem, OrderShare, SoldOut
+from service.orders.models import Order, OrderItem
 from service.orders.naming import Template
-from service.orders.placing import intent_of, name_of
-from service.orders.repository import UNDER_WAY
+from service.orders.placing import name_of
+from service.orders.queue import OrderQueue
 from service.quotas.errors import QuotaExceeded, RateLimited
 from service.tenants.keys import Unauthenticated
 from service.tenants.principals import Principal, Principals
@@ -39,21 +35,16 @@ from service.tenants.principals import Principal, Principals
 # Few, for what is claimed and finds no room is put back.
 CLAIMED_AT_ONCE = 4
 CLAIMS_IN_A_ROW = 8
-CLAIMED_FOR = 15.0
 # Seconds after which somebody else may have made room.
 LOOK_AGAIN = 0.25
 AGAIN: Mapping[str, float] = {"stopped": 1.0, "resting": 1.0, "not_listed": 2.0, "limited": 1.0, "lane": 1.0}
-# For so long Teli is not asked again for an area code in which it had none.
-SOLD_OUT_FOR = timedelta(minutes=5)
 NEVER: Mapping[str, str] = {"unknown_user": "not_a_user", "not_your_organization": "not_your_organization"}
-GIVE_UP = text("SELECT give_up_items(:order, :these, :outcome, :reason, :words)")
-CLAIM = text("SELECT order_id, seq FROM claim_order_items(:account, :most, :seconds)")
 log = structlog.get_logger()
 
 
 class Buying:
-    def __init__(self, database: Database, provisioning: Provisioning, principals: Principals) -> None:
-        self._database = database
+    def __init__(self, queue: OrderQueue, provisioning: Provisioning, principals: Principals) -> None:
+        self._queue = queue
         self._provisioning = provisioning
         self._principals = principals
         self._under_way: defaultdict[UUID, set[asyncio.Task[Any]]] = defaultdict(set)
@@ -66,11 +57,11 @@ class Buying:
         """
         under_way = self._under_way[account]
         for _ in range(CLAIMS_IN_A_ROW):
-            claimed = await self._claim(account)
+            claimed = await self._queue.claim(account, most=self._at_once[account])
             if not claimed:
                 break
             full = False
-            sold_out = await self._sold_out(account)
+            sold_out = await self._queue.sold_out(account)
             for place, (order, item) in enumerate(claimed):
                 try:
                     full = not await self._send(order, item, account, sold_out)
@@ -78,7 +69,7 @@ class Buying:
                     return False
                 if full:
                     for later, untried in claimed[place + 1 :]:
-                        await self._put_back(later, untried)
+                        await self._queue.put_back(later, untried)
                     break
             # Where there was no room, one place at a time becomes free.
             self._at_once[account] = 1 if full else min(2 * self._at_once[account], CLAIMED_AT_ONCE)
@@ -93,48 +84,13 @@ class Buying:
 
     async def give_up(self) -> None:
         """End what waits and must not be sent any more: it is cancelled, late, or not all can be had."""
-        lost = select(OrderItem.seq).where(
-            OrderItem.order_id == Order.id, OrderItem.outcome.in_(("failed", "unresolved"))
-        )
-        waits = select(OrderItem.seq).where(OrderItem.order_id == Order.id, OrderItem.outcome == "waiting")
-        late = Order.deadline <= func.clock_timestamp()
-        all_or_none = (Order.change["buy"]["fulfilment"].astext == "all") & lost.exists()
-        query = select(Order.id, Order.cancelled_at, late).where(
-            Order.kind == "buy", Order.state.in_(UNDER_WAY), waits.exists(),
-            Order.cancelled_at.is_not(None) | late | all_or_none,
-        )  # fmt: skip
-        async with self._database.acting() as session:
-            found = (await session.execute(query)).all()
-        for order_id, cancelled_at, is_late in found:
-            if cancelled_at is not None:
-                outcome, reason = "cancelled", None
-            elif is_late:
-                outcome, reason = "failed", "deadline_passed"
+        for over in await self._queue.over():
+            if over.cancelled_at is not None:
+                await self._give_up(over.order_id, None, "cancelled", None)
+            elif over.is_late:
+                await self._give_up(over.order_id, None, "failed", "deadline_passed")
             else:
-                outcome, reason = "cancelled", "not_all"
-            await self._give_up(order_id, None, outcome, reason)
-
-    async def _claim(self, account: UUID) -> Sequence[tuple[Order, OrderItem]]:
-        async with self._database.acting() as session:
-            claimed = (
-                await session.execute(
-                    CLAIM, {"account": account, "most": self._at_once[account], "seconds": CLAIMED_FOR}
-                )
-            ).all()
-            found = {}
-            for order_id, seq in claimed:
-                found[order_id, seq] = (
-                    await session.get_one(Order, order_id),
-                    await session.get_one(OrderItem, (order_id, seq)),
-                )
-        return [found[order_id, seq] for order_id, seq in claimed]
-
-    async def _sold_out(self, account: UUID) -> frozenset[str]:
-        """Area codes in which Teli had none a moment ago."""
-        lately = SoldOut.since > func.clock_timestamp() - SOLD_OUT_FOR
-        async with self._database.acting() as session:
-            found = await session.scalars(select(SoldOut.area_code).where(SoldOut.account_id == account, lately))
-            return frozenset(found)
+                await self._give_up(over.order_id, None, "cancelled", "not_all")
 
     async def _send(self, order: Order, item: OrderItem, account: UUID, sold_out: frozenset[str]) -> bool:
         """Whether there may be room for another. Raises: Draining; StorageUnavailable, CommitUnknown."""
@@ -162,14 +118,14 @@ class Buying:
             reason = "no_numbers_available" if code is None else "agent_not_allowed"
             await self._fail(order, item, reason)
             return True
-        ordered = Ordered(order.id, item.seq, item.tries, intent_of(order.id, item.seq, item.tries))
+        ordered = Ordered(order.id, item.seq, item.tries, place_of(item))
         try:
             outcome, task = await self._provisioning.send_ordered(
                 caller, _wish(order, item, code), ordered, order.request_id or str(order.id)
             )
         except (QuotaExceeded, RateLimited) as refusal:
             if isinstance(refusal, RateLimited) or refusal.passes:
-                await self._put_back(order, item, after=AGAIN["limited"])
+                await self._queue.put_back(order, item, after=AGAIN["limited"])
             else:
                 await self._fail(order, item, "quota_exceeded", refusal.detail)
             return True
@@ -181,31 +137,9 @@ class Buying:
         elif outcome in NEVER:
             await self._fail(order, item, NEVER[outcome])
         elif outcome != "gone":
-            await self._put_back(order, item, after=AGAIN.get(outcome, 0), busy=outcome in ("busy", "lane"))
+            await self._queue.put_back(order, item, after=AGAIN.get(outcome, 0), busy=outcome in ("busy", "lane"))
             return outcome == "lane"
         return True
-
-    async def _put_back(self, order: Order, item: OrderItem, *, after: float = 0, busy: bool = False) -> None:
-        """It waits on, and its tenant's turn was none. `busy`: for others, who come first, but not for ever."""
-        values: dict[str, Any] = {"claimed_until": None}
-        if after:
-            values["due_at"] = func.clock_timestamp() + seconds(after)
-        if busy:
-            values["busy_since"] = func.coalesce(OrderItem.busy_since, func.clock_timestamp())
-        async with self._database.acting() as session:
-            await session.execute(
-                update(OrderItem)
-                .where(
-                    OrderItem.order_id == order.id, OrderItem.seq == item.seq, OrderItem.outcome == "waiting",
-                    OrderItem.claimed_until == item.claimed_until,
-                )
-                .values(values)
-            )  # fmt: skip
-            await session.execute(
-                update(OrderShare)
-                .where(OrderShare.account_id == item.account_id, OrderShare.tenant_id == order.tenant_id)
-                .values(pass_=OrderShare.pass_ - 1 / OrderShare.weight)
-            )
 
     async def _fail(self, order: Order, item: OrderItem, reason: str, words: str | None = None) -> None:
         """It cannot be had; and where all were wanted, none of those that wait is sent any more."""
@@ -217,12 +151,14 @@ class Buying:
         self, order_id: UUID, these: list[int] | None, outcome: str, reason: str | None, words: str | None = None
     ) -> None:
         """`these`: None for all that wait."""
-        words = words or (reason and NOT_BOUGHT[reason])
-        said = {"order": order_id, "these": these, "outcome": outcome, "reason": reason, "words": words}
-        async with self._database.acting() as session:
-            given_up = await session.scalar(GIVE_UP, said)
+        given_up = await self._queue.give_up(order_id, these, outcome, reason, words)
         if given_up:
             ORDER_ITEMS.labels("buy", outcome).inc(given_up)
+
+
+def place_of(item: OrderItem) -> UUID:
+    """The same whichever worker asks."""
+    return uuid5(item.order_id, f"{item.seq}/{item.tries}")
 
 
 def _wish(order: Order, item: OrderItem, code: str) -> Wish:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 from sqlalchemy import select
@@ -95,11 +95,6 @@ def name_of(template: Template | None, own: str | None, n: int, code: str, user:
     if own is not None or template is None:
         return own
     return template.filled(n=n, area_code=code, user_id=user)
-
-
-def intent_of(order_id: UUID, seq: int, tries: int) -> UUID:
-    """The intent that an item is bought by, after so many that were refused: decided when the order is."""
-    return uuid5(order_id, f"{seq}/{tries}")
 
 
 class Placing:
@@ -244,7 +239,6 @@ class Placing:
                 "user_id": one.user_id,
                 "wanted": {"user_id": one.user_id, "nickname": one.nickname},
                 "outcome": "waiting",
-                "intent_id": intent_of(order.id, seq, 0),
                 "sold_out": [],
                 "counted_at": counted_at,
                 "due_at": now,

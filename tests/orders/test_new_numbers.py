@@ -8,7 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from service.db import CommitUnknown
+from service.kit.errors import StorageUnavailable
+from service.numbers.ledger import Admission, Ledger
 from service.orders.buying import Buying
+from service.orders.queue import OrderQueue
 from tests.conftest import OpenGateway
 from tests.http.refusals import problem
 from tests.numbers.ledger import use_marks
@@ -105,7 +109,9 @@ async def test_every_limit_of_every_scope_holds_the_whole_order(gateway: Gateway
     await quotas_are_exact(gateway)
 
 
-async def test_what_is_cancelled_gives_back_exactly_what_was_not_sent(gateway: Gateway):
+async def test_what_is_cancelled_gives_back_exactly_what_was_not_sent(gateway: Gateway, database_url: str):
+    # Of four slots orders have three, so that not all can be begun before it is cancelled.
+    await by_hand(database_url, "DELETE FROM send_slots WHERE slot > 4")
     tenant = await gateway.tenant(quota=12)
     order_id = await placed(tenant, 10)
     await gateway.teli.hold("received", times=10)
@@ -335,6 +341,32 @@ async def test_what_teli_refused_for_a_while_is_asked_for_again(gateway: Gateway
     await quotas_are_exact(gateway)
 
 
+async def test_whoever_lost_an_admission_refuses_no_purchase_of_another_for_the_same_item(
+    gateway: Gateway, tenant: Tenant, database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It refuses what it may have been admitted for, for longer than its claim on the item lasts."""
+    admit, asked = Ledger.admit, iter(range(1_000))
+
+    async def lost_at_first(ledger: Ledger, ask: dict[str, Any]) -> Admission:
+        if next(asked) == 0:
+            raise CommitUnknown
+        return await admit(ledger, ask)
+
+    monkeypatch.setattr(Ledger, "admit", lost_at_first)
+    order_id = await placed(tenant, 1)
+    [(account,)] = await gateway.sql("SELECT id FROM accounts")
+    with pytest.raises(StorageUnavailable):
+        await gateway.worker.buying.send(account)
+    await by_hand(database_url, "UPDATE order_items SET claimed_until = now() - interval '1 second'")
+    await gateway.teli.switch(latency_ms={"create": 3_000})
+    await buy(gateway)
+
+    assert (await order(tenant, order_id))["counts"] == {"done": 1}
+    assert len(await gateway.teli.purchases()) == 1
+    assert await gateway.sql("SELECT tries FROM order_items") == [(0,)]
+    await quotas_are_exact(gateway)
+
+
 async def test_a_limit_that_was_lowered_meanwhile_is_not_passed(gateway: Gateway):
     tenant = await gateway.tenant(quota=10)
     order_id = await placed(tenant, 10)
@@ -468,7 +500,7 @@ async def test_two_workers_at_once_buy_no_more_than_was_ordered(gateway: Gateway
 async def _buy_with_another(gateway: Gateway) -> None:
     """As another worker would, which knows of the first one only what the database tells."""
     mine = gateway.worker
-    other = Buying(mine.database, mine.numbers.provisioning, mine.principals)
+    other = Buying(OrderQueue(mine.database), mine.numbers.provisioning, mine.principals)
     [(account,)] = await gateway.sql("SELECT id FROM accounts")
     while await gateway.sql("SELECT 1 FROM orders WHERE state IN ('pending', 'running')"):
         await other.send(account)

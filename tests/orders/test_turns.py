@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from service.orders.buying import CLAIM
+from service.orders.queue import CLAIM
 from tests.numbers.ledger import use_marks
 from tests.orders.desk import buy, placed, quotas_are_exact
 from tests.orders.test_new_numbers import by_hand
