@@ -32,7 +32,7 @@ TIMES = {
 KEYS = {model: [column.key for column in model.__table__.primary_key] for model in MODELS}
 # Counters of the database: they show in what order rows were made, and have holes where something was undone.
 ORDER_ONLY = ("evidence", "listings")
-BYTES = {"fingerprint", "payload"}
+BYTES = {"content", "digest", "fingerprint", "payload"}
 
 
 Role = Literal["api", "worker"]

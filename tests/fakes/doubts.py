@@ -15,6 +15,7 @@ from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
 from service.reconciliation.models import DecidedOn
 from service.teli.listing import Row
+from tests.fakes.orders import item_follows
 from tests.fakes.world import World, made
 
 # User, number, row, and the first moment that tells of it.
@@ -229,6 +230,7 @@ class DoubtsInMemory(Doubts):
             intent = world.intents.get(doubt.id)
             if intent is not None and intent.state == "doubtful":
                 world.move(intent, "unresolved", holds_lane=False, decision="absent")
+                item_follows(world, intent)
                 world.note("intent.unresolved")
                 world.tell("number.unresolved")
                 moved.add(doubt.id)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,15 @@ from service.numbers.models import Attempt, Evidence, Intent, QueuePlace, SendSl
 from service.reconciliation.models import Orphan
 from service.teli.client import SendBy
 from service.tenants.upstreams import DEFAULT
-from tests.fakes import quotas
+from tests.fakes import orders, quotas
 from tests.fakes.world import OPEN, World, alter, made
 
 ALIVE = timedelta(seconds=3)
 RENEWED_BELOW = timedelta(seconds=2)
 PLACES_KEPT = timedelta(minutes=1)
+# An item of an order takes no place in the queue before it has been told so for so long; and then leaves it soon.
+BULK_GIVES_WAY_FOR = timedelta(seconds=10)
+OF_AN_ITEM_KEPT = timedelta(seconds=5)
 REFUSALS_REPEATED = timedelta(seconds=60)
 TAKEN_OVER_WITHIN = timedelta(minutes=10)
 STAND = ("presumed", "operator")
@@ -45,9 +49,16 @@ class LedgerInMemory(Ledger):
     def _admit(self, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
         world, tenant_id, key = self._world, ask["tenant_id"], ask["key"]
         fingerprint = bytes.fromhex(ask["fingerprint"])
-        known = self._known(tenant_id, key, fingerprint, now) if key else self._missed(tenant_id, fingerprint, now)
-        if known is not None:
-            return known
+        item, in_bulk = None, False
+        if "order_id" in ask:
+            item = orders.item_to_send(world, ask, now)
+            if item is None:
+                return {"outcome": "gone"}
+            in_bulk = item.busy_since is None or item.busy_since > now - BULK_GIVES_WAY_FOR
+        else:
+            known = self._known(tenant_id, key, fingerprint, now) if key else self._missed(tenant_id, fingerprint, now)
+            if known is not None:
+                return known
         tenant = world.tenants.get(tenant_id)
         organization, user = ask["organization_id"], ask["user_id"]
         bound = world.organizations[organization].account_id if organization in world.organizations else None
@@ -70,21 +81,36 @@ class LedgerInMemory(Ledger):
             return {"outcome": "not_listed"}
 
         intent_id, in_lanes = UUID(ask["intent_id"]), account.mode == "lane"
+        standing = UUID(ask.get("place", ask["intent_id"]))
         line = user if in_lanes else ""
-        if self._held_up(account.id, line, intent_id, ask["replica"], now) or (
-            in_lanes and (account.id, user) in world.lanes
-        ):
-            return self._wait(account.id, line, intent_id, ask, now)
-        slot = next((one for one in world.slots[account.id] if _is_free(one, now)), None)
+        taken = in_lanes and (account.id, user) in world.lanes
+        if self._held_up(account.id, line, standing, ask["replica"], now) or taken:
+            why = {} if item is None else {"lane": taken}
+            if in_bulk:
+                return {"outcome": "busy", "account_id": str(account.id), **why}
+            return self._wait(account.id, line, standing, ask, now) | why
+        slots = world.slots[account.id]
+        # Of several a quarter is kept for purchases that are asked for one by one.
+        headroom = ceil(len(slots) / 4) if in_bulk and len(slots) > 1 else 0
+        slot = next((one for one in slots if one.slot > headroom and _is_free(one, now)), None)
         if slot is None:
-            return self._wait(account.id, "", intent_id, ask, now)
+            if in_bulk:
+                return {"outcome": "busy", "account_id": str(account.id), "lane": False}
+            return self._wait(account.id, "", standing, ask, now)
         if intent_id in world.intents:
             raise _violated("intents_pkey")
-        quota = quotas.reserve(world, ask, now)
+        if item is None:
+            quota = quotas.reserve(world, ask, now)
+        else:
+            quota = quotas.send_ordered(world, item, ask["price"], now)
+            alter(
+                item, outcome="begun", intent_id=intent_id, area_code=ask["area_code"], reason=None,
+                claimed_until=None, busy_since=None,
+            )  # fmt: skip
 
         lease_until = now + timedelta(seconds=ask["lease_seconds"])
         alter(slot, intent_id=intent_id, held_until=lease_until)
-        world.queue.pop(intent_id, None)
+        world.queue.pop(standing, None)
         if key is not None:
             if (found := world.keys.get((tenant_id, "create", key))) is not None:
                 alter(found, intent_id=intent_id)
@@ -97,7 +123,8 @@ class LedgerInMemory(Ledger):
             id=intent_id, tenant_id=tenant_id, account_id=account.id, organization_id=organization, user_id=user,
             area_code=ask["area_code"], wish=ask["wish"], idempotency_key=key, mark=ask["mark"],
             request_id=ask["request_id"], state="sending", admitted_at=now, lease_until=lease_until, slot=slot.slot,
-            holds_lane=in_lanes, fingerprint=fingerprint if key is None else None,
+            holds_lane=in_lanes, fingerprint=fingerprint if key is None and item is None else None,
+            order_id=item and item.order_id, order_seq=item and item.seq, counted_at=item and item.counted_at,
         )  # fmt: skip
         world.attempts[intent_id] = made(Attempt, intent_id=intent_id, tenant_id=tenant_id, admitted_at=now)
         return {
@@ -193,15 +220,18 @@ class LedgerInMemory(Ledger):
 
     def _wait(self, account_id: UUID, line: str, intent_id: UUID, ask: dict[str, Any], now: datetime) -> dict[str, Any]:
         """The function `wait_in_queue`. A place number is used up by each who asks, as by the identity's sequence."""
-        world, replica = self._world, UUID(ask["replica"])
+        world, replica, patience = self._world, UUID(ask["replica"]), ask.get("wait_seconds")
         world.places_given += 1
         mine = world.queue.get(intent_id)
+        leaves_at = now + (OF_AN_ITEM_KEPT if patience is None else timedelta(seconds=patience))
         if mine is not None:
             alter(mine, queue=line)
+            if patience is None:
+                alter(mine, replica=replica, leaves_at=leaves_at)
         else:
             mine = world.queue[intent_id] = made(
                 QueuePlace, account_id=account_id, queue=line, intent_id=intent_id, place=world.places_given,
-                replica=replica, alive_until=now + ALIVE, leaves_at=now + timedelta(seconds=ask["wait_seconds"]),
+                replica=replica, alive_until=now + ALIVE, leaves_at=leaves_at,
             )  # fmt: skip
         for one in world.queue.values():
             if (
@@ -271,6 +301,7 @@ class LedgerInMemory(Ledger):
             named_number=bought.get("phone_number") if doubtful else None,
             answer=answer,
         )
+        orders.item_follows(world, intent)
         world.note(f"intent.{verdict}")
         world.tell(EVENTS[verdict])
         return {"state": verdict, "moved": True, "reason": reason, "answer": answer, "quota": quota}

@@ -8,6 +8,7 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from service.kit.types import TenantId
 from service.numbers.ledger import Admission, LostSale
+from tests.fakes.both import Role
 from tests.fakes.play import Play, row_of
 from tests.fakes.scene import (
     KEYS,
@@ -67,7 +68,8 @@ class Purchases(Play):
             orphan = self.world.orphans[UUID(offered["orphan_id"])]
             return replace(admission, said=admission.said | {"spare": (orphan.area_code, orphan.created_at)})
 
-        return await self.both.ask("ledger", "admit", ask, arrange=ranked)
+        role: Role = "worker" if "order_id" in ask else "api"
+        return await self.both.ask("ledger", "admit", ask, arrange=ranked, role=role)
 
     async def admit_again(self, chance: Random) -> None:
         """As one who waits for its turn does, and as a repeated key."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from service.kit.clock import utc_now
 from tests.fakes.holdings import Holdings
 from tests.fakes.looks import Looks
+from tests.fakes.ordering import Ordering
 from tests.fakes.play import give_up, keep_after_all
 from tests.fakes.scene import (
     FIRST,
@@ -20,7 +21,7 @@ from tests.fakes.scene import (
 from tests.fakes.world import World, alter
 
 
-class Questions(Holdings, Looks):
+class Questions(Holdings, Looks, Ordering):
     async def administer(self, chance: Random) -> None:
         """An administrator, an operator or a sweep changes something."""
         tenant, organization = chance.choice(list(TENANTS)), chance.choice(list(USERS))
@@ -132,9 +133,13 @@ SIGHTINGS = {
     "claim_places": 8, "forms": 1, "keep": 14, "close_older": 2, "ghost": 4, "doubts": 8, "doubt": 6,
     "bought_after_all": 4, "keyed": 2, "in_question": 2,
 }  # fmt: skip
+ORDERS = {
+    "order": 8, "send_ordered": 16, "settle_ordered": 10, "cancel": 3, "give_up": 3, "close_orders": 3,
+    "sold_out": 1,
+}  # fmt: skip
 # A sequence asks of a few kinds only: so more of them meet.
-KINDS = (PURCHASES, OUTCOMES | STEPS, OUTCOMES | NUMBERS, OUTCOMES | SIGHTINGS, OUTCOMES | STEPS | NUMBERS,
-         PURCHASES | OUTCOMES | STEPS | NUMBERS | SIGHTINGS)  # fmt: skip
+KINDS = (PURCHASES, ORDERS, ORDERS | PURCHASES, OUTCOMES | STEPS, OUTCOMES | NUMBERS, OUTCOMES | SIGHTINGS,
+         OUTCOMES | STEPS | NUMBERS, PURCHASES | OUTCOMES | STEPS | NUMBERS | SIGHTINGS | ORDERS)  # fmt: skip
 
 
 def questions_of(kind: Mapping[str, int]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Quotas in memory: the functions `reserve_quota`, `settle_quota` and `count_release` of the database."""
+"""Quotas in memory: the functions of the database that count purchases, orders and releases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
@@ -9,12 +9,24 @@ from zoneinfo import ZoneInfo
 
 from service.kit.clock import utc_now
 from service.numbers.models import Intent, Number
+from service.orders.models import OrderItem
 from service.quotas.counting import HELD
 from service.quotas.errors import refusal_of
 from service.quotas.models import Quota
 from tests.fakes.world import OPEN, World, alter
 
-COUNTED = ("used", "reserved", "day_used", "day_reserved", "month_used", "month_reserved", "releases", "day", "month")
+COUNTED = (
+    "used",
+    "reserved",
+    "ordered",
+    "day_used",
+    "day_reserved",
+    "month_used",
+    "month_reserved",
+    "releases",
+    "day",
+    "month",
+)
 
 
 @dataclass(slots=True)
@@ -57,16 +69,11 @@ def reserve(world: World, ask: dict[str, Any], at: datetime) -> dict[str, Any]:
                 shadow.append(word)
             else:
                 refusals.append((limit.purchases, limit.rank, len(refusals), word))
-        rate = quota.requests_per_second if quota.scope != "tenant" else None
-        arrival = quota.arrival
-        if rate:
-            burst = quota.burst if quota.burst is not None else ceil(rate)
-            arrival = min(max(arrival or at, at) + timedelta(seconds=1 / rate), at + timedelta(seconds=burst / rate))
         day, month = _periods(quota, at)
         now["reserved"] += 1
         now["day_reserved"] += now["day"] == day
         now["month_reserved"] += now["month"] == month
-        changes.append((quota, now | {"arrival": arrival, "revision": quota.revision + 1}))
+        changes.append((quota, now | {"arrival": _arrival(quota, at), "revision": quota.revision + 1}))
     if refusals:
         tightest_refusal, *others = (word for *_, word in sorted(refusals, key=lambda refusal: refusal[:3]))
         raise refusal_of(tightest_refusal | {"revision": revision, "also": others})
@@ -75,10 +82,114 @@ def reserve(world: World, ask: dict[str, Any], at: datetime) -> dict[str, Any]:
     return {"revision": revision + 1, "tightest": tightest and tightest[1], "shadow": shadow, "admitted_at": None}
 
 
+def _arrival(quota: Quota, at: datetime) -> datetime | None:
+    """The theoretical arrival time after one purchase more (GCRA)."""
+    rate = quota.requests_per_second if quota.scope != "tenant" else None
+    if not rate:
+        return quota.arrival
+    burst = quota.burst if quota.burst is not None else ceil(rate)
+    return min(max(quota.arrival or at, at) + timedelta(seconds=1 / rate), at + timedelta(seconds=burst / rate))
+
+
+AT_ONE_TIME = ("doubts_open", "concurrent_creates", "requests_per_second")
+
+
+def reserve_order(
+    world: World, tenant: str, organization: str, users: Mapping[str, int], price: int, at: datetime
+) -> None:
+    """Raises: QuotaExceeded, RateLimited."""
+    refusals: list[tuple[int, int, int, dict[str, Any]]] = []
+    changes = []
+    revision = world.quotas["tenant", tenant, "", ""].revision
+    for quota, many in _of_all(world, tenant, organization, users):
+        now = _rolled(world, quota, at)
+        for limit in _limits(world, quota, now, at, price):
+            if limit.allowed is None or quota.mode == "off":
+                continue
+            if limit.name not in AT_ONE_TIME:
+                limit.needs *= many
+            elif limit.allowed > 0:
+                continue
+            if limit.remains < limit.needs and quota.mode == "enforced":
+                word = _word(quota, limit)
+                refusals.append((limit.remains - limit.needs, limit.rank, len(refusals), word))
+        for name in ("ordered", "day_reserved", "month_reserved"):
+            now[name] += many
+        changes.append((quota, now | {"revision": quota.revision + 1}))
+    if refusals:
+        tightest, *others = (word for *_, word in sorted(refusals, key=lambda refusal: refusal[:3]))
+        raise refusal_of(tightest | {"revision": revision, "also": others})
+    for quota, values in changes:
+        alter(quota, **values)
+
+
+def send_ordered(world: World, item: OrderItem, price: int, at: datetime) -> dict[str, Any]:
+    """The item waits still, and its intent is not there yet. Raises: QuotaExceeded, RateLimited."""
+    refusals: list[tuple[int, int, dict[str, Any]]] = []
+    shadow, changes = [], []
+    assert item.counted_at is not None
+    revision = world.quotas["tenant", str(item.tenant_id), "", ""].revision
+    for quota in world.quotas_of(str(item.tenant_id), str(item.organization_id), str(item.user_id)):
+        now = _rolled(world, quota, at)
+        day, month = _periods(quota, item.counted_at)
+        own = {
+            "numbers_held": True,
+            "purchases_per_day": now["day"] == day,
+            "purchases_per_month": now["month"] == month,
+            "spend_per_month": now["month"] == month,
+        }
+        for limit in _limits(world, quota, now, at, price):
+            if limit.allowed is None or quota.mode == "off" or not own.get(limit.name, True):
+                continue
+            if limit.remains >= (0 if limit.name in own else 1):
+                continue
+            word = _word(quota, limit)
+            if quota.mode == "shadow":
+                shadow.append(word)
+            else:
+                refusals.append((limit.rank, len(refusals), word))
+        now["reserved"] += 1
+        now["ordered"] = max(now["ordered"] - 1, 0)
+        changes.append((quota, now | {"arrival": _arrival(quota, at), "revision": quota.revision + 1}))
+    if refusals:
+        first, *others = (word for *_, word in sorted(refusals, key=lambda refusal: refusal[:2]))
+        raise refusal_of(first | {"revision": revision, "also": others})
+    for quota, values in changes:
+        alter(quota, **values)
+    return {"revision": revision + 1, "tightest": None, "shadow": shadow, "admitted_at": None}
+
+
+def move_ordered(world: World, item: OrderItem, users: Mapping[str, int], by: int) -> None:
+    """The function of that name, for items that count as this one does."""
+    assert item.counted_at is not None
+    for quota, many in _of_all(world, str(item.tenant_id), str(item.organization_id), users):
+        if quota.day is None:
+            continue
+        day, month = _periods(quota, item.counted_at)
+        today, this_month = quota.day == day, quota.month == month
+        alter(
+            quota,
+            ordered=max(quota.ordered + by * many, 0),
+            day_reserved=max(quota.day_reserved + by * many * today, 0),
+            month_reserved=max(quota.month_reserved + by * many * this_month, 0),
+            revision=quota.revision + 1,
+        )
+
+
+def _of_all(world: World, tenant: str, organization: str, users: Mapping[str, int]) -> Iterator[tuple[Quota, int]]:
+    """The function `quotas_of_all`; with how many of an order count in each."""
+    for user in sorted(users):
+        if (quota := world.quotas.get(("user", "", organization, user))) is not None:
+            yield quota, users[user]
+    for key in (("tenant", tenant, "", ""), ("organization", "", organization, ""), ("deployment", "", "", "")):
+        if (quota := world.quotas.get(key)) is not None:
+            yield quota, sum(users.values())
+
+
 def settle(world: World, intent: Intent, *, owned: bool) -> int:
     """The revision of the tenant's quota."""
     for quota in world.quotas_of(intent.tenant_id, intent.organization_id, intent.user_id):
-        day, month = _periods(quota, intent.admitted_at)
+        day, month = _periods(quota, intent.counted_at or intent.admitted_at)
         today, this_month = quota.day == day, quota.month == month
         alter(
             quota,
@@ -151,17 +262,25 @@ def counted(world: World, quota: Quota) -> dict[str, int]:
 
 def _counted(world: World, quota: Quota, day: date, month: date) -> dict[str, int]:
     intents = [
-        (one.state, *_periods(quota, one.admitted_at))
+        (one.state, *_periods(quota, one.counted_at or one.admitted_at))
         for one in world.intents.values()
         if covers(quota, one) and one.state != "refused"
+    ]
+    ordered = [
+        _periods(quota, one.counted_at)
+        for one in world.waiting_items()
+        if covers(quota, one) and one.counted_at is not None
     ]
     return {
         "used": sum(one.state in HELD and covers(quota, one) for one in world.numbers.values()),
         "reserved": sum(state in OPEN for state, _, _ in intents),
+        "ordered": len(ordered),
         "day_used": sum(state == "owned" and that == day for state, that, _ in intents),
-        "day_reserved": sum(state != "owned" and that == day for state, that, _ in intents),
+        "day_reserved": sum(state != "owned" and that == day for state, that, _ in intents)
+        + sum(that == day for that, _ in ordered),
         "month_used": sum(state == "owned" and that == month for state, _, that in intents),
-        "month_reserved": sum(state != "owned" and that == month for state, _, that in intents),
+        "month_reserved": sum(state != "owned" and that == month for state, _, that in intents)
+        + sum(that == month for _, that in ordered),
         "releases": sum(
             one.kind == "release"
             and one.state != "cancelled"
@@ -190,7 +309,7 @@ def _limits(world: World, quota: Quota, now: dict[str, Any], at: datetime, price
             for intents in world.open_intents.values()
             for one in intents.values()
         )
-    yield Limit("numbers_held", quota.numbers_held, now["used"], now["reserved"], 1, None, 4)
+    yield Limit("numbers_held", quota.numbers_held, now["used"], now["reserved"] + now["ordered"], 1, None, 4)
     spent, reserved = now["month_used"] * price, now["month_reserved"] * price
     yield Limit("spend_per_month", quota.spend_per_month, spent, reserved, max(price, 1), next_month, 1)
     bought = now["month_used"], now["month_reserved"]

@@ -19,6 +19,8 @@ from service.numbers.ledger import Ledger
 from service.numbers.models import Number
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
+from service.orders.queue import OrderQueue
+from service.orders.work import OrderWork
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.sightings import Sightings
 from tests.fakes.both import BEGINNING, Both, Still, Stores
@@ -26,14 +28,17 @@ from tests.fakes.doubts import DoubtsInMemory
 from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
+from tests.fakes.orders import OrderQueueInMemory, OrdersInMemory, OrderWorkInMemory, PlacingInMemory
 from tests.fakes.questions import KINDS, Questions, questions_of
 from tests.fakes.scene import FIRST, NORTH, SECOND, principal, scene
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
+from tests.support.ordering import orders_over, placing_over
 from tests.support.simulated_time import SimulatedPostgres
 
 WINDOW, GRACE = timedelta(seconds=100), timedelta(seconds=30)
+PRICE = 3
 ORDINARILY, IN_CI, IN_FULL = 40, 300, 10_000
 PARTS = 10
 SEEDS = st.integers(0, 2**32 - 1)
@@ -66,6 +71,10 @@ def over(database: Database) -> Mapping[str, Any]:
         "grace": Grace(database, grace=GRACE),
         "sightings": Sightings(database, window=WINDOW),
         "doubts": Doubts(database),
+        "placing": placing_over(database, limits_at=PRICE),
+        "orders": orders_over(database),
+        "queue": OrderQueue(database),
+        "order_work": OrderWork(database, mark_keep=60.0),
     }
 
 
@@ -77,6 +86,10 @@ def in_memory(world: World) -> Mapping[str, Any]:
         "grace": GraceInMemory(world, grace=GRACE),
         "sightings": SightingsInMemory(world, window=WINDOW),
         "doubts": DoubtsInMemory(world),
+        "placing": PlacingInMemory(world, limits_at=PRICE),
+        "orders": OrdersInMemory(world),
+        "queue": OrderQueueInMemory(world),
+        "order_work": OrderWorkInMemory(world),
     }
 
 

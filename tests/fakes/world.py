@@ -22,6 +22,7 @@ from service.idempotency.once import Named, Once
 from service.kit.clock import utc_now
 from service.kit.types import TenantId, new_id
 from service.numbers.models import Attempt, Evidence, Intent, Number, QueuePlace, SendSlot, Step
+from service.orders.models import Order, OrderItem, OrderShare, SoldOut
 from service.quotas.counting import HELD
 from service.quotas.models import Quota
 from service.reconciliation.models import DecidedOn, ExistingNumber, ListingTaken, Look, Orphan, UpstreamRow
@@ -37,7 +38,8 @@ configure_mappers()  # Columns cannot be read before.
 
 MODELS: tuple[type[Base], ...] = (
     Account, AgentLink, Attempt, DecidedOn, Evidence, ExistingNumber, Grant, IdempotencyKey, Intent, ListingTaken, Look,
-    Number, Organization, Orphan, QueuePlace, SendSlot, Step, Stop, Tenant, Quota, UpstreamRow, User,
+    Number, Order, OrderItem, OrderShare, Organization, Orphan, QueuePlace, SendSlot, SoldOut, Step, Stop, Tenant,
+    Quota, UpstreamRow, User,
 )  # fmt: skip
 BLANK = {model: dict.fromkeys(model.__table__.columns.keys()) for model in MODELS}
 DEFAULTS: dict[type[Base], dict[str, Any]] = {
@@ -45,6 +47,8 @@ DEFAULTS: dict[type[Base], dict[str, Any]] = {
     AgentLink: {"state": "pending"},
     Intent: {"holds_lane": False},
     Number: {"marked": True, "tags": []},
+    OrderItem: {"tries": 0},
+    OrderShare: {"weight": 1.0, "pass": 0.0, "started": 0.0},
     Orphan: {"state": "open"},
     Step: {"state": "waiting", "tries": 0},
     Stop: {"id": ""},
@@ -68,6 +72,7 @@ MADE_AT: dict[type[Base], str] = {
     ListingTaken: "ended_at",
     Organization: "created_at",
     Orphan: "created_at",
+    SoldOut: "since",
     Step: "created_at",
     Stop: "at",
     Tenant: "created_at",
@@ -130,6 +135,10 @@ class World:
         self.numbers: dict[UUID, Number] = {}
         self.links: dict[UUID, dict[str, AgentLink]] = {}
         self.steps: dict[UUID, Step] = {}
+        self.orders: dict[UUID, Order] = {}
+        self.order_items: dict[tuple[UUID, int], OrderItem] = {}
+        self.order_shares: dict[tuple[UUID, str], OrderShare] = {}
+        self.sold_out: dict[tuple[UUID, str], SoldOut] = {}
         self.orphans: dict[UUID, Orphan] = {}
         self.existing: dict[tuple[UUID, str], ExistingNumber] = {}
         self.listings: list[ListingTaken] = []
@@ -152,6 +161,7 @@ class World:
         self.owners: dict[tuple[UUID, str], Number] = {}
         self.steps_of: dict[UUID, list[Step]] = defaultdict(list)
         self.steps_due: dict[UUID, Step] = {}
+        self.items_of: dict[UUID, list[OrderItem]] = defaultdict(list)
         self.orphans_of_intent: dict[UUID, list[Orphan]] = defaultdict(list)
         self.orphans_at: dict[UUID, list[Orphan]] = defaultdict(list)
         self.orphan_rows: dict[tuple[UUID, str], Orphan] = {}
@@ -176,6 +186,10 @@ class World:
         yield "numbers", self.numbers.values()
         yield "agent_links", [link for links in self.links.values() for link in links.values()]
         yield "steps", self.steps.values()
+        yield "orders", self.orders.values()
+        yield "order_items", self.order_items.values()
+        yield "order_shares", self.order_shares.values()
+        yield "sold_out", self.sold_out.values()
         yield "orphans", self.orphans.values()
         yield "existing_numbers", self.existing.values()
         yield "listings", self.listings
@@ -405,6 +419,16 @@ class World:
 
     def release_owed(self, number_id: UUID) -> Step:
         return next(one for one in self.steps_of[number_id] if one.kind == "release" and one.id in self.steps_due)
+
+    # -- Orders of new numbers -----------------------------------------------------------------------------------------
+
+    def add_order(self, order: Order, items: Sequence[OrderItem]) -> None:
+        self.orders[order.id] = order
+        self.order_items |= {(one.order_id, one.seq): one for one in items}
+        self.items_of[order.id] += items
+
+    def waiting_items(self) -> Iterator[OrderItem]:
+        return (one for one in self.order_items.values() if one.outcome == "waiting")
 
     # -- What listings show --------------------------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ class Callers:
             return heard
 
         try:
-            outcome = await self._request(machine, work, patience=hangs_up_after)
+            outcome = await self.request(machine, work, patience=hangs_up_after)
         except TimeoutError:
             gone.set_result(None)
             return note("nothing")
@@ -198,7 +198,7 @@ class Callers:
         """Returns False where the number is in no state for it."""
         machine = self._chance.choice(self._cluster.apis)
         try:
-            await self._request(machine, deed(machine, principal, phone_number))
+            await self.request(machine, deed(machine, principal, phone_number))
         except StateConflict:
             return False
         except (TimeoutError, ServiceError):
@@ -241,7 +241,7 @@ class Callers:
         step_id = await machine.numbers.want(principal, phone_number, change, request_id="rename")
         await machine.follow_ups.run_now(principal.tenant, step_id, within=3.0)
 
-    async def _request(self, machine: Machine, work: Coroutine[Any, Any, T], *, patience: float = PATIENCE) -> T:
+    async def request(self, machine: Machine, work: Coroutine[Any, Any, T], *, patience: float = PATIENCE) -> T:
         """Over a connection that breaks with its process. Raises: TimeoutError, and what the work raises."""
         if not machine.process.alive:
             work.close()

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol
+from uuid import UUID
 
 from service.db import CommitUnknown
 from service.kit.crypto import Secret
 from service.kit.errors import ServiceError
+from service.kit.types import TenantId
 from service.numbers.changes import Changes
 from service.numbers.confirm import Confirmation
 from service.numbers.drain import Drain
@@ -20,6 +22,11 @@ from service.numbers.release import Release
 from service.numbers.repository import Numbers
 from service.numbers.sending import Sending
 from service.numbers.steps import Steps
+from service.orders.buying import Buying
+from service.orders.orders import Orders
+from service.orders.placing import Placing
+from service.orders.queue import OrderQueue
+from service.orders.work import OrderWork
 from service.quotas.gate import Gate
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.drifts import Drifts
@@ -27,6 +34,7 @@ from service.reconciliation.judgement import Observation
 from service.reconciliation.resolver import Resolver
 from service.reconciliation.sightings import Sightings
 from service.tenants.directory import Directory
+from service.tenants.principals import Principal, Principals
 from tests.simulation.carrier import Carrier
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.network import Network, at_once
@@ -62,6 +70,10 @@ class Stores:
     grace: Grace
     sightings: Sightings
     doubts: Doubts
+    placing: Placing
+    orders: Orders
+    queue: OrderQueue
+    order_work: OrderWork
     gate: Gate
     run: Run
 
@@ -82,6 +94,20 @@ class Machine:
     follow_ups: FollowUps
     ledger: Ledger
     resolver: Resolver
+    placing: Placing
+    orders: Orders
+    buying: Buying
+    order_work: OrderWork
+
+
+class Tenants(Principals):
+    """Who acts for a tenant; of keys nothing is asked here."""
+
+    def __init__(self, principals: Sequence[Principal]) -> None:
+        self._principals = {one.tenant: one for one in principals}
+
+    async def of_tenant(self, tenant_id: str) -> Principal:
+        return self._principals[TenantId(tenant_id)]
 
 
 class NoDrift(Drifts):
@@ -94,7 +120,14 @@ class NoDrift(Drifts):
         pass
 
 
-def start(process: Process, stores: Stores, network: Network, carrier: Carrier, journal: Journal) -> Machine:
+def start(
+    process: Process,
+    stores: Stores,
+    network: Network,
+    carrier: Carrier,
+    journal: Journal,
+    principals: Sequence[Principal],
+) -> Machine:
     """A process with services of its own. What it holds in memory is lost with it."""
     ledger, steps, numbers, grace, sightings = (
         seam(kind, Store(network, kind.__name__.lower(), store, stores.run))
@@ -106,6 +139,16 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
             (Sightings, stores.sightings),
         )
     )
+    placing, orders, queue, order_work = (
+        seam(kind, Store(network, kind.__name__.lower(), store, stores.run))
+        for kind, store in (
+            (Placing, stores.placing),
+            (Orders, stores.orders),
+            (OrderQueue, stores.queue),
+            (OrderWork, stores.order_work),
+        )
+    )
+    tenants = seam(Principals, Store(network, "principals", Tenants(principals), at_once))
     doubts = seam(Doubts, DoubtsStore(network, "doubts", stores.doubts, stores.run, journal))
     gate = seam(Gate, GateStore(network, "gate", stores.gate, at_once))
     teli = SimulatedTeli(network, carrier, journal, listen=UPSTREAM_TIMEOUT)
@@ -113,20 +156,21 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
     upstreams = OneUpstream(teli)
     confirmation = Confirmation(numbers, upstreams, mark_keep=MARK_KEEP)
     window = timedelta(seconds=WINDOW)
+    provisioning = Provisioning(
+        ledger=ledger,
+        gate=gate,
+        sending=Sending(ledger, gate, upstreams, drain),
+        directory=seam(Directory, Store(network, "directory", object(), stores.run)),
+        secret=SECRET,
+        drain=drain,
+        answer_within=ANSWER_WITHIN,
+        upstream_timeout=UPSTREAM_TIMEOUT,
+        price=PRICE,
+    )
     return Machine(
         process=process,
         gate=gate,
-        provisioning=Provisioning(
-            ledger=ledger,
-            gate=gate,
-            sending=Sending(ledger, gate, upstreams, drain),
-            directory=seam(Directory, Store(network, "directory", object(), stores.run)),
-            secret=SECRET,
-            drain=drain,
-            answer_within=ANSWER_WITHIN,
-            upstream_timeout=UPSTREAM_TIMEOUT,
-            price=PRICE,
-        ),
+        provisioning=provisioning,
         numbers=numbers,
         grace=grace,
         follow_ups=FollowUps(
@@ -148,17 +192,35 @@ def start(process: Process, stores: Stores, network: Network, carrier: Carrier, 
             doubts_every=RESOLVE_EVERY,
             all_every=SWEEP_EVERY,
         ),
+        placing=placing,
+        orders=orders,
+        buying=Buying(queue, provisioning, tenants),
+        order_work=order_work,
     )
 
 
-def put_to_work(machine: Machine, pause: Callable[[], float]) -> None:
-    """Begin the worker's jobs, each again and again."""
+def put_to_work(machine: Machine, pause: Callable[[], float], sells_to_orders: UUID | None) -> None:
+    """Begin the worker's jobs, each again and again. `sells_to_orders`: the account, where anybody orders at all."""
     for name, job in (
         ("follow-ups", machine.follow_ups.begin_due),
         ("lapses", lambda: machine.ledger.lapse(limit=100)),
         ("doubts", machine.resolver.run),
     ):
         machine.process.start(_repeat(job, pause), name=name)
+    if sells_to_orders is None:
+        return
+    for name, of_orders in (
+        ("ordered numbers", lambda: _buy(machine.buying, sells_to_orders)),
+        ("what orders give up", machine.buying.give_up),
+        ("orders", machine.order_work.close),
+    ):
+        # Orders are looked at more often than doubts.
+        machine.process.start(_repeat(of_orders, lambda: pause() / 2), name=name)
+
+
+async def _buy(buying: Buying, account: UUID) -> None:
+    while await buying.send(account):
+        continue
 
 
 async def _repeat(job: Callable[[], Awaitable[object]], pause: Callable[[], float]) -> None:
@@ -183,6 +245,8 @@ class Cluster:
         journal: Journal,
         pause: Callable[[], float],
         *,
+        principals: Sequence[Principal],
+        sells_to_orders: UUID | None,
         apis: int,
         workers: int,
     ) -> None:
@@ -192,15 +256,18 @@ class Cluster:
         self._carrier = carrier
         self._journal = journal
         self._pause = pause
+        self._principals = principals
+        self._sells_to_orders = sells_to_orders
         self.thawed_at = 0.0
         self.apis = [self._begin(f"api{n}", works=False) for n in range(apis)]
         self.workers = [self._begin(f"worker{n}", works=True) for n in range(workers)]
 
     def _begin(self, name: str, *, works: bool) -> Machine:
         stores = self._stores.of("worker" if works else "api")
-        machine = start(self._loop.process(name), stores, self._network, self._carrier, self._journal)
+        process = self._loop.process(name)
+        machine = start(process, stores, self._network, self._carrier, self._journal, self._principals)
         if works:
-            put_to_work(machine, self._pause)
+            put_to_work(machine, self._pause, self._sells_to_orders)
         return machine
 
     def kill(self, number: int, *, back_after: float) -> None:

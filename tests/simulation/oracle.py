@@ -22,10 +22,15 @@ from tests.fakes.world import World
 from tests.simulation.callers import Deed, Heard
 from tests.simulation.carrier import Carrier
 from tests.simulation.machines import GRACE, WINDOW, WRITE_OFF
+from tests.simulation.orderers import OrderDeed
 from tests.simulation.seams import LISTENS, Deletion, Journal, Look
 from tests.simulation.truths import Purchase
 
 OPEN = ("sending", "doubtful", "unresolved")
+# Refusals that were heard of Teli, after which an item is asked for again, or given up.
+TELIS_WORD = ("out_of_stock", "credentials", "rate_limited", "bad_request")
+# Seconds from the end of an order's last item until every worker has looked at it.
+CLOSED_WITHIN = 30.0
 # As design has it, not as the code: three looks, a minute or a third of the window apart.
 LOOKS = 3
 APART = timedelta(minutes=1)
@@ -40,6 +45,7 @@ class Truths:
     journal: Journal
     heard: list[Heard]
     deeds: list[Deed]
+    ordering: list[OrderDeed]
     now: float
     made_for: dict[str, Intent] = field(init=False)
     sends: Counter[Any] = field(init=False)
@@ -73,7 +79,7 @@ class Truths:
 def violations(truths: Truths, *, written_off: bool) -> list[str]:
     """Every promise that was broken, in words. `written_off`: the time until the write-off has passed."""
     rules = AT_THE_END if written_off else ()
-    return [found for rule in (*rules, _nothing_stuck) for found in rule(truths, written_off)]
+    return [found for rule in (*rules, _nothing_stuck, _orders_end) for found in rule(truths, written_off)]
 
 
 def _bought_once(truths: Truths, _: bool) -> Iterator[str]:
@@ -262,8 +268,8 @@ def _trusted_rightly(truths: Truths, _: bool) -> Iterator[str]:
 
 
 def _moment(at: float) -> int:
-    """In microseconds, as Postgres counts them."""
-    return round(at * 1_000_000)
+    """In microseconds, as Postgres counts them; rounded first as the clock of the schedule is, for halves too."""
+    return round(round(at, 6) * 1_000_000)
 
 
 def _surely_held(truths: Truths, organization: str) -> dict[str, float]:
@@ -559,6 +565,78 @@ def _balanced(truths: Truths, _: bool) -> Iterator[str]:
                 yield f"unbalanced: {_named_quota(quota)} counts {name} {getattr(quota, name)}, and has {count}"
 
 
+def _orders_end(truths: Truths, _: bool) -> Iterator[str]:
+    """Every order comes to one of its ends, with counts that add up to what was ordered."""
+    for order in truths.world.orders.values():
+        items = truths.world.items_of[order.id]
+        outcomes = Counter(one.outcome for one in items)
+        if any(one.ended_at is not None and truths.now - one.ended_at.timestamp() < CLOSED_WITHIN for one in items):
+            continue
+        if order.state not in ("completed", "partial", "cancelled", "failed"):
+            yield f"stuck: order {order.id} is {order.state}, with {dict(outcomes)}"
+        elif order.counts != outcomes or sum(outcomes.values()) != order.to_do:
+            yield f"stuck: order {order.id} of {order.to_do} counts {order.counts}, and has {dict(outcomes)}"
+
+
+def _no_more_than_ordered(truths: Truths, _: bool) -> Iterator[str]:
+    """An item is bought once, and neither late nor after its order's cancellation was answered; a key is one order."""
+    world = truths.world
+    bought: Counter[tuple[UUID, int]] = Counter()
+    for intent in truths.made_for.values():
+        # What Teli sold though it had refused waits as an orphan.
+        refused = intent.state == "refused" and intent.decision in TELIS_WORD
+        if intent.order_id is not None and intent.order_seq is not None and not refused:
+            bought[intent.order_id, intent.order_seq] += 1
+    for (order_id, seq), count in bought.items():
+        item = world.order_items[order_id, seq]
+        if count > 1:
+            yield f"more than ordered: item {seq} of order {order_id} was bought {count} times"
+        if item.outcome == "cancelled":
+            yield f"more than ordered: item {seq} of order {order_id} was cancelled, and was bought"
+    cancelled = {one.order: one.at for one in truths.ordering if one.kind == "cancel" and one.refused is None}
+    for intent in world.intents.values():
+        if intent.order_id is None or not truths.sends[intent.id]:
+            continue
+        order, admitted = world.orders[intent.order_id], intent.admitted_at
+        if order.deadline is not None and admitted > order.deadline:
+            yield f"more than ordered: intent {intent.id} was begun after its order's deadline"
+        if admitted.timestamp() > cancelled.get(order.id, math.inf):
+            yield f"more than ordered: intent {intent.id} was begun after its order was cancelled"
+    for deed in truths.ordering:
+        if deed.kind == "cancel" and deed.refused not in (None, StateConflict.code):
+            yield f"two answers: order {deed.order} could not be cancelled: {deed.refused}"
+    named = {(one.tenant, one.key) for one in truths.ordering}
+    if len(world.orders) > len(named):
+        yield f"more than ordered: {len(named)} keys made {len(world.orders)} orders"
+    told: dict[tuple[str, str], set[UUID | None]] = defaultdict(set)
+    for deed in truths.ordering:
+        if deed.kind == "order" and deed.refused is None and deed.at < math.inf:
+            told[deed.tenant, deed.key].add(deed.order)
+    for (tenant, key), orders in told.items():
+        if len(orders) > 1 or not orders <= world.orders.keys():
+            yield f"two answers: order {key} of {tenant} was told as {sorted(map(str, orders))}"
+
+
+def _never_sent_is_true(truths: Truths, _: bool) -> Iterator[str]:
+    """What was refused because it never left has not left: whoever asked for it may ask anew."""
+    for intent in truths.world.intents.values():
+        if intent.state == "refused" and intent.decision == "never_sent" and truths.sends[intent.id]:
+            yield f"double: intent {intent.id} was refused as never sent, and was sent"
+
+
+def _ordered_is_owned(truths: Truths, _: bool) -> Iterator[str]:
+    """What an item says it came to is what became of its purchase."""
+    world = truths.world
+    for item in world.order_items.values():
+        intent = world.intents.get(item.intent_id) if item.intent_id is not None else None
+        state = "never sent" if intent is None else intent.state
+        number = world.numbers.get(item.number_id) if item.number_id is not None else None
+        if (item.outcome == "done") != (state == "owned") or (item.outcome == "unresolved") != (state == "unresolved"):
+            yield f"untold: item {item.seq} of order {item.order_id} is {item.outcome}, and its purchase {state}"
+        if item.outcome == "done" and (number is None or intent is None or number.intent_id != intent.id):
+            yield f"untold: item {item.seq} of order {item.order_id} is done, by no number of its purchase"
+
+
 def _nothing_stuck(truths: Truths, written_off: bool) -> Iterator[str]:
     """Open are those purchases alone of which nothing can be known; no slot, place or lease is left over."""
     world = truths.world
@@ -642,4 +720,7 @@ AT_THE_END = (
     _seen_before_touched,
     _settled_before_repeated,
     _balanced,
+    _no_more_than_ordered,
+    _never_sent_is_true,
+    _ordered_is_owned,
 )

@@ -20,6 +20,7 @@ import service.reconciliation.resolver
 import tests.fakes.doubts
 import tests.fakes.grace
 import tests.fakes.ledger
+import tests.fakes.orders
 import tests.fakes.quotas
 import tests.fakes.sightings
 from service.db import CommitUnknown
@@ -734,3 +735,62 @@ def restored_while_releasing():
 @fault("A release that was taken back counts no more.", shown_by=1)
 def taken_back_and_counted():
     return patch.object(tests.fakes.quotas, "take_release_back", lambda *_: None)
+
+
+# -- Orders ------------------------------------------------------------------------------------------------------------
+
+
+def moving(ignored: int) -> Patch:
+    """What an order has reserved is not moved this way."""
+
+    def make(real: Any) -> Any:
+        def move(world: World, item: Any, users: Any, by: int) -> None:
+            if by != ignored:
+                real(world, item, users, by)
+
+        return move
+
+    return instead(tests.fakes.quotas, "move_ordered", make)
+
+
+@fault("What an order does not send any more gives its quota back.", shown_by=3)
+def cancelled_and_still_reserved():
+    return moving(-1)
+
+
+@fault("What was refused and is asked for again is reserved again.", shown_by=8)
+def asked_again_without_quota():
+    return moving(1)
+
+
+@fault("An item that was cancelled after it was claimed is not sent.", shown_by=25)
+def sent_though_cancelled():
+    def make(_: Any) -> Any:
+        def item_to_send(world: World, ask: dict[str, Any], now: datetime) -> Any:
+            item = world.order_items[UUID(ask["order_id"]), ask["seq"]]
+            deadline = world.orders[item.order_id].deadline
+            in_time = deadline is None or now < deadline
+            return item if in_time and item.outcome in ("waiting", "cancelled") else None
+
+        return item_to_send
+
+    return instead(tests.fakes.orders, "item_to_send", make)
+
+
+@fault("Nothing is sent after the order's deadline.", shown_by=128)
+def sent_after_the_deadline():
+    return patch.object(tests.fakes.orders, "may_be_sent", lambda order, _: order.cancelled_at is None)
+
+
+@fault("An item whose purchase is in doubt is not asked for again.", shown_by=8)
+def doubtful_item_asked_again():
+    def make(real: Any) -> Any:
+        def follows(world: World, intent: Any) -> None:
+            if intent.order_id is not None and intent.state == "doubtful":
+                item = world.order_items[intent.order_id, intent.order_seq]
+                tests.fakes.orders.wait_again(world, item, intent, intent.send_ended_at)
+            real(world, intent)
+
+        return follows
+
+    return instead(tests.fakes.orders, "item_follows", make)

@@ -23,13 +23,16 @@ from service.numbers.grace import Grace
 from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.steps import Steps
+from service.orders.queue import OrderQueue
+from service.orders.work import OrderWork
 from service.reconciliation.doubts import Doubts
 from service.reconciliation.sightings import Sightings
 from tests.fakes.both import as_json
 from tests.fakes.gate import GateInMemory
 from tests.fakes.world import MODELS, World, made
-from tests.simulation.machines import GRACE, WINDOW, Role, Stores
+from tests.simulation.machines import GRACE, MARK_KEEP, PRICE, WINDOW, Role, Stores
 from tests.simulation.schedule import time_now
+from tests.support.ordering import orders_over, placing_over
 from tests.support.simulated_time import SimulatedPostgres
 
 T = TypeVar("T")
@@ -69,6 +72,10 @@ class InPostgres:
             grace=Grace(database, grace=GRACE),
             sightings=Sightings(database, window=timedelta(seconds=WINDOW)),
             doubts=Doubts(database),
+            placing=placing_over(database, limits_at=PRICE),
+            orders=orders_over(database),
+            queue=OrderQueue(database),
+            order_work=OrderWork(database, mark_keep=MARK_KEEP),
             gate=self._gate,
             run=self.run,
         )
@@ -209,6 +216,10 @@ def world_of(tables: Mapping[str, list[dict[str, Any]]]) -> World:
     for link in rows["agent_links"]:
         world.links.setdefault(link.number_id, {})[link.direction] = link
     world.steps = {one.id: one for one in rows["steps"]}
+    world.orders = {one.id: one for one in rows["orders"]}
+    world.order_items = {(one.order_id, one.seq): one for one in rows["order_items"]}
+    for item in world.order_items.values():
+        world.items_of[item.order_id].append(item)
     world.orphans = {one.id: one for one in rows["orphans"]}
     world.existing = {(one.account_id, one.row_id): one for one in rows["existing_numbers"]}
     world.listings = sorted(rows["listings"], key=lambda one: one.id)

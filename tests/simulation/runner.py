@@ -13,7 +13,7 @@ from tests.simulation.schedule import CRASHED, Report, be_silent, run
 CHUNK = 50
 MOST_SEEDS_TO_A_CATCH = 1_000
 # Of a report, and of a tally too.
-SUMS = ("purchases", "calls", "share", "releases", "restored", "recycled")
+SUMS = ("purchases", "calls", "share", "releases", "restored", "recycled", "orders", "cancelled", "ordered")
 
 
 @dataclass(slots=True)
@@ -28,6 +28,9 @@ class Tally:
     releases: int = 0
     restored: int = 0
     recycled: int = 0
+    orders: int = 0
+    cancelled: int = 0
+    ordered: int = 0
     seconds: float = 0.0
     violations: dict[int, list[str]] = field(default_factory=dict)
 
@@ -57,7 +60,8 @@ class Tally:
         share = f"{self.mean_share:.0%} of the calls met a fault while there were any"
         did = f"{self.purchases} purchases, {self.calls} calls; {share}; at most {self.most_listings} listings each"
         back = f"{self.releases} releases, {self.restored} of them taken back; {self.recycled} numbers sold to us anew"
-        return "\n".join([*found, ran, did, back])
+        many = f"{self.orders} orders, {self.cancelled} of them cancelled; {self.ordered} numbers bought for them"
+        return "\n".join([*found, ran, did, back, many])
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ from service.numbers.ledger import Ledger
 from service.numbers.repository import Numbers
 from service.numbers.sending import lease
 from service.numbers.steps import Steps
+from service.orders.orders import Orders
+from service.orders.placing import Placing
+from service.orders.queue import OrderQueue
+from service.orders.work import OrderWork
 from service.quotas.administration import LIMITS
 from service.quotas.gate import Gate
 from service.quotas.models import Quota
@@ -33,6 +37,7 @@ from tests.fakes.gate import GateInMemory
 from tests.fakes.grace import GraceInMemory
 from tests.fakes.ledger import LedgerInMemory
 from tests.fakes.numbers import NumbersInMemory
+from tests.fakes.orders import OrderQueueInMemory, OrdersInMemory, OrderWorkInMemory, PlacingInMemory
 from tests.fakes.sightings import SightingsInMemory
 from tests.fakes.steps import StepsInMemory
 from tests.fakes.world import World
@@ -44,6 +49,7 @@ from tests.simulation.machines import (
     LONGEST_PAUSE,
     LOOK_LEASE,
     MARK_KEEP,
+    PRICE,
     RESOLVE_EVERY,
     STEP_LEASE,
     UPSTREAM_TIMEOUT,
@@ -56,6 +62,7 @@ from tests.simulation.machines import (
 from tests.simulation.network import Network, Trace, at_once
 from tests.simulation.operators import Operator
 from tests.simulation.oracle import Truths, violations
+from tests.simulation.orderers import Orderers
 from tests.simulation.rates import Rates
 from tests.simulation.seams import Journal
 from tests.simulation.weather import Weather
@@ -146,6 +153,10 @@ class InMemory:
         self.grace: Grace = GraceInMemory(world, grace=GRACE)
         self.sightings: Sightings = SightingsInMemory(world, window=timedelta(seconds=WINDOW))
         self.doubts: Doubts = DoubtsInMemory(world)
+        self.placing: Placing = PlacingInMemory(world, limits_at=PRICE)
+        self.orders: Orders = OrdersInMemory(world)
+        self.queue: OrderQueue = OrderQueueInMemory(world)
+        self.order_work: OrderWork = OrderWorkInMemory(world)
         self._gate = GateInMemory()
         self.gate: Gate = self._gate
 
@@ -157,6 +168,10 @@ class InMemory:
             self.grace,
             self.sightings,
             self.doubts,
+            self.placing,
+            self.orders,
+            self.queue,
+            self.order_work,
             gate=self.gate,
             run=self.run,
         )
@@ -177,6 +192,7 @@ class Report:
     """What one schedule came to. `share`: of calls that met a fault, while there were any.
 
     `releases`: of these `restored` were taken back. `recycled`: purchases of ours of a number given back before.
+    `orders`: of these `cancelled` were, and `ordered` numbers were bought for them.
     """
 
     seed: int
@@ -189,6 +205,9 @@ class Report:
     releases: int
     restored: int
     recycled: int
+    orders: int
+    cancelled: int
+    ordered: int
     trace: list[str] | None = field(default=None, repr=False)
 
 
@@ -235,6 +254,9 @@ class Schedule:
         self.seed = seed
         self.broken: str | None = None
         self._chance = chance
+        # A chance of their own: where nobody orders a schedule goes as if there were no orders.
+        of_orders = Random(f"orders of {seed}")
+        self._orders = [of_orders.choice((1, 1, 2)) for _ in range(of_orders.choice((0, 0, 1, 2)))]
         self._loop = loop
         self._trace = trace
         self._backend = backend
@@ -269,12 +291,15 @@ class Schedule:
             self._carrier,
             self._journal,
             lambda: self._pause,
+            principals=self._principals,
+            sells_to_orders=next(iter(self._world.accounts)) if self._orders else None,
             apis=chance.choice((1, 2, 3)),
             workers=chance.choice((1, 1, 2)),
         )
         self._callers = Callers(
             Random(chance.random()), self._cluster, self._principals, self._users, ["313", "415"], loop.time
         )
+        self._orderers = Orderers(of_orders, self._cluster, self._callers, self._principals, self._users, loop.time)
         self._wishes = [chance.choice((1, 2, 4, 6)) for _ in range(chance.choice((1, 3, 5)))]
         self._operator = Operator(
             Random(chance.random()), self._cluster, self._journal, decides=chance.choice((0.0, 0.9, 0.9))
@@ -293,6 +318,7 @@ class Schedule:
             "existing": [one.phone_number for one in self._world.existing.values()],
             "processes": f"{len(self._cluster.apis)} APIs, {len(self._cluster.workers)} workers",
             "wishes": self._wishes,
+            "orders": self._orders,
         }  # fmt: skip
 
     def _limits_of(self, quota: Quota) -> str:
@@ -382,6 +408,10 @@ class Schedule:
         callers = [
             asyncio.create_task(self._callers.live(f"c{n}", wishes=wishes, every=8.0, healthy=self._healthy))
             for n, wishes in enumerate(self._wishes)
+        ]
+        callers += [
+            asyncio.create_task(self._orderers.live(f"o{n}", orders=orders, healthy=self._healthy))
+            for n, orders in enumerate(self._orders)
         ]
         operator = asyncio.create_task(self._operator.work())
         await self._be_hostile()
@@ -497,13 +527,21 @@ class Schedule:
     def _truths(self) -> Truths:
         callers = self._callers
         return Truths(
-            self._backend.read(), self._carrier, self._journal, callers.heard, callers.deeds, self._loop.time()
+            self._backend.read(),
+            self._carrier,
+            self._journal,
+            callers.heard,
+            callers.deeds,
+            self._orderers.deeds,
+            self._loop.time(),
         )
 
     def report(self) -> Report:
         found = [self.broken] if self.broken else []
         found += [f"nobody heard: {one.get('exception')!r}" for one in self._loop.unhandled]
-        releases = [one.outcome for one in self._backend.read().steps.values() if one.kind == "release"]
+        world = self._backend.read()
+        releases = [one.outcome for one in world.steps.values() if one.kind == "release"]
+        orders = world.orders.values()
         if not self.broken:
             found += self._open_before_write_off + violations(self._truths(), written_off=True)
         return Report(
@@ -517,6 +555,9 @@ class Schedule:
             releases=len(releases),
             restored=releases.count("restored"),
             recycled=self._carrier.recycled,
+            orders=len(orders),
+            cancelled=sum(one.cancelled_at is not None for one in orders),
+            ordered=sum(one.outcome == "done" for one in world.order_items.values()),
             trace=self._trace.lines,
         )
 

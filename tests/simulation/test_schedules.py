@@ -25,6 +25,8 @@ def assert_promises_hold(tally: Tally) -> None:
     assert tally.purchases > tally.schedules
     assert tally.releases > tally.restored > 0
     assert tally.recycled > 0
+    assert tally.orders > tally.cancelled > 0
+    assert tally.ordered > 0
 
 
 def digests_elsewhere(first: int, end: int, *, hash_seed: str) -> list[str]:
