@@ -118,7 +118,9 @@ def run_redeliver(
     if json:
         print(jsonlib.dumps(told))
     else:
-        print(f"{count_of(1 if delivery is not None else told['events']['value'], 'event')} will be sent again.")
+        events = {"value": 1, "exact": True} if delivery is not None else told["events"]
+        many = count_of(events["value"], "event")
+        print(f"{many if events['exact'] else f'More than {many}'} will be sent again.")
     return 0
 
 

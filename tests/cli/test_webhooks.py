@@ -106,6 +106,19 @@ async def test_what_was_delivered_is_sent_again_one_or_all(
     assert "must be an id" in refused(await mine.run(*again, "--delivery", "first"))
 
 
+async def test_of_more_than_are_counted_it_is_said_that_there_are_more(
+    mine: Desk, gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    for module in ("repository", "webhooks"):
+        monkeypatch.setattr(f"service.webhooks.{module}.COUNTED", 2)
+    endpoint, _ = await shown_once(mine, "create", hooks.url())
+    await happen(gateway, tenant, *(a_number() for _ in range(4)))
+    await deliver(gateway)
+
+    told = await mine.done("webhooks", "redeliver", endpoint, "--since", "2026-01-01T00:00:00Z")
+    assert told == "More than 2 events will be sent again.\n"
+
+
 async def test_a_secret_is_rotated_and_both_sign_until_the_overlap_is_over(
     mine: Desk, gateway: Gateway, tenant: Tenant, hooks: Receiver
 ):
