@@ -144,13 +144,14 @@ class Delivering:
             log.error("failed unforeseen", job="webhooks", endpoint=str(endpoint_id), exc_info=error)
 
     async def _rounds(self, endpoint_id: UUID, lease: UUID) -> None:
-        until = monotonic() + TURN_LASTS
+        began = monotonic()
+        until = began + TURN_LASTS
         found = await self._next(endpoint_id, lease, None)
         if found is None:
             return
         try:
             while found is not None:
-                url, secrets = _place_of(self._keyring, found.endpoint)
+                began, (url, secrets) = monotonic(), _place_of(self._keyring, found.endpoint)
                 async with self._sender.line(url, secrets) as line:
                     # A new URL, and secrets that were rotated or are over, hold from the next round on.
                     while found is not None and (url, secrets) == _place_of(self._keyring, found.endpoint):
@@ -159,8 +160,10 @@ class Delivering:
                         found = await self._next(endpoint_id, lease, found, last=last)
         except (TargetRefused, CannotOpen) as refusal:
             assert found is not None
-            said = refusal if isinstance(refusal, TargetRefused) else TargetRefused(f"has a secret, and {refusal}")
-            await self._failed(endpoint_id, lease, found, said)
+            if isinstance(refusal, TargetRefused):
+                await self._failed(endpoint_id, lease, found, refusal, monotonic() - began)
+            else:
+                await self._failed(endpoint_id, lease, found, TargetRefused(f"has a secret, and {refusal}"))
         except (ServiceError, SQLAlchemyError):
             raise
         except Exception as error:
@@ -169,10 +172,12 @@ class Delivering:
                 # Counted, so that it is tried ever later, and comes to an end.
                 await self._failed(endpoint_id, lease, found, TargetRefused("was not tried, by a fault of ours"))
 
-    async def _failed(self, endpoint_id: UUID, lease: UUID, found: Round, said: TargetRefused) -> None:
-        """End the turn: of a few events that were to be sent it is filed why they were not."""
+    async def _failed(
+        self, endpoint_id: UUID, lease: UUID, found: Round, said: TargetRefused, seconds: float = 0.0
+    ) -> None:
+        """End the turn: of a few events that were to be sent it is filed why they were not, after so many `seconds`."""
         for item in found.to_send[:OPENS_AFTER]:
-            item.outcome = item.outcome or refused(said)
+            item.outcome = item.outcome or refused(said, seconds)
         await self._next(endpoint_id, lease, found, last=True)
 
     async def _next(self, endpoint_id: UUID, lease: UUID, done: Round | None, *, last: bool = False) -> Round | None:

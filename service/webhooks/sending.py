@@ -107,8 +107,9 @@ class Sender:
             return refused(refusal)
 
 
-def refused(refusal: TargetRefused) -> Outcome:
-    return Outcome(utc_now(), 0.0, None, f"the URL {refusal}")
+def refused(refusal: TargetRefused, seconds: float = 0.0) -> Outcome:
+    """`seconds`: that it took until this was known, for a name may hang."""
+    return Outcome(utc_now(), seconds, None, f"the URL {refusal}")
 
 
 def broken(failure: BaseException) -> str:

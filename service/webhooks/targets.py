@@ -7,9 +7,7 @@ be allowed, and then by http too.
 
 import asyncio
 import re
-import socket
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import SplitResult, urlsplit
@@ -19,11 +17,10 @@ import httpx
 from service.kit.networks import Address, Network, read_address, within
 from service.kit.urls import DEFAULT_PORTS
 from service.webhooks.errors import TargetRefused
+from service.webhooks.resolving import Resolving
 
 LONGEST_URL = 2000
 RESOLVED_WITHIN = 5.0
-# Threads of their own: names that nobody answers for hold up no others' look-ups, and nothing else in this process.
-RESOLVERS = 32
 NAT64 = IPv6Network("64:ff9b::/96")
 # What the standard library takes for the Internet's: protocol assignments with Oracle's metadata, Azure's, site-local.
 ALSO_INSIDE = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv6Network("fec0::/10"))
@@ -83,7 +80,7 @@ class Targets:
 
     def __init__(self, networks: tuple[Network, ...] = (), *, resolve: Resolve | None = None) -> None:
         self._networks = networks
-        self._resolve = resolve or resolve_by_system
+        self._resolve = resolve or Resolving()
 
     async def find(self, url: str) -> Target:
         """Raises: TargetRefused."""
@@ -111,16 +108,3 @@ class Targets:
         if not addresses:
             raise TargetRefused("is of a host that no address is known of")
         return addresses
-
-
-_resolvers: ThreadPoolExecutor | None = None
-
-
-async def resolve_by_system(hostname: str, port: int) -> Sequence[str]:
-    global _resolvers  # noqa: PLW0603 - made when first needed, and for the whole process
-    if _resolvers is None:
-        _resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
-    found = await asyncio.get_running_loop().run_in_executor(
-        _resolvers, lambda: socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
-    )
-    return [str(place[0]) for *_, place in found]

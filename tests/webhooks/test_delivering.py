@@ -174,6 +174,23 @@ async def test_an_endpoint_is_slow_until_it_was_seen_to_answer_for_a_while(
     assert await gateway.sql(slow) == [(True,)]
 
 
+async def test_an_endpoint_whose_name_hangs_is_slow_too(
+    gateway: Gateway, tenant: Tenant, hooks: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    async def hang(hostname: str, port: int) -> Sequence[str]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    await made(tenant, hooks.url().replace("127.0.0.1", "localhost"))
+    await gateway.sql("UPDATE webhook_endpoints SET slow_until = NULL")
+    monkeypatch.setattr("service.webhooks.targets.RESOLVED_WITHIN", 0.5)
+    monkeypatch.setattr("service.webhooks.circuit.SLOW", 0.4)
+    monkeypatch.setattr(gateway.worker.delivering._sender, "targets", Targets(resolve=hang))
+    await happen(gateway, tenant, a_number())
+    await deliver(gateway)
+    assert await gateway.sql("SELECT slow_until > clock_timestamp() FROM webhook_endpoints") == [(True,)]
+
+
 async def test_turns_leave_connections_to_whatever_else_the_worker_does(gateway: Gateway, hooks: Receiver):
     tenants = [await gateway.tenant() for _ in range(20)]
     for tenant in tenants:
