@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.entries import note
 from service.billing.auth import acting_for
-from service.billing.book import last_final
+from service.billing.book import last_final, present_rule
 from service.billing.errors import PeriodFinal, PeriodNotReady, PriceMissing
-from service.billing.models import BillingPeriod
+from service.billing.models import BillingPeriod, NumberFact
 from service.billing.periods import CLOSING, basis_of, count_of, state_of, today_of, told_of
 from service.db import Database, let_take
 from service.kit.money import months_later
@@ -137,8 +137,17 @@ class Closing:
         """Raises: PeriodFinal, PeriodNotReady."""
         last = await last_final(session)
         if last is not None and month <= last:
+            if await session.get(BillingPeriod, month) is None:
+                raise PeriodNotReady(f"{month:%Y-%m} is before the first month that was closed, and is never charged.")
             raise PeriodFinal(month, mend="What is found out later is charged in the next open month.")
-        if last is not None and month != (due := months_later(last, 1)):
+        due = months_later(last, 1) if last is not None else await _first_month(session)
+        if due is not None and month > due:
             raise PeriodNotReady(f"{due:%Y-%m} is not closed yet; months are closed one after the other.")
         if state_of(month, await today_of(session)) != "draft":
             raise PeriodNotReady(f"{month:%Y-%m} ends on {months_later(month, 1)}; it can be closed from then on.")
+
+
+async def _first_month(session: AsyncSession) -> date | None:
+    """In which a number was held: what it charges would otherwise be nobody's for ever."""
+    first = await session.scalar(select(func.min(NumberFact.acquired_at)))
+    return None if first is None else (await present_rule(session)).day_of(first).replace(day=1)

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from service.billing.verifying import verify
+from service.kit.money import months_later
 from service.tenants.administration import KeyLimits
 from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
 from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
@@ -106,6 +107,22 @@ async def test_two_that_close_one_month_at_once_close_it_once(
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     [found] = await verify(gateway.worker.database)
     assert found.faults == []
+
+
+async def test_no_month_is_closed_while_one_before_it_in_which_a_number_was_held_is_open(
+    tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
+):
+    bought = (await tenant.buy()).json()["id"]
+    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+
+    refused = await told(finance.send("POST", f"/v1/billing/periods/{named(LAST)}/close"), 409, "period_not_ready")
+
+    assert refused["detail"].startswith(f"{named(BEFORE)} is not closed yet")
+    for month in (BEFORE, LAST):
+        closed = await finance.send("POST", f"/v1/billing/periods/{named(month)}/close")
+        assert (closed.status_code, closed.json()["charges"] > 0) == (200, True), closed.text
+    older = months_later(BEFORE, -1)
+    await told(finance.send("POST", f"/v1/billing/periods/{named(older)}/close"), 409, "period_not_ready")
 
 
 async def test_a_price_that_is_missing_is_named_with_number_and_day(
