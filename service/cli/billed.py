@@ -158,6 +158,12 @@ def run_close(month: str, *, yes: bool, json: bool, url: str | None, key: str | 
     return 0
 
 
+def running_month(url: str | None, key: str | None) -> str:
+    """By the supplier's time zone, as the gateway says: the last that has begun."""
+    with remote(url, key) as gateway:
+        return str(gateway.get(f"{BILLING}/periods")["items"][0]["period"])
+
+
 def run_statement(
     month: str, asked: Mapping[str, str], by: Sequence[str], *, json: bool, url: str | None, key: str | None
 ) -> int:

@@ -191,7 +191,7 @@ def show_analytics(
 
 @billing.command("statement")
 def show_statement(
-    month: Month,
+    month: Annotated[str | None, typer.Argument(help="As 2026-11; this month where it is not said.")] = None,
     form: Annotated[
         Form | None, typer.Option("--format", help="Every charge in this form, to stdout, as `export` writes it.")
     ] = None,
@@ -209,9 +209,10 @@ def show_statement(
     key: Key = None,
 ) -> None:
     """What a month charges: as it stands, or for good once it is final."""
-    from service.cli.billed import run_export_of, run_statement
+    from service.cli.billed import run_export_of, run_statement, running_month
 
     asked = _asked(organization_id=organization, tenant_id=tenant, user_id=user, cost_center=cost_center, tag=tag)
+    month = month or running_month(url, key)
     if form is not None:
         raise SystemExit(run_export_of(month, asked, Path("-"), form, url=url, key=key))
     raise SystemExit(run_statement(month, asked, by or [], json=json, url=url, key=key))

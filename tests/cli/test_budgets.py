@@ -55,6 +55,7 @@ async def test_a_statement_is_written_to_stdout_in_every_form_and_looks_ahead(ga
     running = await finance.done("billing", "statement", MONTH, "--by", "cost_center")
     assert "to its end, if nothing changes" in running
     assert "so far" in running
+    assert await finance.done("billing", "statement", "--by", "cost_center") == running
     ahead = await finance.done("billing", "statement", f"{months_later(utc_now(), 1):%Y-%m}")
     assert "forecast: if nothing changes" in ahead
     focus = await finance.done("billing", "statement", MONTH, "--format", "focus", "--tenant", tenant.id)
