@@ -440,6 +440,7 @@ FINDING = {
 DISPUTED_LINE = {
     "line": 1, "place": 17, "verdict": "charged_after_release", "number_id": NUMBER_ID,
     "phone_number": "+13135550142", "subscription_id": "sub_1QvF2x", "kind": "rent", "begins": None, "ends": None,
+    "line_ref": "il_1QvF2x", "line_begins": "2026-10-12", "line_ends": "2026-11-12",
     "expected_micros": 0, "charged_micros": 2_990_000, "disputed_micros": 2_990_000, "credited_micros": 0,
     "evidence": {"phone_number": "+13135550142", "state": "released"},
 }  # fmt: skip

@@ -290,6 +290,23 @@ async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_inv
     ]  # fmt: skip
 
 
+async def test_the_letter_names_the_suppliers_invoice_first_and_says_which_days_each_number_was_held(held: Ledger):
+    stranger = {"phone_number": "+13135559999", "micros": RENT, "begins": LAST.date(), "ends": THIS.date()}
+    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), stranger])
+    await held.match(invoice)
+    dispute = await held.disputed(invoice, verdicts=["duplicate", "never_ours"])
+    path = f"/v1/billing/disputes/{dispute['id']}"
+
+    told = (await held.finance.get(f"{path}/letter", headers={"Accept": "text/html"})).text
+
+    assert told.index("invoice INV-1") < told.index(invoice)
+    acquired = (await held.findings(invoice))[1]["evidence"]["acquired_at"][:10]
+    assert (f">since {acquired}<" in told, told.count("not held on any day of the period")) == (True, 1)
+    assert f"{LAST:%Y-%m-%d} to {THIS:%Y-%m-%d}" in told
+    lines = (await held.finance.get(f"{path}/lines")).json()["items"]
+    assert [(one["begins"], one["line_begins"]) for one in lines][1] == (None, str(LAST.date()))
+
+
 async def test_a_credit_without_a_number_settles_the_dispute_of_just_that_amount(held: Ledger):
     invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1, RENT + 10)])
     await held.match(invoice)

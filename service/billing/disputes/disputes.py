@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, func, literal, select, text, update
+from sqlalchemy import Select, Text, and_, cast, func, literal, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from service.billing.disputes.models import (
     DisputeNote,
     InvoiceMatch,
 )
-from service.billing.invoices.models import Invoice
+from service.billing.invoices.models import Invoice, InvoiceLine
 from service.db import Database, count_up
 from service.exports.exports import Export, Exports
 from service.exports.formats import Column, Format, Kind, Query
@@ -40,8 +40,8 @@ REACHED_FROM: dict[DisputeState, Sequence[DisputeState]] = {
 MOST_LINES, MOST_ATTACHMENTS, MOST_NOTES = 100_000, 20, 1000
 KINDS: dict[str, Kind] = {
     "line": "whole", "place": "whole", "verdict": "word", "number_id": "uuid", "kind": "word", "begins": "day",
-    "ends": "day", "expected_micros": "whole", "charged_micros": "whole", "disputed_micros": "whole",
-    "credited_micros": "whole",
+    "ends": "day", "line_begins": "day", "line_ends": "day", "expected_micros": "whole", "charged_micros": "whole",
+    "disputed_micros": "whole", "credited_micros": "whole",
 }  # fmt: skip
 # What is owed back: a line that charges too much, or a credit that did not come, less what was given back of it before
 # the dispute that it was in was rejected. Each is in one dispute at most that is open, or was credited.
@@ -356,10 +356,13 @@ SHOWN = (
 
 
 def _of_line() -> dict[str, Any]:
-    of = DisputeLine.__table__.c
+    of, told = DisputeLine.__table__.c, InvoiceLine.__table__.c
     names = ("line", "place", "verdict", "number_id", "phone_number", "subscription_id", "kind", "begins", "ends")
     return {
         **{name: of[name] for name in names},
+        "line_ref": told.line_ref,
+        "line_begins": told.begins,
+        "line_ends": told.ends,
         "expected_micros": of.expected_micros,
         "charged_micros": of.charged_micros,
         "disputed_micros": of.micros,
@@ -370,4 +373,6 @@ def _of_line() -> dict[str, Any]:
 
 def _lines(dispute_id: UUID) -> Select[Any]:
     shown = [value.label(name) for name, value in _of_line().items()]
-    return select(*shown).where(DisputeLine.dispute_id == literal(dispute_id)).order_by(DisputeLine.line)
+    of_invoice = and_(InvoiceLine.invoice_id == DisputeLine.invoice_id, InvoiceLine.place == DisputeLine.place)
+    rows = select(*shown).select_from(DisputeLine).outerjoin(InvoiceLine, of_invoice)
+    return rows.where(DisputeLine.dispute_id == literal(dispute_id)).order_by(DisputeLine.line)

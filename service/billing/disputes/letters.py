@@ -41,29 +41,59 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
         ],
     )
     each = _table(
-        ("Line of the invoice", "Number", "Subscription", "Days", "Why", "Charged", "Due", "Disputed"),
+        (
+            "Line of the invoice",
+            "Number",
+            "Subscription",
+            "Days charged",
+            "Held by us",
+            "Why",
+            "Charged",
+            "Due",
+            "Disputed",
+        ),
         [
             (
-                str(one["place"] or "none"),
+                one["line_ref"] or str(one["place"] or "none"),
                 one["phone_number"] or "none",
                 one["subscription_id"] or "none",
-                f"{one['begins']} to {one['ends']}" if one["begins"] else "none",
+                _days(one),
+                _held(one),
                 _why(one),
                 *(money(one[name], currency) for name in ("charged_micros", "expected_micros", "disputed_micros")),
             )
             for one in shown
         ],
     )
-    title = f"{dispute['title']}: invoice {dispute['invoice_number'] or dispute['invoice_id']}, {dispute['period']}"
+    # What the supplier knows it by; an id of ours says nothing to him.
+    invoice = f"invoice {dispute['invoice_number']}" if dispute["invoice_number"] else "the invoice"
+    title = f"{dispute['title']}: {invoice}, {dispute['period']}"
     more = f"<p>{NOTED}</p>" if len(shown) < dispute["lines"] else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
         f"<h1>{escape(title)}</h1>"
-        f"<p>To {escape(dispute['supplier'])}. We dispute {dispute['lines']} charges,"
-        f" {escape(money(dispute['micros'], currency))} together, and ask for a credit. Reference:"
-        f" {dispute['id']}.</p>{kinds}<h2>Charges</h2>{each}{more}</body></html>"
+        f"<p>To {escape(dispute['supplier'])}. Of {escape(invoice)} for {dispute['period']} we dispute"
+        f" {dispute['lines']} charges, {escape(money(dispute['micros'], currency))} together, and ask for a credit."
+        f" Our reference: {dispute['id']}; of the invoice {dispute['invoice_id']}.</p>"
+        f"{kinds}<h2>Charges</h2>{each}{more}</body></html>"
     )
+
+
+def _days(line: Mapping[str, Any]) -> str:
+    """As the invoice has them; of what it has no days for, those of the charge."""
+    begins, ends = (line["line_begins"], line["line_ends"]) if line["line_begins"] else (line["begins"], line["ends"])
+    return f"{begins} to {ends}" if begins and ends else str(begins or "none")
+
+
+def _held(line: Mapping[str, Any]) -> str:
+    """Which days the number was ours, by UTC."""
+    known = line["evidence"] or {}
+    acquired, released = (known.get(name, "")[:10] for name in ("acquired_at", "released_at"))
+    held = f"{acquired} to {released}" if released else f"since {acquired}"
+    if line["verdict"] == "never_ours":
+        return f"not held on any day of the period{f'; held {held}' if acquired else ''}"
+    return held if acquired else "none"
 
 
 def _why(line: Mapping[str, Any]) -> str:

@@ -214,7 +214,7 @@ class DisputeMove(Strict):
 
 
 class DisputeLineOut(BaseModel):
-    """A finding as it was when it was disputed."""
+    """A finding as it was when it was disputed. `line_ref`, `line_begins`, `line_ends`: as the invoice has them."""
 
     line: int
     place: int | None
@@ -225,6 +225,9 @@ class DisputeLineOut(BaseModel):
     kind: str
     begins: date | None
     ends: date | None
+    line_ref: str | None
+    line_begins: date | None
+    line_ends: date | None
     expected_micros: int
     charged_micros: int
     disputed_micros: int
