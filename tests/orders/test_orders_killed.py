@@ -246,10 +246,20 @@ async def kill_by_turns(opened: Stage, kills: int, chance: random.Random) -> Non
 
 
 async def buys_one(tenant: Tenant, opened: Stage) -> float:
-    """Seconds that it took."""
+    """Seconds that it took. Of a machine so slow that nobody hears Teli in time it is asked what became of it."""
     began = time.monotonic()
-    await tenant.bought(user_id=opened.user, organization_id=opened.organization)
-    return time.monotonic() - began
+    while True:
+        answer = await tenant.buy(user_id=opened.user, organization_id=opened.organization)
+        if answer.status_code == 202:
+            async with asyncio.timeout(150):
+                while (told := await tenant.operation(answer.json()["operation_id"], wait=30))["state"] == "pending":
+                    continue
+            bought = told["state"] == "succeeded"
+        else:
+            bought = answer.status_code == 200
+            assert bought or answer.json()["code"] == "upstream_unavailable", answer.text
+        if bought:
+            return time.monotonic() - began
 
 
 def most_at_once(requests: list[dict[str, Any]]) -> int:
