@@ -22,6 +22,7 @@ import httpx
 from service.kit.clock import monotonic, wall
 from service.kit.urls import DEFAULT_PORTS
 from service.teli.heard import Heard, Kind
+from service.teli.wire import OneShot
 
 BODY_LIMIT = 1 << 20
 # A listing of 20,000 rows is about 12 MB; it is bounded all the same.
@@ -76,9 +77,9 @@ class TeliClient:
         self.key_refused: bool | None = None
         self._key = key
         self._listen = listen
-        verify = ssl.create_default_context() if base_url.startswith("https:") else False
+        verify = ssl.create_default_context() if base_url.startswith("https:") else None
 
-        def client(limits: httpx.Limits, **headers: str) -> httpx.AsyncClient:
+        def client(by: httpx.AsyncBaseTransport, **headers: str) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 headers={
                     "X-API-Key": key,
@@ -90,13 +91,12 @@ class TeliClient:
                 follow_redirects=False,
                 trust_env=False,
                 timeout=httpx.Timeout(None, connect=5, pool=1),
-                limits=limits,
-                transport=transport,
-                verify=verify,
+                transport=transport or by,
             )
 
-        self._buying = client(httpx.Limits(max_connections=256, max_keepalive_connections=0), Connection="close")
-        self._asking = client(httpx.Limits(max_connections=64, keepalive_expiry=IDLE_LIMIT))
+        self._buying = client(OneShot(verify, most=256), Connection="close")
+        limits = httpx.Limits(max_connections=64, keepalive_expiry=IDLE_LIMIT)
+        self._asking = client(httpx.AsyncHTTPTransport(verify=verify or False, limits=limits, trust_env=False))
         self.calls = 0
 
     async def close(self) -> None:
