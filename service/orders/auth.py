@@ -40,6 +40,12 @@ def owner_of(caller: Principal) -> str | None:
     return None if caller.may(STAFF) else caller.tenant
 
 
+def check_own(caller: Principal, order: Order) -> None:
+    """Whoever sees the orders of other tenants changes their own alone. Raises: NotYourTenant."""
+    if owner_of(caller) not in (None, order.tenant_id):
+        raise NotYourTenant("It is another tenant's order: only that tenant or an administrator may cancel it.")
+
+
 async def buying_for(caller: Principal, named: str | None, principals: Principals) -> Principal:
     """Who orders new numbers: a tenant; or an administrator, who has what the tenant that he names was granted.
 

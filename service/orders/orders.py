@@ -14,7 +14,7 @@ from service.kit.clock import utc_now
 from service.kit.errors import StateConflict
 from service.kit.pagination import COUNTED, Cursors, total
 from service.observability.metrics import ORDERS
-from service.orders.auth import acting_for, check_rights, orders_of
+from service.orders.auth import acting_for, check_own, check_rights, orders_of
 from service.orders.bulk import KINDS, preview_of, seen, settable
 from service.orders.judgement import NOT_BOUGHT
 from service.orders.models import Order
@@ -129,13 +129,14 @@ class Orders:
     ) -> dict[str, Any]:
         """What nobody has begun is left alone from now on; what is begun comes to its end. Again, it changes nothing.
 
-        Raises: NotFound; ScopeMissing; StateConflict for an order that is over.
+        Raises: NotFound; ScopeMissing; NotYourTenant; StateConflict for an order that is over.
         """
         async with acting_for(self._database, caller) as session:
             await once.before(session)
             orders = OrderRepository(session)
             order = await seen(orders, caller, order_id, lock=True, kind=kind)
             check_rights(caller, order.kind, settable(order.change.get("set", {})))
+            check_own(caller, order)
             if order.cancelled_at is None:
                 if order.ended_at is not None:
                     raise StateConflict(f"This order is {order.state}: there is nothing left to cancel.")

@@ -38,6 +38,7 @@ CHECKS = {
     "service/numbers/endpoints.py organization_of",
     "service/numbers/provisioning.py _admit",
     "service/orders/auth.py buying_for",
+    "service/orders/auth.py check_own",
     "service/tenants/principals.py check_organization",
     "service/tenants/principals.py check_tenant_id",
     "service/tenants/principals.py need",
@@ -94,6 +95,7 @@ async def unchecked(
     monkeypatch.setattr("service.inventory.saved.filters._check_wanted", lambda *_: None)
     monkeypatch.setattr(bulk, "check_asked", lambda *_: None)
     monkeypatch.setattr("service.orders.endpoints.buying_for", _whoever_asks)
+    monkeypatch.setattr("service.orders.orders.check_own", lambda *_: None)
     monkeypatch.setattr(Visible, "conditions", lambda *_: [])
     monkeypatch.setattr(
         numbers, "organization_of", lambda caller, asked: OrganizationId(asked or caller.organization_ids[0])

@@ -13,6 +13,7 @@ from service.kit.errors import StorageUnavailable
 from service.numbers.ledger import Admission, Ledger
 from service.orders.buying import Buying
 from service.orders.queue import OrderQueue
+from service.tenants.administration import TENANT_SCOPES
 from tests.conftest import OpenGateway
 from tests.http.refusals import problem
 from tests.numbers.ledger import use_marks
@@ -134,6 +135,18 @@ async def test_what_is_cancelled_gives_back_exactly_what_was_not_sent(gateway: G
     # What was given back can be had, and no more.
     problem(await place(tenant, 13 - begun), 429, "quota_exceeded")
     await placed(tenant, 12 - begun)
+
+
+async def test_who_sees_another_tenants_order_cannot_cancel_it(gateway: Gateway, tenant: Tenant):
+    """A tenant's key that sees the whole organisation changes its own tenant's things alone."""
+    order_id = await placed(tenant, 2)
+    other = await gateway.tenant(scopes=[*TENANT_SCOPES, "admin:read"])
+    assert (await other.get(f"/v1/orders/{order_id}")).status_code == 200
+
+    problem(await other.send("POST", f"/v1/orders/{order_id}/cancel"), 403, "not_your_tenant")
+    assert (await order(tenant, order_id))["counts"] == {"waiting": 2}
+    await buy(gateway)
+    assert (await order(tenant, order_id))["state"] == "completed"
 
 
 async def test_the_same_key_is_the_same_order(gateway: Gateway, tenant: Tenant):
