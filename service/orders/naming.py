@@ -37,6 +37,9 @@ class Template:
             pieces.append((literal, name, form or ""))
         return cls(tuple(pieces))
 
+    def names_area_code(self) -> bool:
+        return any(name == "area_code" for _, name, _ in self.pieces)
+
     def filled(self, *, n: int, area_code: str, user_id: str) -> str:
         values: Mapping[str, str | int] = {"n": n, "area_code": area_code, "user_id": user_id}
         return "".join(
@@ -54,12 +57,11 @@ def _check(name: str, form: str, conversion: str | None) -> None:
         raise ValueError(f"cannot write {{{name}}} as :{form}; {{n:03}} is n in three digits, nothing else has a form")
 
 
-def named_twice(names: Iterable[str | None]) -> str | None:
-    """A name that two would have."""
-    seen: set[str] = set()
-    for name in names:
-        if name is not None and name in seen:
-            return name
-        if name is not None:
-            seen.add(name)
+def named_twice(*ways: Iterable[str | None]) -> str | None:
+    """A name that two would have; each of several `ways` names all of them, in order, and any two may be had."""
+    whose: dict[str, int] = {}
+    for names in ways:
+        for place, name in enumerate(names):
+            if name is not None and whose.setdefault(name, place) != place:
+                return name
     return None

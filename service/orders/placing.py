@@ -307,7 +307,10 @@ def _check_names(wanted: OrderWanted, among: Sequence[str]) -> None:
     longest = max((len(name) for name in names if name), default=0)
     if longest > LONGEST_NICKNAME:
         raise InvalidRequest(Fault("/nickname", f"makes names of {longest} characters; at most {LONGEST_NICKNAME} fit"))
-    if wanted.unique_nicknames and (twice := named_twice(names)) is not None:
+    # In whichever of the area codes each is had.
+    by_code = wanted.nickname is not None and Template.of(wanted.nickname).names_area_code()
+    ways = (wanted.names(code) for code in (among if by_code else among[:1]))
+    if wanted.unique_nicknames and (twice := named_twice(*ways)) is not None:
         raise InvalidRequest(
             Fault("/nickname", f"would name two of them {twice!r}; put {{n}} into it, or leave unique_nicknames out")
         )

@@ -55,6 +55,12 @@ def test_two_of_the_same_name_are_found_and_two_without_one_are_not():
     assert named_twice(["a", "b", "a"]) == "a"
 
 
+def test_a_name_that_two_would_have_in_different_area_codes_is_found():
+    assert named_twice(["own", "Sales 313"], ["own", "Sales 248"]) is None
+    assert named_twice(["Sales 248", "Sales 313"], ["Sales 248", "Sales 248"]) == "Sales 248"
+    assert named_twice(["Sales 313", "a"], ["Sales 248", "Sales 313"]) == "Sales 313"
+
+
 def test_what_was_named_comes_first_then_overlays_then_what_is_near():
     assert choices(["313", "248"], [], ANYTHING) == ["313", "248"]
     assert choices(["313", "248"], ["overlays"], ANYTHING) == ["313", "248", "679", "947"]

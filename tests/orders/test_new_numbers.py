@@ -320,6 +320,14 @@ async def test_a_template_that_would_name_two_the_same_is_refused_where_that_is_
     problem(await place(tenant, nickname="x" * 99 + "{n:02}"), 400, "invalid_request")
 
 
+async def test_a_template_is_looked_at_in_every_area_code_that_may_be_asked_for(tenant: Tenant):
+    items = [{"user_id": USER, "nickname": "Sales 248"}, {"user_id": USER}]
+    asked = {"items": items, "area_codes": ["313", "248"], "nickname": "Sales {area_code}", "unique_nicknames": True}
+    refused = problem(await place(tenant, None, **asked), 400, "invalid_request")
+    assert "would name two of them 'Sales 248'" in refused["errors"][0]["detail"]
+    assert (await place(tenant, None, **asked | {"area_codes": ["313"]})).status_code == 202
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
