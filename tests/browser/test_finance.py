@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.kit.clock import utc_now
+from service.kit.money import months_later
 from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
 
@@ -221,7 +222,7 @@ def test_an_invoice_of_foreign_columns_is_mapped_filed_matched_and_disputed(
 def test_the_second_of_two_who_decide_a_dispute_is_told_what_the_first_decided(
     enter: Enter, stack: Stack, held: list[str]
 ):
-    invoice = _matched(stack, "DECIDED", held, (7, 2.99, 2.99))
+    invoice = _matched(stack, "DECIDED", held, (7, 2.99, 2.99), LAST, THIS)
     with stack.finance as finance:
         body = {"invoice_id": invoice, "title": NASTY, "verdicts": ["price_differs"]}
         opened = finance.post("/v1/billing/disputes", json=body).json()["id"]
@@ -243,12 +244,15 @@ def test_the_second_of_two_who_decide_a_dispute_is_told_what_the_first_decided(
     person.assert_sound_everywhere("/console/disputes")
 
 
-def _matched(stack: Stack, number: str, held: list[str], amounts: tuple[float, ...]) -> str:
-    """An invoice for the month before the last one, matched."""
-    lines = "".join(f"{one},{BEFORE},{LAST},{amount},USD\n" for one, amount in zip(held, amounts, strict=True))
+def _matched(
+    stack: Stack, number: str | None, held: list[str], amounts: tuple[float, ...], begins: date, ends: date
+) -> str:
+    """An invoice for the month in which these days begin, matched. None of another has the same days."""
+    lines = "".join(f"{one},{begins},{ends},{amount},USD\n" for one, amount in zip(held, amounts, strict=True))
+    named_so = {"number": number} if number else {}
     with stack.finance as finance:
         filed: str = finance.post(
-            f"/v1/billing/invoices?period={named(BEFORE)}&number={number}", headers={"Content-Type": "text/csv"},
+            "/v1/billing/invoices", params={"period": named(begins)} | named_so, headers={"Content-Type": "text/csv"},
             content="number,from,to,amount,currency\n" + lines,
         ).json()["id"]  # fmt: skip
         _until(lambda: finance.get(f"/v1/billing/invoices/{filed}").json()["state"] == "ready")
@@ -257,8 +261,25 @@ def _matched(stack: Stack, number: str, held: list[str], amounts: tuple[float, .
     return filed
 
 
+def test_what_an_earlier_invoice_charged_is_shown_with_that_invoice(enter: Enter, stack: Stack, held: list[str]):
+    some_days = LAST, LAST + timedelta(days=9)
+    earlier = _matched(stack, None, held, (2, 2.5, 3), *some_days)
+    filed = _matched(stack, "AGAIN", held, (2, 2.5, 3.5), *some_days)
+    person = enter("finance")
+
+    page = person.goes(f"/console/invoices/{filed}?verdict=duplicate")
+
+    found = region(page, "Findings")
+    expect(found.locator("tbody tr")).to_have_count(3)
+    named_there = found.get_by_role("link", name="an earlier invoice").first
+    expect(named_there).to_have_attribute("href", f"/console/invoices/{earlier}")
+    found.get_by_text("Evidence", exact=True).first.click()
+    expect(found).to_contain_text(f"2.00 by line 1 of an earlier invoice for {LAST:%B %Y}")
+    person.assert_page_is_sound()
+
+
 def test_single_differences_are_chosen_and_disputed(enter: Enter, stack: Stack, held: list[str]):
-    filed = _matched(stack, "CHOSEN", held, (9, 8, 2.99))
+    filed = _matched(stack, "CHOSEN", held, (9, 8, 2.99), THIS, months_later(THIS, 1))
     person = enter("finance")
     page = person.goes(f"/console/invoices/{filed}?verdict=price_differs")
     expect(page.locator("[data-chosen]")).to_be_hidden()
