@@ -87,7 +87,7 @@ def _wish(query: Query, chosen: Mapping[str, str]) -> dict[str, Any]:
     if fallback := FALLBACK.get(query["fallback"] or ""):
         wish["fallback"] = fallback
     wish |= {name: query[name] for name in TEXTS if query[name]}
-    if tags := [one.strip() for one in (query["tags"] or "").split(",") if one.strip()]:
+    if tags := [one.strip() for one in (query["tags"] or "").splitlines() if one.strip()]:
         wish["tags"] = tags
     if query["fulfilment"] == "all":
         wish["fulfilment"] = "all"
@@ -113,9 +113,9 @@ async def _quote(visit: Visit, wish: Mapping[str, Any]) -> tuple[dict[str, Any] 
 
 
 def _faults(refused: Refused) -> dict[str, str]:
-    """What is wrong with each member; of a list, with any part of it."""
+    """What is wrong with each member; of a list, with any part of it. Of the whole the refusal itself tells."""
     found: dict[str, str] = {}
     for one in refused.problem.get("errors") or ():
-        name = str(one["pointer"]).split("/")[1]
+        name = str(one["pointer"]).removeprefix("/").partition("/")[0]
         found[name] = f"{found[name]}; {one['detail']}" if name in found else one["detail"]
     return found

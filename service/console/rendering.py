@@ -96,6 +96,17 @@ def who(actor: str) -> str:
     return name.rpartition("|")[2] if kind == "person" else actor
 
 
+def of_many(noun: str, count: int) -> str:
+    """`1 number` and `1,234 numbers`, of `numbers`."""
+    one = f"{noun[:-3]}y" if noun.endswith("ies") else noun[:-1]
+    return f"{count:,} {one if count == 1 else noun}"
+
+
+def last_day(ends: str) -> str:
+    """Of days up to the one before `ends`, as the API has them."""
+    return str(date.fromisoformat(ends) - timedelta(days=1))
+
+
 def total(of: Mapping[str, Any]) -> str:
     """`1,234`, and `about 1,234` where it was estimated."""
     return f"{'' if of['exact'] else 'about '}{of['value']:,}"
@@ -139,7 +150,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "money": money, "phone": phone, "moment": moment, "age": age, "month": month, "words": words, "who": who,
-        "total": total,
+        "total": total, "of_many": of_many, "last_day": last_day,
     }  # fmt: skip
     environment.tests["amount"] = is_amount
     environment.globals |= {"static": static, "here": here}

@@ -36,6 +36,9 @@ def test_a_new_service_is_given_a_tenant_and_a_key_that_works_and_is_shown_once(
     issuing.get_by_label("Name").fill("browser")
     issuing.get_by_role("button", name="Issue").click()
     key = issuing.locator("pre").inner_text()
+    issuing.get_by_role("button", name="Copy", exact=True).click()
+    expect(issuing.get_by_role("button", name="Copied")).to_be_visible()
+    assert person.page.evaluate("navigator.clipboard.readText()") == key
 
     asked = stack.tenant.get("/v1/me", headers={"X-API-Key": key})
     assert asked.json()["tenant_id"] == tenant_id

@@ -2,12 +2,13 @@
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from service.cli.provision import ORGANIZATION, TENANT, USER
 from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
 
@@ -21,7 +22,9 @@ def bought(stack: Stack) -> int:
 
 
 def asks_what_it_costs(person: Person, quantity: int, codes: str = "313", **more: str) -> None:
-    person.goes("/console/buy")
+    # Other tests may have made more of each to choose from.
+    whose = {"tenant_id": TENANT, "organization_id": ORGANIZATION, "user_id": USER}
+    person.goes(f"/console/buy?{urlencode(whose)}")
     expect(person.page).to_have_url(re.compile(r"/console/buy\?key=[0-9a-f-]{36}"))
     person.page.get_by_label("How many").fill(str(quantity))
     person.page.get_by_label("Area codes").fill(codes)
@@ -38,7 +41,7 @@ def is_over(person: Person, state: str = "completed") -> None:
 
 def test_one_number_is_bought_once_its_price_and_what_the_quota_leaves_were_shown(enter: Enter, stack: Stack):
     person, before = enter("admin"), bought(stack)
-    asks_what_it_costs(person, 1, Nickname=MARKUP, Tags="desk, front office")
+    asks_what_it_costs(person, 1, Nickname=MARKUP, Tags="desk\nfront office")
     assert bought(stack) == before
     expect(person.page.get_by_text("1.00 USD", exact=True).first).to_be_visible()
     expect(person.page.get_by_role("cell", name="numbers held of the tenant")).to_be_visible()
@@ -151,6 +154,15 @@ def test_an_area_code_is_found_by_the_name_of_its_place(enter: Enter):
 
     expect(person.page.get_by_label("Area codes")).to_have_value("313")
     expect(person.page.get_by_role("button", name="Buy 1 number")).to_be_visible()
+
+
+def test_whoever_says_nothing_of_what_is_wanted_is_told_what_is_missing(enter: Enter):
+    person = enter("admin")
+
+    person.page.goto("/console/buy?key=k&show=cost&tenant_id=nobody")
+
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("Buy numbers")
+    expect(person.page.get_by_role("alert")).to_be_visible()
 
 
 def test_buying_is_an_administrators_alone(enter: Enter):

@@ -63,7 +63,7 @@ def test_numbers_are_found_by_words_and_by_filters_that_are_chips_in_the_address
     expect(rows(page)).to_have_count(1)
     expect(rows(page)).to_contain_text(one["phone_number"][-4:])
     expect(page).to_have_url(re.compile(rf"\?q={word}&tag=seen$"))
-    expect(page.locator(".tools")).to_contain_text("1 numbers")
+    expect(page.locator(".tools")).to_contain_text("1 number")
     with page.expect_navigation():
         page.get_by_role("link", name="Tags: seen").click()
     expect(rows(page)).to_have_count(2)

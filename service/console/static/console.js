@@ -189,7 +189,9 @@ function done(form, said) {
     for (const name of shown) {
       const line = document.createElement("pre");
       line.textContent = said[name];
-      box.append(line);
+      const button = document.createElement("button");
+      [button.type, button.textContent, button.dataset.copy] = ["button", "Copy", said[name]];
+      box.append(line, button);
     }
     form.reset();
     return false;
