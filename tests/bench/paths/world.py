@@ -136,10 +136,7 @@ class World:
             "FLOOR_URL": self.floor_url, "USUAL_URL": self.usual_url, "LEDGER_URL": self.ledger_url,
             "REDIS_URL": self.redis_url, "UPSTREAM_PORT": str(self.upstream_port),
         }  # fmt: skip
-        command = [
-            "-m", "uvicorn", f"tests.bench.paths.{name}:app", "--http", "httptools", "--loop", "uvloop",
-            "--no-access-log", "--log-level", "warning", "--fd",
-        ]  # fmt: skip
+        command = ["-m", "tests.bench.paths.serving", name]
         return Program(name, command, environment, self.data / f"{name}.log")
 
 
