@@ -24,7 +24,8 @@ from service.kit.pagination import COUNTED
 
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
 Pooler = Literal["none", "transaction"]
-Call = Callable[[Literal["admit", "settle"], dict[str, Any]], Awaitable[dict[str, Any]]]
+Function = Literal["admit", "settle", "list_numbers"]
+Call = Callable[[Function, dict[str, Any]], Awaitable[Any]]
 # The last three are how a server says that it is going down; whether it committed before, it does not say.
 BROKEN = (
     OSError,
@@ -138,10 +139,35 @@ class Database:
                 raise StorageUnavailable from error
             raise
 
-    async def call(self, function: Literal["admit", "settle"], ask: dict[str, Any]) -> dict[str, Any]:
+    async def call(self, function: Function, ask: dict[str, Any]) -> Any:
         """Run a function of the database on one object. Raises: as `hot`."""
         async with self.hot() as call:
             return await call(function, ask)
+
+    async def read(
+        self,
+        function: Function,
+        ask: dict[str, Any],
+        *,
+        tenant: str | None,
+        sees: Sequence[str] = (),
+        bounds: Bounds = UNBOUND,
+    ) -> Any:
+        """Run a function that only reads, for one principal and within a request for its own caller, as `acting`.
+
+        Raises: StorageUnavailable when Postgres does not answer.
+        """
+        said = _principal(tenant, "service", sees)
+        if bounds != UNBOUND:
+            said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
+        try:
+            return await self.call(function, ask | {"acting": said})
+        except CommitUnknown as error:
+            raise StorageUnavailable from error
+        except asyncpg.PostgresError as error:
+            if storage_trouble(error):
+                raise StorageUnavailable from error
+            raise
 
     @asynccontextmanager
     async def hot(self) -> AsyncIterator[Call]:
@@ -155,14 +181,12 @@ class Database:
         except Exception as error:  # Nothing was sent, whatever it was.
             raise StorageUnavailable from error
 
-        async def call(function: Literal["admit", "settle"], ask: dict[str, Any]) -> dict[str, Any]:
+        async def call(function: Function, ask: dict[str, Any]) -> Any:
             connection = pooled.driver_connection
             assert isinstance(connection, asyncpg.Connection)
             self.round_trips += 1
             try:
-                answer: dict[str, Any] = await connection.fetchval(
-                    f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode()
-                )
+                return await connection.fetchval(f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode())
             except asyncpg.PostgresError as error:
                 if not isinstance(error, BROKEN):
                     raise
@@ -174,7 +198,6 @@ class Database:
             except BaseException as error:  # Cancelled half-way: the connection's state is not known.
                 pooled.invalidate(error)
                 raise
-            return answer
 
         try:
             yield call
@@ -245,19 +268,25 @@ async def act_as(
 
     What it is held to, once said, holds to its end.
     """
-    said: dict[str, Any] = {"tenant": tenant, "duty": duty, "sees": list(sees)}
+    said = _principal(tenant, duty, sees, by_itself=by_itself)
     calls = ["act_as(:tenant, :duty, :sees)"]
-    if not by_itself and (caller := CALLER.get()) is not None:
-        if "*" not in caller.sees:
-            said["sees"] = [one for one in sees if one in caller.sees]
-        # The database holds the rest to it, its own functions included.
+    if "only" in said:
         calls.insert(0, "set_config('numbergate.only', :only, true)")
-        said["only"] = caller.tenant or "@"
     if bounds != UNBOUND:
         calls.append("hold_to(:organizations, :users)")
         said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
     calls += [f"set_config('{name}', '{value}', true)" for name, value in planning.items()]
     await session.execute(text(f"SELECT {', '.join(calls)}"), said)
+
+
+def _principal(tenant: str | None, duty: str, sees: Sequence[str], *, by_itself: bool = False) -> dict[str, Any]:
+    said: dict[str, Any] = {"tenant": tenant, "duty": duty, "sees": list(sees)}
+    if not by_itself and (caller := CALLER.get()) is not None:
+        if "*" not in caller.sees:
+            said["sees"] = [one for one in sees if one in caller.sees]
+        # The database holds the rest to it, its own functions included.
+        said["only"] = caller.tenant or "@"
+    return said
 
 
 async def let_take(session: AsyncSession, seconds: float) -> None:

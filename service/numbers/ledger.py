@@ -93,9 +93,10 @@ class Ledger:
             asyncpg.PostgresError when it refused, and nothing was written.
         """
         try:
-            return await self._database.call("settle", ask)
+            settled: dict[str, Any] = await self._database.call("settle", ask)
         except asyncpg.NoDataFoundError:
             raise NoSuchIntent from None
+        return settled
 
     async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
         """The intent that an idempotency key names: intent_id, state, answer, fingerprint; None where it names none."""
