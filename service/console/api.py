@@ -16,8 +16,8 @@ from service.kit.errors import ServiceError
 Query = Mapping[str, Any]
 NOTHING: Query = MappingProxyType({})
 AT_ONCE = 4
-# As many as one call takes, of each kind.
-MOST_NAMES = 100
+# Of ids as long as they may be.
+MOST_NAMES = 30
 # Of the browser's request: who it is, and where from.
 PASSED_ON = (b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 

@@ -27,10 +27,10 @@ PURCHASES = (
     " FROM intents i LEFT JOIN numbers n ON n.id = i.number_id"
     " WHERE i.tenant_id = :tenant AND {which}"
 )
-# What orders have still to send.
+# What orders have still to send: no intent has been begun for it, so it is named by its place in the order.
 ORDERED = (
-    "SELECT 'ordered' AS kind, i.intent_id AS id, i.order_id AS about, i.counted_at AS at, i.outcome AS state,"
-    " NULL AS phone_number, 'reserved' AS counts_as FROM order_items i"
+    "SELECT 'ordered' AS kind, CAST(md5(i.order_id || '/' || i.seq) AS uuid) AS id, i.order_id AS about,"
+    " i.counted_at AS at, i.outcome AS state, NULL AS phone_number, 'reserved' AS counts_as FROM order_items i"
     " WHERE i.tenant_id = :tenant AND i.outcome = 'waiting' AND i.counted_at IS NOT NULL AND {which}"
 )
 RELEASES = (

@@ -23,8 +23,8 @@ VALUE = re.compile(rb"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class OneShot(httpx.AsyncBaseTransport):
-    """`most`: connections at a time. Of httpx's trace it tells the one moment that counts: a connection is in hand, and
-    with `http11.send_request_headers.started` the first byte is about to leave.
+    """`most`: connections at a time. Of httpx's trace it tells the moments that count; with
+    `http11.send_request_headers.started` a connection is in hand, and the first byte is about to leave.
     """
 
     def __init__(self, verify: ssl.SSLContext | None, *, most: int) -> None:
@@ -39,12 +39,15 @@ class OneShot(httpx.AsyncBaseTransport):
                 await self._turns.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("") from None
-        answer = _Answer(self._turns)
+        answer, tell = _Answer(self._turns), request.extensions["trace"]
         try:
             await self._connect(request.url, answer)
-            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            await tell("connection.connect_tcp.complete", {})
+            await tell("http11.send_request_headers.started", {})
             answer.ask(written)
+            await tell("http11.send_request_body.complete", {})
             await answer.head
+            await tell("http11.receive_response_headers.complete", {})
         except BaseException:
             await answer.aclose()
             raise

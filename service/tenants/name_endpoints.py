@@ -26,7 +26,7 @@ def _few(text: str) -> str:
 Ids = Annotated[
     str | None,
     AfterValidator(lambda text: text and _few(text)),
-    Query(description=f"Ids with commas between, {MOST} at most", max_length=16_000),
+    Query(description=f"Ids with commas between, {MOST} at most", max_length=4_000),
 ]
 Reader = Annotated[Principal, Depends(holding("numbers:read", "admin:read", "operator:read", "billing:read"))]
 

@@ -358,7 +358,8 @@ OPERATIONS: dict[str, list[Entry]] = {
     "get_charging_rule": [Entry(BILLING_READ)],
     "put_charging_rule": [Entry(BILLING_WRITE)],
     "list_periods": [Entry(BILLING_READ)],
-    "close_period": [Entry(BILLING_WRITE)],
+    # The first in which a number was held.
+    "close_period": [Entry(BILLING_WRITE, path={"period": "2026-01"})],
     "list_period_analytics": [Entry(BILLING_READ)],
     "get_statement": [Entry(BILLING_READ)],
     "export_statement": [Entry(BILLING_READ)],

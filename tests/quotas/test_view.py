@@ -1,6 +1,7 @@
 """What a tenant sees of its limits: the figures, and the rows behind them."""
 
 from tests.http.refusals import problem
+from tests.orders.desk import placed
 from tests.support.gateway import NUMBERS, Gateway
 
 
@@ -90,3 +91,17 @@ async def test_the_rows_that_are_counted_come_page_by_page_each_once(gateway: Ga
     assert len(seen) == len(set(seen)) == page["total"]["value"] == 5
     problem(await tenant.get("/v1/quotas/numbers_held/rows?cursor=x"), 400, "invalid_request")
     problem(await tenant.get("/v1/quotas/none_such/rows"), 400, "invalid_request")
+
+
+async def test_what_an_order_has_still_to_buy_is_among_the_rows_page_by_page(gateway: Gateway):
+    tenant = await gateway.tenant(quota=5)
+    order_id = await placed(tenant, 3)
+
+    first = (await tenant.get("/v1/quotas/purchases_per_month/rows?limit=2")).json()
+    cursor = first["next_cursor"]
+    second = (await tenant.get(f"/v1/quotas/purchases_per_month/rows?limit=2&cursor={cursor}")).json()
+
+    rows = [*first["items"], *second["items"]]
+    assert [one["kind"] for one in rows] == ["ordered"] * 3
+    assert len({one["id"] for one in rows}) == 3
+    assert {one["path"] for one in rows} == {f"/v1/orders/{order_id}"}

@@ -243,9 +243,11 @@ def virtual_time(source: clock.Source) -> Iterator[None]:
 
 
 def be_silent() -> None:
-    """The services' own logs say nothing here: a schedule has thousands of lines."""
+    """The services' own logs say nothing here: a schedule has thousands of lines. Nothing is kept of it by the loggers,
+    for other tests of this process hear what they say.
+    """
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=False
     )
 
 
