@@ -77,7 +77,7 @@ def explore(port: int, key: str | None, examples: int, *, stateful: bool) -> tup
 @pytest.mark.parametrize(
     ("who", "examples"),
     [
-        *(pytest.param(who, IN_CI, marks=pytest.mark.ci) for who in ("tenant", "administrator", "stranger")),
+        *(pytest.param(who, IN_CI, marks=pytest.mark.ci) for who in ("tenant", "stranger")),
         *(pytest.param(who, IN_FULL, marks=pytest.mark.full) for who in WHO),
     ],
 )
