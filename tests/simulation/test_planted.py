@@ -4,14 +4,8 @@ import pytest
 
 from tests.simulation.planted import FAULTS
 from tests.simulation.runner import first_catch, first_catches, table
-from tests.simulation.schedule import be_silent
 
 QUICK = ("key_not_stored", "quota_given_back_on_doubt", "strangers_not_filed")
-
-
-@pytest.fixture(autouse=True)
-def _silence() -> None:
-    be_silent()
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulation.planted_sql import FAULTS, Planted, planted
 from tests.simulation.postgres import Hung, InPostgres, in_postgres
-from tests.simulation.schedule import be_silent, run
+from tests.simulation.schedule import run
 from tests.support.simulated_time import SimulatedPostgres
 
 IN_CI, IN_FULL = 30, 10_000
@@ -15,11 +15,6 @@ PARTS = 10
 SEEDS_TO_CATCH_WITHIN = 100
 
 Record = Callable[[str, object], None]
-
-
-@pytest.fixture(autouse=True)
-def _silence() -> None:
-    be_silent()
 
 
 @pytest.fixture(scope="module")

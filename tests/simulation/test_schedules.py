@@ -8,15 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.runner import Tally, digests, run_chunk, run_many
-from tests.simulation.schedule import be_silent, describe, run
+from tests.simulation.schedule import describe, run
 
 ROOT = Path(__file__).parents[2]
 A_THIRD = 1 / 3
-
-
-@pytest.fixture(autouse=True)
-def _silence() -> None:
-    be_silent()
 
 
 def assert_promises_hold(tally: Tally) -> None:
