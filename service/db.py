@@ -157,11 +157,9 @@ class Database:
 
         Raises: StorageUnavailable when Postgres does not answer.
         """
-        said = _principal(tenant, "service", sees)
-        if bounds != UNBOUND:
-            said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
+        acting = _principal(tenant, "service", sees, bounds)
         try:
-            return await self.call(function, ask | {"acting": said})
+            return await self.call(function, ask | {"acting": acting})
         except CommitUnknown as error:
             raise StorageUnavailable from error
         except asyncpg.PostgresError as error:
@@ -268,24 +266,28 @@ async def act_as(
 
     What it is held to, once said, holds to its end.
     """
-    said = _principal(tenant, duty, sees, by_itself=by_itself)
+    said = _principal(tenant, duty, sees, bounds, by_itself=by_itself)
     calls = ["act_as(:tenant, :duty, :sees)"]
     if "only" in said:
         calls.insert(0, "set_config('numbergate.only', :only, true)")
-    if bounds != UNBOUND:
+    if "organizations" in said:
         calls.append("hold_to(:organizations, :users)")
-        said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
     calls += [f"set_config('{name}', '{value}', true)" for name, value in planning.items()]
     await session.execute(text(f"SELECT {', '.join(calls)}"), said)
 
 
-def _principal(tenant: str | None, duty: str, sees: Sequence[str], *, by_itself: bool = False) -> dict[str, Any]:
+def _principal(
+    tenant: str | None, duty: str, sees: Sequence[str], bounds: Bounds, *, by_itself: bool = False
+) -> dict[str, Any]:
+    """For whom a transaction acts, as the database is told it."""
     said: dict[str, Any] = {"tenant": tenant, "duty": duty, "sees": list(sees)}
     if not by_itself and (caller := CALLER.get()) is not None:
         if "*" not in caller.sees:
             said["sees"] = [one for one in sees if one in caller.sees]
         # The database holds the rest to it, its own functions included.
         said["only"] = caller.tenant or "@"
+    if bounds != UNBOUND:
+        said |= {"organizations": _list(bounds.organizations), "users": _list(bounds.users)}
     return said
 
 

@@ -48,12 +48,20 @@ class Child:
     async def keep(self) -> None:
         """Start it again whenever it ends, a moment later, until cancelled."""
         while True:
-            code = await self.process.wait()
-            print(f"numbergate: the {self.name} ended ({code}) and is started again", file=sys.stderr, flush=True)
-            await asyncio.sleep(RESTART_AFTER)
-            self.process = await self.start()
-            with suppress(CannotStart):
-                await self.begin(self.environment)
+            await self.again(await self.process.wait())
+
+    async def again(self, code: int) -> None:
+        """Start it again, a moment after it ended with this code."""
+        print(f"numbergate: the {self.name} ended ({code}) and is started again", file=sys.stderr, flush=True)
+        await asyncio.sleep(RESTART_AFTER)
+        self.process = await self.start()
+        with suppress(CannotStart):
+            await self.begin(self.environment)
+
+
+def patience_of_api(answer_within: float) -> float:
+    """Seconds that an API has to end: it answers whom it has, and lets purchases under way finish."""
+    return 2 * answer_within + 20
 
 
 @asynccontextmanager

@@ -7,13 +7,11 @@ from contextlib import ExitStack, nullcontext
 from socket import socket
 from typing import Any, Literal
 
+from service.cli.children import patience_of_api
 from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
 from service.cli.several import run_several
 from service.settings import DatabaseSettings, Settings
-
-# What uvicorn gives those that it still answers, once no caller is kept waiting for an outcome any more.
-LEFT_AFTER_DRAIN = 10
 
 
 def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
@@ -43,7 +41,7 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
                 ws="none",
                 timeout_keep_alive=75,
                 # Longer than any caller is kept waiting once the drain has begun, so that nobody's answer is cut off.
-                timeout_graceful_shutdown=int(settings.answer_within) + LEFT_AFTER_DRAIN,
+                timeout_graceful_shutdown=int(settings.answer_within) + 10,
             )
             # Once serving has ended uvicorn raises the signal again; by then it must not kill us.
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,11 +56,13 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
         try:
             listener = opened.enter_context(listen(host, port) if fd is None else socket(fileno=fd))
             if workers > 1:
-                patience = 2 * settings.answer_within + LEFT_AFTER_DRAIN
-                ports = settings.metrics_port
-                return asyncio.run(
-                    run_several(listener.fileno(), workers=workers, metrics_port=ports, patience=patience)
+                serving = run_several(
+                    listener.fileno(),
+                    workers=workers,
+                    metrics_port=settings.metrics_port,
+                    patience=patience_of_api(settings.answer_within),
                 )
+                return asyncio.run(serving)
             _prepare(settings, host)
         except CannotStart as error:
             return failed(error)

@@ -3,10 +3,9 @@
 import asyncio
 import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 
-from service.cli.children import RESTART_AFTER, Child, child
+from service.cli.children import Child, child
 
 
 async def run_several(fd: int, *, workers: int, metrics_port: int | None, patience: float) -> int:
@@ -43,8 +42,5 @@ async def run_several(fd: int, *, workers: int, metrics_port: int | None, patien
 async def _keep(one: Child) -> int:
     """Its exit code, once it ends by itself."""
     while (code := await one.process.wait()) < 0:
-        print(f"numbergate: {one.name} was killed ({code}) and is started again", file=sys.stderr, flush=True)
-        await asyncio.sleep(RESTART_AFTER)
-        one.process = await one.start()
-        await one.begin(one.environment)
+        await one.again(code)
     return code

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.children import Child, child, kept
+from service.cli.children import Child, child, kept, patience_of_api
 from service.cli.credentials import Credentials
 from service.cli.faults import CannotStart
 from service.cli.listening import listen
@@ -181,7 +181,7 @@ def _simulator(wanted: Wanted) -> AbstractAsyncContextManager[Child]:
 
 
 def _api(wanted: Wanted, fd: int) -> AbstractAsyncContextManager[Child]:
-    patience = 2 * wanted.settings.answer_within + 20  # It answers whom it has, and lets purchases under way finish.
+    patience = patience_of_api(wanted.settings.answer_within)
     return child("API", ["serve", "--fd", str(fd)], wanted.inherited, patience=patience, fds=[fd])
 
 

@@ -46,6 +46,10 @@ class Once:
         """Of somebody who acts for no tenant."""
         return replace(self, owner=f"@{actor}")
 
+    def of(self, tenant: str | None, actor: str) -> Self:
+        """The tenant's; of somebody who acts for none, theirs alone."""
+        return self.by(actor) if tenant is None else replace(self, owner=tenant)
+
     def alone(self, actor: str) -> Self:
         """Of this key or person of its owner alone, where another of them need not be allowed to see the answer."""
         return replace(self, scope=f"{self.scope} by {actor}")

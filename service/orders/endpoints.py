@@ -62,8 +62,7 @@ async def orders(request: Request) -> Orders:
 
 async def once_of(caller: MayOrder, keyed: Keyed) -> Once:
     """Whose key it is: the tenant's, or of an administrator his own."""
-    owner = owner_of(caller)
-    return keyed.by(caller.actor) if owner is None else replace(keyed, owner=owner)
+    return keyed.of(owner_of(caller), caller.actor)
 
 
 OnceDep = Annotated[Once, Depends(once_of)]

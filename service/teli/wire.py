@@ -14,7 +14,6 @@ from typing import cast
 import httpx
 from httptools import HttpParserError, HttpResponseParser
 
-CONNECT_WITHIN, TURN_WITHIN = 5.0, 1.0
 # Bytes of an answer's status line and headers, and of its body that wait to be read.
 HEAD_LIMIT, WAITING_LIMIT = 102_400, 65_536
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -23,8 +22,10 @@ VALUE = re.compile(rb"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class OneShot(httpx.AsyncBaseTransport):
-    """`most`: connections at a time. Of httpx's trace it tells the moments that count; with
-    `http11.send_request_headers.started` a connection is in hand, and the first byte is about to leave.
+    """`most`: connections at a time; for how long a turn and a connection are waited for, the client's timeout says.
+
+    Of httpx's trace it tells what counts; with `http11.send_request_headers.started` a connection is in hand,
+    and the first byte is about to leave.
     """
 
     def __init__(self, verify: ssl.SSLContext | None, *, most: int) -> None:
@@ -35,13 +36,13 @@ class OneShot(httpx.AsyncBaseTransport):
         """Raises: httpx.TransportError, and what the trace raises; nothing was sent before the trace was told."""
         written = _written(request, await request.aread())
         try:
-            async with asyncio.timeout(TURN_WITHIN):
+            async with asyncio.timeout(request.extensions["timeout"]["pool"]):
                 await self._turns.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("") from None
         answer, tell = _Answer(self._turns), request.extensions["trace"]
         try:
-            await self._connect(request.url, answer)
+            await self._connect(request.url, answer, within=request.extensions["timeout"]["connect"])
             await tell("connection.connect_tcp.complete", {})
             await tell("http11.send_request_headers.started", {})
             answer.ask(written)
@@ -53,16 +54,16 @@ class OneShot(httpx.AsyncBaseTransport):
             raise
         return httpx.Response(answer.status, headers=answer.headers, stream=answer)
 
-    async def _connect(self, url: httpx.URL, answer: "_Answer") -> None:
+    async def _connect(self, url: httpx.URL, answer: "_Answer", *, within: float) -> None:
         secure = url.scheme == "https"
         host = url.raw_host.decode("ascii")
         try:
-            async with asyncio.timeout(CONNECT_WITHIN):
+            async with asyncio.timeout(within):
                 await asyncio.get_running_loop().create_connection(
                     lambda: answer, host, url.port or (443 if secure else 80), ssl=self._tls if secure else None
                 )
         except TimeoutError:
-            raise httpx.ConnectTimeout(f"no connection within {CONNECT_WITHIN:g} s") from None
+            raise httpx.ConnectTimeout(f"no connection within {within:g} s") from None
         except (OSError, ValueError) as error:
             raise httpx.ConnectError(str(error)) from error
 

@@ -1,6 +1,5 @@
 """Matches of invoices and disputes over REST."""
 
-from dataclasses import replace
 from email.message import Message
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -233,7 +232,7 @@ async def note_dispute(
     dispute_id: DisputeId, body: NoteIn, caller: BillingWrite, found: DisputesDep, request_id: RequestId, keyed: Keyed
 ) -> NoteOut:
     """Add a note to a dispute; it is never changed."""
-    once = keyed.by(caller.actor) if caller.tenant_id is None else replace(keyed, owner=caller.tenant_id)
+    once = keyed.of(caller.tenant_id, caller.actor)
     return NoteOut.model_validate(await found.add_note(caller, dispute_id, body.text, request_id, once))
 
 

@@ -200,7 +200,7 @@ def line_of(case: Case, taken: dict[str, list[dict[str, Any]]]) -> Line:
     return Line(
         case.path, case.callers, case.upstream_ms, case.figure, ours, floor, usual, beside(floor),
         None if usual is None else beside(usual), spread, case.goal,
-        None if case.goal is None or spread > TOO_NOISY else beside(floor) >= case.goal, case.note,
+        _met(beside(floor), case.goal, spread), case.note,
     )  # fmt: skip
 
 
@@ -243,7 +243,7 @@ async def _small(found: World, wanted: Sequence[str], asked: argparse.Namespace,
 
 async def inventory_lines(asked: argparse.Namespace) -> list[Line]:
     """Of the page of one organisation among all, and of a file of the largest as CSV."""
-    report = await inventory.inventory(argparse.Namespace(**INVENTORY | _sized(asked)))
+    report = await inventory.inventory(_sized(inventory.parser_into, asked, seconds=2.0))
     [page] = [row for row in report["pages"] if row["question"] == "an organisation"]
     [depth] = [row for row in report["depths"] if row["question"] == "the largest organisation"]
     exported = {row["export"]: row for row in report["exports"]}
@@ -258,7 +258,7 @@ async def inventory_lines(asked: argparse.Namespace) -> list[Line]:
 
 async def billing_lines(asked: argparse.Namespace) -> list[Line]:
     """The close beside one INSERT … SELECT, the match beside DuckDB; seconds of each."""
-    report = await billing.billing(argparse.Namespace(**BILLING | _sized(asked), rounds=asked.rounds))
+    report = await billing.billing(_sized(billing.parser_into, asked, rounds=asked.rounds))
     lines = []
     for path, floor in (("close", "by hand"), ("match", "DuckDB")):
         told = report[path]
@@ -268,13 +268,17 @@ async def billing_lines(asked: argparse.Namespace) -> list[Line]:
     return lines
 
 
-INVENTORY: dict[str, Any] = {"numbers": 10_000_000, "seed": 7, "seconds": 2, "only": "", "json": None, "keep": None}
-BILLING: dict[str, Any] = {"numbers": 1_000_000, "seed": 7, "json": None, "keep": None}
 LINES = {"inventory": inventory_lines, "billing": billing_lines}
 
 
-def _sized(asked: argparse.Namespace) -> dict[str, Any]:
-    return {} if asked.numbers is None else {"numbers": asked.numbers}
+def _sized(
+    parser_into: Callable[[argparse.ArgumentParser], None], asked: argparse.Namespace, **other: float
+) -> argparse.Namespace:
+    """What that bench is asked for by itself, but for the size where one was asked for, and for `other`."""
+    parser = argparse.ArgumentParser()
+    parser_into(parser)
+    size = {} if asked.numbers is None else {"numbers": asked.numbers}
+    return argparse.Namespace(**vars(parser.parse_args([])) | size | other)
 
 
 def _large(
@@ -287,8 +291,11 @@ def _large(
     note: str = "",
     spread: float | None = None,
 ) -> Line:
-    met = None if (spread or 0) > TOO_NOISY else ratio >= goal
-    return Line(path, 1, 0, unit, ours, floor, None, ratio, None, spread, goal, met, note)
+    return Line(path, 1, 0, unit, ours, floor, None, ratio, None, spread, goal, _met(ratio, goal, spread), note)
+
+
+def _met(ratio: float, goal: float | None, spread: float | None) -> bool | None:
+    return None if goal is None or (spread or 0) > TOO_NOISY else ratio >= goal
 
 
 async def idle(program: Program, seconds: float = 5.0) -> Line:
