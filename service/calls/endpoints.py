@@ -1,7 +1,7 @@
 """Teli's paths of calls, and the idle numbers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -55,6 +55,11 @@ def _moment(text: str) -> str:
     return text
 
 
+def _in_utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 ServicesDep = Annotated[CallServices, Depends(call_services)]
 Text = Annotated[str, AfterValidator(plain), Query(min_length=1, max_length=128)]
 IsoMoment = Annotated[str, AfterValidator(_moment), Query(min_length=1, max_length=40)]
@@ -89,6 +94,8 @@ async def list_calls(
         caller.check_user(user_id)
     elif not is_admin:
         raise InvalidRequest(Fault("user_id", "is required, unless is_admin is true"))
+    if start_date is not None and end_date is not None and _in_utc(end_date) < _in_utc(start_date):
+        raise InvalidRequest(Fault("end_date", "must not be before start_date; swap the two"))
     given = {"agent_id": agent_id, "direction": direction, "start_date": start_date, "end_date": end_date}
     query = {name: value for name, value in given.items() if value is not None}
     query |= {"call_status": call_status, "limit": str(limit)}

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from service.http.pages import Moment, Page
+from service.http.pages import LONGEST_CURSOR, Moment, Page
 from service.inventory.filters import Filters
 from service.inventory.sorting import SORTS
 from service.kit.phone import path_number
@@ -209,7 +209,7 @@ class InventoryQuery(Asked):
         None, description="As this saved filter has it; what the query names itself stands in place of what is saved"
     )
     limit: int | None = Field(None, ge=1, le=1000, description="Rows of a page; 100 without it")
-    cursor: str | None = Field(None, max_length=1000)
+    cursor: str | None = Field(None, max_length=LONGEST_CURSOR)
 
 
 class NumberItem(BaseModel):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 
 from service.http.connection import watched
 from service.http.openapi import problems
+from service.http.pages import Cursor
 from service.http.params import RequestId, Warnings
 from service.http.prefer import Patience
 from service.http.problems import MEDIA_TYPE
@@ -212,7 +213,7 @@ async def list_numbers(
     is_admin: Annotated[bool, Query(description="The whole organisation; needs the scope inventory:org")] = False,
     phone_type: Literal["voice", "sms"] = "voice",
     limit: Annotated[int | None, Query(ge=1, le=1000)] = None,
-    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """One user's numbers, or with `is_admin` the whole organisation's. Without `limit` all of them, streamed.
 

@@ -157,7 +157,7 @@ class Bulk:
             number = numbers.get(number_id)
             if number is None:
                 since[item.seq] = ("not_found", WORDS["not_found"])
-            elif changed := differences(item.shown or {}, number):
+            elif changed := differences(item.shown or {}, number, idle_days=idle_days_of(order), now=now):
                 since[item.seq] = ("changed_since", changed_words(changed))
         await orders.skip(order.id, since, now)
         order.state, order.applied_at, order.request_id = "pending", now, request_id
@@ -339,6 +339,12 @@ def unfound(selection: Selection, numbers: Sequence[Facts]) -> list[str]:
         return [str(one) for one in selection.ids if one not in known]
     known_numbers = {one.phone_number for one in numbers}
     return [one for one in selection.phone_numbers or () if one not in known_numbers]
+
+
+def idle_days_of(order: Order) -> int | None:
+    """For how long all of it was asked to be idle."""
+    found: int | None = order.selection.get("idle_days")
+    return found
 
 
 def _item(seq: int, number: Facts, wanted: Mapping[str, Any] | None, reason: Reason | None) -> dict[str, Any]:

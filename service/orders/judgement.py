@@ -5,7 +5,7 @@ again of each number right before it is changed.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -76,7 +76,7 @@ NOT_BOUGHT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A number as it stands. `agents`: that are wanted, by member."""
+    """A number as it stands. Its agents are those that are wanted; `idle_since`: None is not known."""
 
     id: UUID
     account_id: UUID
@@ -92,6 +92,11 @@ class Facts:
     holder_user_id: str | None
     inbound_agent_id: str | None = None
     outbound_agent_id: str | None = None
+    idle_since: datetime | None = None
+
+    def idle_for(self, days: int, now: datetime) -> bool:
+        """Of what is not known it is not."""
+        return self.idle_since is not None and self.idle_since <= now - timedelta(days=days)
 
     def shown(self) -> dict[str, Any]:
         return {name: _plain(getattr(self, name)) for name in SHOWN}
@@ -156,10 +161,11 @@ def objection(number: Facts, wanted: Mapping[str, Any] | None, context: Context,
     return None if wanted else "nothing_changes"
 
 
-def differences(shown: Mapping[str, Any], number: Facts) -> list[str]:
-    """What of a number is not as it was shown."""
-    now = number.shown()
-    return [name for name in SHOWN if now[name] != shown.get(name)]
+def differences(shown: Mapping[str, Any], number: Facts, *, idle_days: int | None, now: datetime) -> list[str]:
+    """What of a number is not as it was shown. `idle_days`: it was shown for being idle so long, and still has to be."""
+    stands = number.shown()
+    called = idle_days is not None and not number.idle_for(idle_days, now)
+    return [name for name in SHOWN if stands[name] != shown.get(name)] + ["calls"] * called
 
 
 def digest(change: Mapping[str, Any], items: Iterable[tuple[UUID | None, Mapping[str, Any] | None, Any]]) -> bytes:

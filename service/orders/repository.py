@@ -273,4 +273,5 @@ def _facts(number: Number, inbound: str | None, outbound: str | None) -> Facts:
         holder_user_id=number.holder_user_id,
         inbound_agent_id=inbound,
         outbound_agent_id=outbound,
+        idle_since=number.idle_since,
     )

@@ -23,7 +23,7 @@ from service.kit.errors import StorageUnavailable
 from service.numbers.models import Number
 from service.numbers.repository import By, Change, change_number, release_number
 from service.observability.metrics import ALARMS, ORDER_ITEMS, ORDERS
-from service.orders.bulk import context_of
+from service.orders.bulk import context_of, idle_days_of
 from service.orders.judgement import WORDS, Reason, changed_words, differences, final_state, objection
 from service.orders.models import Order, OrderItem
 from service.orders.repository import UNDER_WAY, OrderRepository
@@ -109,7 +109,7 @@ class OrderWork:
         found = (await orders.facts_of([item.number_id], lock=True)).get(item.number_id)
         if found is None:
             return "skipped", "not_found", None
-        if changed := differences(item.shown or {}, found):
+        if changed := differences(item.shown or {}, found, idle_days=idle_days_of(order), now=utc_now()):
             return "skipped", "changed_since", changed_words(changed)
         context = await context_of(orders, order.tenant_id, [found], [item.wanted])
         force = bool(order.change.get("release", {}).get("force"))

@@ -79,6 +79,9 @@ async def test_what_is_asked_for_wrongly_is_refused_and_an_upstream_that_fails_i
         400, "invalid_request",
     )  # fmt: skip
     assert {one["pointer"] for one in told["errors"]} == {"limit", "call_status", "start_date"}
+    for start, end in (("2026-02-01", "2026-01-31T23:00:00Z"), ("2026-02-01T00:00:00+01:00", "2026-01-31T22:59:59")):
+        upside_down = await tenant.get(CALLS, params=ASKED | {"start_date": start, "end_date": end})
+        assert {one["pointer"] for one in problem(upside_down, 400, "invalid_request")["errors"]} == {"end_date"}
     problem(await tenant.get(CALLS, params={"organization_id": ORGANIZATION}), 400, "invalid_request")
     answer = await tenant.get(CALLS, params=ASKED | {"sentiment": "Neutral"})
     assert answer.json()["warnings"] == ["sentiment: not a parameter of this path, ignored"]

@@ -140,6 +140,23 @@ async def test_what_changed_since_it_was_shown_is_left_alone_and_told(gateway: G
     assert await gateway.sql("SELECT state FROM numbers WHERE phone_number = :n", n=later[0]) == [("active",)]
 
 
+async def test_what_was_selected_as_idle_and_was_called_since_is_left_alone(gateway: Gateway, tenant: Tenant):
+    silent, called, unknown, late = await stocked_here(gateway, tenant, 4)
+    await gateway.sql("UPDATE numbers SET idle_since = now() - interval '40 days'")
+    shown = await preview(tenant, ALL | {"idle_days": 30}, RELEASE)
+    assert shown["count"] == 4
+
+    await gateway.sql("UPDATE numbers SET idle_since = now() WHERE phone_number = :n", n=called)
+    await gateway.sql("UPDATE numbers SET idle_since = NULL WHERE phone_number = :n", n=unknown)
+    assert (await applied(tenant, shown))["reasons"] == {"changed_since": 2}
+    await gateway.sql("UPDATE numbers SET idle_since = now() - interval '29 days' WHERE phone_number = :n", n=late)
+    await work(gateway)
+
+    left = {one["phone_number"]: one["detail"] for one in await items(tenant, shown["order_id"], outcome="skipped")}
+    assert left == dict.fromkeys((called, unknown, late), "It was changed since it was shown: calls.")
+    assert await gateway.sql("SELECT phone_number FROM numbers WHERE state = 'released'") == [(silent,)]
+
+
 async def test_members_are_set_and_taken_back_where_they_still_stand(gateway: Gateway, tenant: Tenant):
     numbers = await stocked_here(gateway, tenant, 3)
     await gateway.sql("UPDATE numbers SET tags = '{old,kept}' WHERE phone_number = :n", n=numbers[0])
