@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +26,7 @@ from service.prices.models import PriceRow
 from service.prices.pricing import ONE_AT_A_TIME, Pricing
 from service.tenants.principals import Principal
 
+ZONE_KNOWN = text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :zone)")
 OF_NOBODY = "price_versions_organization_id_fkey"
 # Teli has no closed list of types: one that none of the latest facts has is doubted, and filed.
 LATEST_FACTS = 10_000
@@ -104,9 +105,15 @@ class PriceBook:
             return await present_rule(session)
 
     async def put_rule(self, caller: Principal, rule: ChargingRule, request_id: str) -> None:
-        """For every month that is not closed; those that are keep theirs."""
+        """For every month that is not closed; those that are keep theirs.
+
+        Raises: InvalidRequest for a zone that Postgres, whose time zone database is its own, does not know: nothing
+            could be reckoned by it.
+        """
         await self._pricing.ensure_default()
         async with acting_for(self._database, caller) as session:
+            if not await session.scalar(ZONE_KNOWN, {"zone": rule.time_zone}):
+                raise InvalidRequest(Fault("/time_zone", "is not known to Postgres; name another, or update Postgres"))
             before = await present_rule(session)
             filed = insert(ChargingRuleRow).values(rule=rule.as_json())
             await session.execute(filed.on_conflict_do_update(index_elements=["one"], set_={"rule": rule.as_json()}))

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt, StrictStr
 
@@ -12,6 +11,7 @@ from service.billing.charging import ChargingRule, Cycle, Due, Proration
 from service.billing.periods import State
 from service.http.pages import Page
 from service.kit.money import CURRENCIES, known_currency
+from service.kit.zones import known_zone
 from service.numbers.schemas import AreaCode, PlainText
 from service.tenants.schemas import ExternalId, Strict
 
@@ -23,12 +23,6 @@ def _day(value: object) -> object:
     if not (isinstance(value, str) and len(value) == len("2026-01-31")):
         raise ValueError("must be a day, as 2026-01-31")
     return value
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is not a name of the IANA time zone database, as America/Detroit")
-    return name
 
 
 Day = Annotated[date, BeforeValidator(_day)]
@@ -93,7 +87,7 @@ class ChargingRuleBody(Strict):
     cycle: Cycle = "anniversary"
     proration: Proration = "none"
     due: Due = "advance"
-    time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(_zone)] = "UTC"
+    time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(known_zone)] = "UTC"
     free_days: Annotated[StrictInt, Field(ge=0, le=366)] = 0
     minimum_months: Annotated[StrictInt, Field(ge=0, le=36)] = 0
 

@@ -12,7 +12,7 @@ NDJSON = "application/x-ndjson"
 SPACE_FOR_PLUS = re.compile(r"T[0-9:.]+ [0-9]{2}:?[0-9]{2}$")
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=1000)]
-# A cursor holds what its page was sorted by, and that may be 500 characters as Teli lists them, of up to six bytes each.
+# It holds what its page was sorted by, and that may be 500 characters as Teli lists them, of up to six bytes each.
 LONGEST_CURSOR = 5000
 Cursor = Annotated[str | None, Query(max_length=LONGEST_CURSOR)]
 

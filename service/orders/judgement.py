@@ -162,7 +162,7 @@ def objection(number: Facts, wanted: Mapping[str, Any] | None, context: Context,
 
 
 def differences(shown: Mapping[str, Any], number: Facts, *, idle_days: int | None, now: datetime) -> list[str]:
-    """What of a number is not as it was shown. `idle_days`: it was shown for being idle so long, and still has to be."""
+    """What of a number is not as it was shown. `idle_days`: for so long it was idle, and still has to be."""
     stands = number.shown()
     called = idle_days is not None and not number.idle_for(idle_days, now)
     return [name for name in SHOWN if stands[name] != shown.get(name)] + ["calls"] * called

@@ -280,6 +280,10 @@ BAD_FILES = {
     "a currency that nobody says": (b"Amount\n2.99\n", "currency: is not said"),
     "a PDF": (b"%PDF-1.7 and so on", "is a PDF"),
     "an Excel file of old": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "save it as .xlsx"),
+    "a document of another program": (
+        altered("[Content_Types].xml", b"spreadsheetml.sheet.main+xml", b"wordprocessingml.document.main+xml"),
+        "is no workbook of Excel, or is damaged",
+    ),
     "a damaged workbook": (b"PK\x03\x04 and so on", "is a damaged ZIP"),
     "a zip bomb": (bomb(), "unpacks to more than 200 times its size"),
 }

@@ -12,7 +12,9 @@ import asyncpg
 import duckdb
 import pytest
 
+from service.billing.charging import ChargingRule
 from service.billing.verifying import verify
+from service.kit.errors import InvalidRequest
 from service.kit.money import months_later
 from service.tenants.administration import KeyLimits
 from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
@@ -68,7 +70,13 @@ async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_h
     ):
         answer = await finance.send("POST", "/v1/billing/prices", json=body)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, pointer), answer.text
-    for rule in ({"cycle": "weekly"}, {"time_zone": "Mars/Olympus"}, {"free_days": -1}, {"minimum_months": 1000}):
+    for rule in (
+        {"cycle": "weekly"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "localtime"},
+        {"free_days": -1},
+        {"minimum_months": 1000},
+    ):
         assert (await finance.send("PUT", "/v1/billing/charging-rule", json=rule)).status_code == 400, rule
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
     await told(finance.send("POST", "/v1/billing/prices", json=PRICE), 409, "price_overlaps")
@@ -81,6 +89,15 @@ async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_h
     await told(finance.send("POST", "/v1/billing/prices", json=late), 409, "period_final")
     [[count]] = await gateway.sql("SELECT count(*) FROM price_versions WHERE created_by <> 'numbergate'")
     assert count == 1
+
+
+async def test_a_rule_in_a_zone_that_postgres_does_not_know_is_refused(gateway: Gateway, finance: Tenant):
+    caller = await gateway.services.principals.of(finance.key)
+
+    with pytest.raises(InvalidRequest, match="/time_zone"):
+        await gateway.services.billing.book.put_rule(caller, ChargingRule(time_zone="America/Not_Yet"), "r1")
+
+    assert (await finance.get("/v1/billing/charging-rule")).json()["time_zone"] == "UTC"
 
 
 async def test_a_price_for_a_type_that_no_number_has_is_filed_with_a_warning_that_names_those_there_are(

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt, StrictStr
 
@@ -14,18 +13,13 @@ from service.billing.schemas import Currency
 from service.http.pages import Page
 from service.kit.csv_files import CHARSETS
 from service.kit.text import plain
+from service.kit.zones import known_zone
 from service.tenants.schemas import Strict
 
 MOST_PLACES = 1000
 InvoiceState = Literal["reading", "held", "ready", "matched", "failed"]
 Header = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(plain)]
 Value = Annotated[StrictStr, Field(max_length=2000)]
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is not a name of the IANA time zone database, as America/Detroit")
-    return name
 
 
 def _charset(name: str) -> str:
@@ -59,7 +53,7 @@ class MappingBody(Strict):
     currency: Currency | None = None
     day_order: DayOrder | None = None
     ends: Ends = "exclusive"
-    time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(_zone)] = "UTC"
+    time_zone: Annotated[StrictStr, Field(max_length=64), AfterValidator(known_zone)] = "UTC"
     kinds: Annotated[
         dict[Annotated[StrictStr, Field(max_length=100), AfterValidator(plain)], Kind], Field(max_length=200)
     ] = Field(default_factory=lambda: dict(WORDS))

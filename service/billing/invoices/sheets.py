@@ -235,7 +235,10 @@ def _open_xlsx(file: IO[bytes], mapping: InvoiceMapping | None) -> Sheet:
         reader.archive = _Packed(file)
         reader.read()
         book = reader.wb
-    except DAMAGED:
+    except (*DAMAGED, OSError) as error:
+        # Of the machine an OSError has a number; of what the library does not find in a document of another kind, none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise InvalidRequest(Fault("", "is no workbook of Excel, or is damaged: save it anew, or as CSV")) from None
     wanted = mapping.sheet if mapping else None
     names = [sheet.title for sheet in book.worksheets]
