@@ -285,7 +285,10 @@ class Provisioning:
             "by_account": True,
         }
         if purchase.ordered is not None:
-            return await self._ledger.admit(question | purchase.ordered.as_json())
+            admission = await self._ledger.admit(question | purchase.ordered.as_json())
+            if (deadline := purchase.ordered.deadline) is not None:
+                admission = replace(admission, send_by=admission.send_by.and_by(deadline))
+            return admission
         admission = await self._admissions.admit(question)
         if admission.outcome == "unknown_user":
             account_id = UUID(admission.said["account_id"])

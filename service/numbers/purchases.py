@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -73,7 +74,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The item of an order that a purchase is for, after so many `tries`; under `place` it stands in the queue.
+    """The item of an order that a purchase is for, after so many `tries`; under `place` it stands in the queue. At its
+    `deadline` nothing is sent any more, though it was admitted before.
 
     Whoever asks for its admission does so with an intent of its own: where one does not know what became of that, it
     refuses that intent, and never the purchase of another who was admitted for the same item meanwhile.
@@ -83,6 +85,7 @@ class Ordered:
     seq: int
     tries: int
     place: UUID
+    deadline: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {"order_id": str(self.order_id), "seq": self.seq, "tries": self.tries, "place": str(self.place)}

@@ -10,12 +10,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID, uuid5
 
 import structlog
 
 from service.db import CommitUnknown
+from service.kit.clock import monotonic
 from service.kit.errors import StorageUnavailable
 from service.kit.types import OrganizationId, UserId
 from service.numbers.errors import Draining
@@ -38,17 +39,25 @@ CLAIMS_IN_A_ROW = 8
 # Seconds after which somebody else may have made room.
 LOOK_AGAIN = 0.25
 AGAIN: Mapping[str, float] = {"stopped": 1.0, "resting": 1.0, "not_listed": 2.0, "limited": 1.0, "lane": 1.0}
+# Of whom nothing else is to be had either, for as long.
+HOLDS_UP: "Mapping[str, HeldUp]" = {"stopped": "tenant", "lane": "user"}
 NEVER: Mapping[str, str] = {"unknown_user": "not_a_user", "not_your_organization": "not_your_organization"}
+HeldUp = Literal["tenant", "user"]
 log = structlog.get_logger()
 
 
 class Buying:
+    """`_held_up`: until when, by the monotonic clock, tenants and owners of whom an item had to wait are not asked for
+    again. Theirs stand first for as long as nothing of theirs is sent, and would come before all others each time.
+    """
+
     def __init__(self, queue: OrderQueue, provisioning: Provisioning, principals: Principals) -> None:
         self._queue = queue
         self._provisioning = provisioning
         self._principals = principals
         self._under_way: defaultdict[UUID, set[asyncio.Task[Any]]] = defaultdict(set)
         self._at_once: defaultdict[UUID, int] = defaultdict(lambda: CLAIMED_AT_ONCE)
+        self._held_up: dict[tuple[UUID, HeldUp, str], float] = {}
 
     async def send(self, account: UUID) -> bool:
         """Send what there is room for. Whether there may be more to send, at once.
@@ -57,7 +66,12 @@ class Buying:
         """
         under_way = self._under_way[account]
         for _ in range(CLAIMS_IN_A_ROW):
-            claimed = await self._queue.claim(account, most=self._at_once[account])
+            claimed = await self._queue.claim(
+                account,
+                most=self._at_once[account],
+                without=self._held(account, "tenant"),
+                without_users=self._held(account, "user"),
+            )
             if not claimed:
                 break
             full = False
@@ -110,21 +124,26 @@ class Buying:
         try:
             caller = _acting_for(order.actor, await self._principals.of_tenant(order.tenant_id))
         except Unauthenticated:
-            await self._fail(order, item, "tenant_closed")
+            await self._fail(order, item, "tenant_closed", of_all=True)
             return True
         allowed = [code for code in wanted["choices"] if caller.policy.allows_area_code(code)]
         code = choose(allowed, without=sold_out.union(item.sold_out or ()))
-        if code is None or foreign_agents(caller.policy, wanted):
-            reason = "no_numbers_available" if code is None else "agent_not_allowed"
-            await self._fail(order, item, reason)
+        if foreign_agents(caller.policy, wanted):
+            await self._fail(order, item, "agent_not_allowed", of_all=True)
             return True
-        ordered = Ordered(order.id, item.seq, item.tries, place_of(item))
+        if code is None:
+            # Where it is not for what this one alone has heard, it is so of all of them.
+            of_all = choose(allowed, without=sold_out) is None
+            await self._fail(order, item, "no_numbers_available", of_all=of_all)
+            return True
+        ordered = Ordered(order.id, item.seq, item.tries, place_of(item), order.deadline)
         try:
             outcome, task = await self._provisioning.send_ordered(
                 caller, _wish(order, item, code), ordered, order.request_id or str(order.id)
             )
         except (QuotaExceeded, RateLimited) as refusal:
             if isinstance(refusal, RateLimited) or refusal.passes:
+                self._hold_up(order, item, "user" if refusal.members["quota"]["scope"] == "user" else "tenant")
                 await self._queue.put_back(order, item, after=AGAIN["limited"])
             else:
                 await self._fail(order, item, "quota_exceeded", refusal.detail)
@@ -133,18 +152,38 @@ class Buying:
             ORDER_ITEMS.labels("buy", "begun").inc()
             under_way = self._under_way[account]
             under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            task.add_done_callback(lambda done: self._ended(done, order, item))
         elif outcome in NEVER:
-            await self._fail(order, item, NEVER[outcome])
+            await self._fail(order, item, NEVER[outcome], of_all=outcome == "not_your_organization")
         elif outcome != "gone":
+            if (whose := HOLDS_UP.get(outcome)) is not None:
+                self._hold_up(order, item, whose)
             await self._queue.put_back(order, item, after=AGAIN.get(outcome, 0), busy=outcome in ("busy", "lane"))
-            return outcome == "lane"
+            return whose is not None
         return True
 
-    async def _fail(self, order: Order, item: OrderItem, reason: str, words: str | None = None) -> None:
-        """It cannot be had; and where all were wanted, none of those that wait is sent any more."""
-        await self._give_up(order.id, [item.seq], "failed", reason, words)
-        if order.change["buy"]["fulfilment"] == "all":
+    def _held(self, account: UUID, whose: HeldUp) -> list[str]:
+        now = monotonic()
+        self._held_up = {one: until for one, until in self._held_up.items() if until > now}
+        return [name for of, kind, name in self._held_up if (of, kind) == (account, whose)]
+
+    def _hold_up(self, order: Order, item: OrderItem, whose: HeldUp) -> None:
+        self._held_up[_named(order, item, whose)] = monotonic() + LOOK_AGAIN
+
+    def _ended(self, task: asyncio.Task[Any], order: Order, item: OrderItem) -> None:
+        """What held its tenant and its owner up may have been this very purchase."""
+        assert item.account_id is not None
+        self._under_way[item.account_id].discard(task)
+        for whose in get_args(HeldUp):
+            self._held_up.pop(_named(order, item, whose), None)
+
+    async def _fail(
+        self, order: Order, item: OrderItem, reason: str, words: str | None = None, *, of_all: bool = False
+    ) -> None:
+        """It cannot be had; nor, where that is `of_all`, what waits beside it. Of all or none, nothing more is sent."""
+        all_or_none = order.change["buy"]["fulfilment"] == "all"
+        await self._give_up(order.id, None if of_all and not all_or_none else [item.seq], "failed", reason, words)
+        if all_or_none:
             await self._give_up(order.id, None, "cancelled", "not_all")
 
     async def _give_up(
@@ -154,6 +193,13 @@ class Buying:
         given_up = await self._queue.give_up(order_id, these, outcome, reason, words)
         if given_up:
             ORDER_ITEMS.labels("buy", outcome).inc(given_up)
+
+
+def _named(order: Order, item: OrderItem, whose: HeldUp) -> tuple[UUID, HeldUp, str]:
+    name = order.tenant_id if whose == "tenant" else item.user_id
+    assert item.account_id is not None
+    assert name is not None
+    return item.account_id, whose, name
 
 
 def place_of(item: OrderItem) -> UUID:

@@ -1,12 +1,12 @@
 """The items of orders of new numbers that wait to be sent, as the workers share them. Each method is a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ARRAY, Text, bindparam, func, select, text, update
 
 from service.db import Database
 from service.numbers.steps import seconds
@@ -18,7 +18,9 @@ CLAIMED_FOR = 15.0
 # For so long Teli is not asked again for an area code in which it had none.
 SOLD_OUT_FOR = timedelta(minutes=5)
 GIVE_UP = text("SELECT give_up_items(:order, :these, :outcome, :reason, :words)")
-CLAIM = text("SELECT order_id, seq FROM claim_order_items(:account, :most, :seconds)")
+CLAIM = text(
+    "SELECT order_id, seq FROM claim_order_items(:account, :most, :seconds, :without, :without_users)"
+).bindparams(bindparam("without", type_=ARRAY(Text)), bindparam("without_users", type_=ARRAY(Text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,13 @@ class OrderQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, account: UUID, *, most: int) -> Sequence[tuple[Order, OrderItem]]:
-        """Items whose turn it is, held for a while by whoever asks."""
+    async def claim(
+        self, account: UUID, *, most: int, without: Collection[str] = (), without_users: Collection[str] = ()
+    ) -> Sequence[tuple[Order, OrderItem]]:
+        """Items whose turn it is, held for a while by whoever asks; `without` these tenants, and these owners."""
+        left_out = {"without": list(without), "without_users": list(without_users)}
         async with self._database.acting() as session:
-            asked = {"account": account, "most": most, "seconds": CLAIMED_FOR}
+            asked = {"account": account, "most": most, "seconds": CLAIMED_FOR} | left_out
             claimed = (await session.execute(CLAIM, asked)).all()
             return [
                 (await session.get_one(Order, order_id), await session.get_one(OrderItem, (order_id, seq)))
@@ -52,13 +57,19 @@ class OrderQueue:
             return frozenset(found)
 
     async def put_back(self, order: Order, item: OrderItem, *, after: float = 0, busy: bool = False) -> None:
-        """It waits on, and its tenant's turn was none. `busy`: for others, who come first, but not for ever."""
+        """It waits on, and its turn was none, of its tenant's and of its order's. `busy`: for others, who come first,
+        but not for ever.
+        """
         values: dict[str, Any] = {"claimed_until": None}
         if after:
             values["due_at"] = func.clock_timestamp() + seconds(after)
         if busy:
             values["busy_since"] = func.coalesce(OrderItem.busy_since, func.clock_timestamp())
         async with self._database.acting() as session:
+            # The order first, as whoever cancels it locks them.
+            await session.execute(
+                update(Order).where(Order.id == order.id, Order.state.in_(UNDER_WAY)).values(turned_at=None)
+            )
             await session.execute(
                 update(OrderItem)
                 .where(

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, Protocol, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from uuid import UUID
@@ -50,6 +50,11 @@ class SendBy:
     @classmethod
     def within(cls, seconds: float) -> Self:
         return cls(monotonic() + seconds, wall() + seconds)
+
+    def and_by(self, moment: datetime) -> Self:
+        """Not after `moment` either, as this machine's clock tells it."""
+        at = moment.timestamp()
+        return type(self)(min(self.monotonic, monotonic() + at - wall()), min(self.wall, at))
 
     def passed(self) -> bool:
         return monotonic() > self.monotonic or wall() > self.wall

@@ -44,7 +44,14 @@ class Ordering(Purchases):
     async def send_ordered(self, chance: Random) -> None:
         """As a worker does: what is claimed is admitted, or put back, or left to lapse."""
         account = chance.choice((FIRST, FIRST, SECOND))
-        pairs = await self.both.ask_both("queue", "claim", account, most=chance.choice((1, 2, 4)), role="worker")
+        users = sorted({one for of_organization in USERS.values() for one in of_organization})
+        left_out = {
+            "without": [one for one in TENANTS if chance.random() < 0.1],
+            "without_users": [one for one in users if chance.random() < 0.1],
+        }
+        pairs = await self.both.ask_both(
+            "queue", "claim", account, most=chance.choice((1, 2, 4)), role="worker", **left_out
+        )
         if any(isinstance(one, Exception) for one in pairs):
             return
         for real, twin in zip(*pairs, strict=True):

@@ -1,7 +1,7 @@
 """Orders of new numbers in memory: placing, cancelling and closing them, and the queue of what waits to be sent."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -96,12 +96,15 @@ class OrderQueueInMemory(OrderQueue):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def claim(self, account: UUID, *, most: int) -> Sequence[tuple[Order, OrderItem]]:
+    async def claim(
+        self, account: UUID, *, most: int, without: Collection[str] = (), without_users: Collection[str] = ()
+    ) -> Sequence[tuple[Order, OrderItem]]:
         """The function `claim_order_items`, line by line."""
         world, now = self._world, utc_now()
         tenants = sorted({str(one.tenant_id) for one in world.waiting_items() if one.account_id == account})
         for tenant in tenants:
             world.order_shares.setdefault((account, tenant), made(OrderShare, account_id=account, tenant_id=tenant))
+        tenants = [one for one in tenants if one not in without]
         claimed: list[OrderItem] = []
         while len(claimed) < most:
             latest = max((one.started for (of, _), one in world.order_shares.items() if of == account), default=0.0)
@@ -114,7 +117,7 @@ class OrderQueueInMemory(OrderQueue):
             if not starts:
                 break
             tenant = min(starts, key=lambda one: (starts[one], one))
-            item = self._next_of(account, tenant, now)
+            item = self._next_of(account, tenant, now, without_users)
             if item is None:
                 tenants.remove(tenant)
                 continue
@@ -125,13 +128,13 @@ class OrderQueueInMemory(OrderQueue):
             claimed.append(item)
         return [(copy_of(world.orders[one.order_id]), copy_of(one)) for one in claimed]
 
-    def _next_of(self, account: UUID, tenant: str, now: datetime) -> OrderItem | None:
+    def _next_of(self, account: UUID, tenant: str, now: datetime, without_users: Collection[str]) -> OrderItem | None:
         """Of one tenant the order that waited longest comes first, and of an order its first item."""
         ready = [
             one
             for one in self._world.waiting_items()
             if one.account_id == account and one.tenant_id == tenant and one.due_at is not None and one.due_at <= now
-            and (one.claimed_until is None or one.claimed_until < now)
+            and (one.claimed_until is None or one.claimed_until < now) and one.user_id not in without_users
         ]  # fmt: skip
         orders = {one.order_id: self._world.orders[one.order_id] for one in ready}
         open_still = [one for one in orders.values() if may_be_sent(one, now)]
@@ -151,6 +154,8 @@ class OrderQueueInMemory(OrderQueue):
     async def put_back(self, order: Order, item: OrderItem, *, after: float = 0, busy: bool = False) -> None:
         world, now = self._world, utc_now()
         held = world.order_items[order.id, item.seq]
+        if world.orders[order.id].state in UNDER_WAY:
+            alter(world.orders[order.id], turned_at=None)
         if held.outcome == "waiting" and held.claimed_until == item.claimed_until:
             alter(held, claimed_until=None)
             if after:

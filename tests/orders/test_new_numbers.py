@@ -1,7 +1,9 @@
 """Orders of new numbers: as many as were ordered are bought, each once, within the quota that was reserved for them."""
 
 import asyncio
+import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from service.kit.errors import StorageUnavailable
 from service.numbers.ledger import Admission, Ledger
 from service.orders.buying import Buying
 from service.orders.queue import OrderQueue
+from service.teli.client import SendBy
 from service.tenants.administration import TENANT_SCOPES
 from tests.conftest import OpenGateway
 from tests.http.refusals import problem
@@ -221,6 +224,19 @@ async def test_what_cannot_be_had_gives_its_quota_back(gateway: Gateway):
     await placed(tenant, 3, area_codes=["212"])
 
 
+async def test_what_holds_for_all_of_an_order_ends_it_at_once(gateway: Gateway, tenant: Tenant):
+    await gateway.teli.arm("out_of_stock", probability=1.0)
+    await placed(tenant, 1)
+    await buy(gateway)
+    [(before,)] = await gateway.sql("SELECT pass FROM order_shares")
+    order_id = await placed(tenant, 200)
+    await buy(gateway)
+    assert (await order(tenant, order_id))["reasons"] == {"no_numbers_available": 200}
+    [(after,)] = await gateway.sql("SELECT pass FROM order_shares")
+    assert after - before <= 4
+    await quotas_are_exact(gateway)
+
+
 async def test_an_order_of_all_or_none_sends_nothing_more_once_one_cannot_be_had(
     gateway: Gateway, tenant: Tenant, database_url: str
 ):
@@ -250,6 +266,29 @@ async def test_nothing_is_sent_after_the_deadline(gateway: Gateway, tenant: Tena
     told = await order(tenant, order_id)
     assert (told["state"], told["counts"], told["reasons"]) == ("failed", {"failed": 3}, {"deadline_passed": 3})
     assert await gateway.teli.purchases() == []
+    await quotas_are_exact(gateway)
+
+
+async def test_what_was_admitted_before_the_deadline_does_not_leave_after_it(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, database_url: str
+):
+    """As where a worker stands still between its admission and its request, for less than the money stop allows."""
+    admit = Ledger.admit
+
+    async def late(ledger: Ledger, ask: dict[str, Any]) -> Admission:
+        admission = await admit(ledger, ask)
+        monkeypatch.setattr("service.teli.client.wall", lambda: time.time() + 7200)
+        return replace(admission, send_by=SendBy.within(60))
+
+    monkeypatch.setattr(Ledger, "admit", late)
+    order_id = await placed(tenant, 1, deadline=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    await buy(gateway, until_over=False)
+    assert {decision for (decision,) in await gateway.sql("SELECT decision FROM intents")} == {"never_sent"}
+    assert await gateway.teli.requests("create") == []
+    await by_hand(database_url, "UPDATE orders SET deadline = now() - interval '1 second'")
+    await buy(gateway)
+    told = await order(tenant, order_id)
+    assert (told["state"], told["reasons"]) == ("failed", {"deadline_passed": 1})
     await quotas_are_exact(gateway)
 
 

@@ -1,5 +1,6 @@
 """Whose turn it is among tenants whose orders wait, by the weights of their policies."""
 
+import asyncio
 from collections import Counter
 from uuid import UUID
 
@@ -7,7 +8,8 @@ import pytest
 
 from service.orders.queue import CLAIM
 from tests.numbers.ledger import use_marks
-from tests.orders.desk import buy, placed, quotas_are_exact
+from tests.numbers.test_lanes import add_user
+from tests.orders.desk import buy, order, placed, quotas_are_exact
 from tests.orders.test_new_numbers import by_hand
 from tests.support.gateway import Gateway, Tenant
 from tests.tenants.test_policies import put
@@ -39,7 +41,8 @@ async def claims(gateway: Gateway, count: int, *, at_once: int = 4) -> list[str]
 
 async def _claimed(gateway: Gateway, account: UUID, most: int) -> list[str]:
     async with gateway.worker.database.acting() as session:
-        found = (await session.execute(CLAIM, {"account": account, "most": most, "seconds": 60.0})).all()
+        asked = {"account": account, "most": most, "seconds": 60.0, "without": [], "without_users": []}
+        found = (await session.execute(CLAIM, asked)).all()
     owners = dict(await gateway.sql("SELECT id, tenant_id FROM orders"))
     return [owners[order_id] for order_id, _ in found]
 
@@ -87,3 +90,57 @@ async def test_a_weight_that_is_changed_holds_from_the_next_turn_on(gateway: Gat
     assert Counter(await claims(gateway, 20)) == {first.id: 10, second.id: 10}
     await put(gateway, first, order_weight=4)
     assert abs(Counter(await claims(gateway, 50))[first.id] - 40) <= 2
+
+
+async def done_meanwhile(gateway: Gateway, who: Tenant, order_id: str, count: int) -> None:
+    """Work until so many of an order are bought, with what others have ordered beside it."""
+    async with asyncio.timeout(60):
+        while (await order(who, order_id))["counts"].get("done", 0) < count:
+            await buy(gateway, until_over=False)
+
+
+async def test_who_is_stopped_keeps_no_other_from_its_turn(gateway: Gateway):
+    stopped, other = await gateway.tenant(), await gateway.tenant()
+    await placed(stopped, 40)
+    stop = {"scope": "tenant", "id": stopped.id, "reason": "a test"}
+    assert (await gateway.admin.send("POST", "/v1/admin/stop", json=stop)).status_code == 200
+    theirs = await placed(other, 12)
+    await done_meanwhile(gateway, other, theirs, 12)
+
+
+async def test_who_has_as_much_under_way_as_it_may_keeps_no_other_from_its_turn(gateway: Gateway):
+    limited, other = await gateway.tenant(), await gateway.tenant()
+    held_up = await placed(limited, 400)
+    await gateway.put_quotas(limited, doubts_open=0)
+    theirs = await placed(other, 12)
+    await done_meanwhile(gateway, other, theirs, 12)
+    assert (await order(limited, held_up))["counts"] == {"waiting": 400}
+
+
+async def test_a_user_whose_lane_is_taken_keeps_no_other_from_its_turn(gateway: Gateway, database_url: str):
+    await by_hand(database_url, "UPDATE accounts SET mode = 'lane'")
+    await add_user(gateway, "waits")
+    first, other = await gateway.tenant(), await gateway.tenant()
+    await gateway.teli.hold("received", match={"user_id": "waits"})
+    taken = asyncio.create_task(first.buy(user_id="waits"))
+    await gateway.teli.until_held(1)
+    held_up = await placed(first, 400, user_id="waits")
+    mixed, theirs = await placed(first, 3), await placed(other, 6)
+    await done_meanwhile(gateway, other, theirs, 6)
+    await done_meanwhile(gateway, first, mixed, 3)
+    assert (await order(first, held_up))["counts"].get("done", 0) == 0
+    await gateway.teli.release_holds()
+    assert (await taken).status_code == 200
+
+
+async def test_orders_of_one_tenant_have_turns_alike_where_there_is_room_for_one_at_a_time(
+    gateway: Gateway, database_url: str
+):
+    await by_hand(database_url, "DELETE FROM send_slots WHERE slot > 1")
+    tenant = await gateway.tenant()
+    for name in ("one", "two", "three"):
+        await placed(tenant, 8, nickname=name)
+    await buy(gateway)
+    asked = [one["body"]["nickname"].split()[-1] for one in await gateway.teli.requests("create")]
+    for name in ("one", "two", "three"):
+        assert 3 <= asked[:12].count(name) <= 5, asked
