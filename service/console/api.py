@@ -1,7 +1,8 @@
 """The API as whoever looks at a page may use it, asked in this process."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -16,8 +17,8 @@ from service.kit.errors import ServiceError
 Query = Mapping[str, Any]
 NOTHING: Query = MappingProxyType({})
 AT_ONCE = 4
-# Of ids as long as they may be.
-MOST_NAMES = 30
+# Ids of a kind that one call takes, and their letters with the commas.
+MOST_NAMES, LONGEST_NAMES = 100, 4_000
 # Of the browser's request: who it is, and where from.
 PASSED_ON = (b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 
@@ -77,10 +78,10 @@ class Api:
 
     async def names(self, ids: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """What the ids are called, of those that have a name; `ids` by the parameters of `GET /v1/names`."""
+        parts = zip_longest(*(in_parts(some) for some in ids.values()), fillvalue=())
+        calls = (self._ask("/v1/names", _said(dict(zip(ids, part, strict=True)))) for part in parts)
         found: dict[str, str] = {}
-        for begin in range(0, max(map(len, ids.values()), default=0), MOST_NAMES):
-            asked = {kind: some[begin : begin + MOST_NAMES] for kind, some in ids.items()}
-            _, body = await self._ask("/v1/names", _said(asked))
+        for _, body in await asyncio.gather(*calls):
             for names in orjson.loads(body).values():
                 found |= names
         return found
@@ -132,6 +133,19 @@ class Api:
         if status >= 300:
             raise Refused(status, orjson.loads(answer))
         return headers, answer
+
+
+def in_parts(ids: Iterable[str]) -> list[list[str]]:
+    """As few as one call each takes."""
+    parts: list[list[str]] = []
+    left = 0
+    for one in ids:
+        left -= len(one) + 1
+        if not parts or left < 0 or len(parts[-1]) == MOST_NAMES:
+            parts.append([])
+            left = LONGEST_NAMES - len(one)
+        parts[-1].append(one)
+    return parts
 
 
 def inner_scope(request: Request, path: str, query: str, *, accept: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The numbers: the inventory, many of them changed at once, one with its history, and those that are silent."""
 
+from asyncio import gather
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -48,15 +49,8 @@ async def inventory(visit: VisitDep) -> Response:
     columns = visit.every("columns")
     shown = [name for name in COLUMNS if name in columns] or list(AT_FIRST)
     visit.query.pop("columns", None)
-    asked, found = _asked(visit.query), None
-    faults: list[dict[str, str]] = []
-    try:
-        found = await visit.api.get("/v1/numbers", asked | {"limit": PAGE})
-    except Refused as refused:
-        faults = refused.problem.get("errors") or []
-        if refused.status != 400 or not faults:
-            raise
-    saved = await visit.api.get("/v1/filters", {"limit": 100})
+    asked = _asked(visit.query)
+    (found, faults), saved = await gather(_found(visit, asked), visit.api.get("/v1/filters", {"limit": 100}))
     rows = found["items"] if found else []
     names = await visit.names(
         tenants=(row["tenant_id"] for row in rows), organizations=(row["organization_id"] for row in rows),
@@ -72,6 +66,17 @@ async def inventory(visit: VisitDep) -> Response:
         all_columns=COLUMNS, labels=FILTERS, names=names, states=STATES, sorts=SORTS,
         may_save=visit.may("admin:write") or not visit.may("admin:read"),
     )  # fmt: skip
+
+
+async def _found(visit: Visit, asked: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, str]]]:
+    """What the filters mean, or what is wrong with them."""
+    try:
+        return await visit.api.get("/v1/numbers", asked | {"limit": PAGE}), []
+    except Refused as refused:
+        faults = refused.problem.get("errors") or []
+        if refused.status != 400 or not faults:
+            raise
+        return None, faults
 
 
 @router.get("/idle")

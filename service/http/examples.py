@@ -227,6 +227,7 @@ ACCOUNT = {
     "created_at": MOMENT,
     "in_service": True,
     "key_refused_at": None,
+    "rests_until": None,
     "key": {
         "hint": "x7Qd",
         "encrypted_with": "2026-11",

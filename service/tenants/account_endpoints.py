@@ -73,8 +73,9 @@ class HeldKey(BaseModel):
 
 class AccountOut(BaseModel):
     """`listed_at`: null bars every purchase; the worker lists a new account by itself. `in_service`: false where its
-    key cannot be opened here, or where Teli refuses it, since `key_refused_at`. `key`: null for the deployment's own
-    account, whose key is in the environment.
+    key cannot be opened here, or where Teli refuses it, since `key_refused_at`. `rests_until`: Teli failed again and
+    again, so nothing is bought through it until then, and until Teli has answered a read. `key`: null for the
+    deployment's own account, whose key is in the environment.
     """
 
     id: UUID
@@ -86,6 +87,7 @@ class AccountOut(BaseModel):
     created_at: datetime
     in_service: bool
     key_refused_at: datetime | None
+    rests_until: datetime | None
     key: HeldKey | None
 
 

@@ -5,11 +5,13 @@ a row that was copied or changed does not open, and no key is sent where it does
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import Row, func, select, table, text, update
+from sqlalchemy import column as named
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +25,7 @@ from service.kit.sealing import CannotOpen, Keyring, Sealed
 from service.kit.types import new_id
 from service.kit.urls import origin, scheme_and_host
 from service.tenants.administration import Author
-from service.tenants.models import Account, AccountKey
+from service.tenants.models import Account, AccountKey, Moment
 from service.tenants.upstreams import DEFAULT, place_of
 from service.tenants.version import bump
 
@@ -33,7 +35,13 @@ HINTED_FROM = 16
 AT_ONCE = 100
 log = structlog.get_logger()
 
-ACCOUNTS = select(Account, AccountKey).join(AccountKey, AccountKey.account_id == Account.id, isouter=True)
+# How Teli takes its purchases, which whoever sends them notes.
+FLOW = table("account_flow", named("account_id"), named("rests_until", Moment))
+ACCOUNTS = (
+    select(Account, AccountKey, FLOW.c.rests_until)
+    .join(AccountKey, AccountKey.account_id == Account.id, isouter=True)
+    .join(FLOW, FLOW.c.account_id == Account.id, isouter=True)
+)
 
 
 async def ensure_account(database: Database, *, base_url: str, teli_tenant_id: str) -> None:
@@ -224,7 +232,7 @@ class Accounts:
                         ACCOUNTS.where(AccountKey.account_id > after).order_by(AccountKey.account_id).limit(AT_ONCE)
                     )
                 ).all()
-                for account, held in rows:
+                for account, held, _ in rows:
                     await self._reencrypt(session, author, done, account, held)
             if len(rows) < AT_ONCE:
                 return done
@@ -264,8 +272,8 @@ class Accounts:
             raise NotFound("There is no such account.")
         return self._told(found)
 
-    def _told(self, row: Row[Account, AccountKey]) -> dict[str, Any]:
-        account, held = row
+    def _told(self, row: Row[Account, AccountKey, datetime | None]) -> dict[str, Any]:
+        account, held, rests_until = row
         return {
             "id": account.id,
             **_seen(account),
@@ -274,6 +282,7 @@ class Accounts:
             "created_at": account.created_at,
             "in_service": account.key_refused_at is None and (held is None or self._opens(account, held)),
             "key_refused_at": account.key_refused_at,
+            "rests_until": rests_until,
             "key": None
             if held is None
             else {

@@ -300,6 +300,7 @@ async def test_the_letter_names_the_suppliers_invoice_first_and_says_which_days_
     told = (await held.finance.get(f"{path}/letter", headers={"Accept": "text/html"})).text
 
     assert told.index("invoice INV-1") < told.index(invoice)
+    assert f"<p>{dispute['created_at'][:10]}</p>" in told
     acquired = (await held.findings(invoice))[1]["evidence"]["acquired_at"][:10]
     assert (f">since {acquired}<" in told, told.count("not held on any day of the period")) == (True, 1)
     assert f"{LAST:%Y-%m-%d} to {THIS:%Y-%m-%d}" in told

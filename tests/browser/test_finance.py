@@ -315,13 +315,14 @@ def test_a_wrong_file_says_what_is_wrong_with_it_and_stays_chosen(enter: Enter, 
     person.assert_sound_everywhere("/console/invoices/import")
 
 
-def test_a_price_is_filed_with_what_is_wrong_beside_its_field_and_nothing_lost(enter: Enter):
+def test_a_price_is_filed_with_what_is_wrong_beside_its_field_and_nothing_lost(enter: Enter, stack: Stack):
     person = enter("finance")
     page = person.goes("/console/prices")
     form = page.locator("form[data-api='POST /v1/billing/prices']")
     form.get_by_label("From the day").fill(f"{THIS}")
     form.get_by_label("A month").fill("three")
     form.get_by_label("For the area code").fill("212")
+    form.get_by_label("For the organisation").fill(stack.ready["organization_id"])
     form.get_by_label("Why").fill(NASTY)
 
     form.get_by_role("button", name="File it").click()
@@ -334,6 +335,7 @@ def test_a_price_is_filed_with_what_is_wrong_beside_its_field_and_nothing_lost(e
 
     filed = region(page, "Prices").get_by_role("row", name="area code 212")
     expect(filed).to_contain_text("3.49 USD")
+    expect(filed.get_by_title(stack.ready["organization_id"])).to_be_visible()
     expect(filed).to_contain_text(NASTY)
     person.assert_sound_everywhere("/console/prices")
 
@@ -375,6 +377,7 @@ def test_a_budget_over_its_limit_says_so_and_is_changed_and_deleted(enter: Enter
         return card.filter(has_text="over the limit").count() == 1
 
     _until(over)
+    expect(card.get_by_title(stack.ready["tenant_id"])).to_be_visible()
     person.assert_sound_everywhere("/console/budgets")
     card.click()
     expect(page.locator(".timeline")).to_contain_text("100 %")

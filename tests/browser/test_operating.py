@@ -1,11 +1,14 @@
 """An operator at work: doubts settled with their evidence in view, orphans and ghosts, drift, and the money stop."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from playwright.sync_api import Locator, expect
@@ -69,6 +72,7 @@ def test_a_doubt_is_settled_with_what_was_sent_heard_and_listed_side_by_side(ent
     for heading in ("What we sent", "What we heard", "What the listing shows"):
         expect(one.get_by_role("heading", name=heading)).to_be_visible()
     expect(one.get_by_text(MARKUP)).to_be_visible()
+    expect(one.get_by_text(f"Demo user {stack.ready['user_id']}")).to_be_visible()
     person.assert_sound_everywhere("/console/doubts")
     person.assert_sound_everywhere(f"/console/doubts/{doubt}")
 
@@ -196,6 +200,37 @@ def test_an_administrator_sees_the_accounts_and_an_operator_none(enter: Enter):
     expect(administrator.page.get_by_role("heading", name="Accounts")).to_be_visible()
     operator.goes("/console/upstream")
     expect(operator.page.get_by_role("heading", name="Accounts")).to_have_count(0)
+
+
+def test_an_account_that_rests_is_told_where_people_look_first(enter: Enter, stack: Stack):
+    changes(
+        stack,
+        "INSERT INTO account_flow (account_id, rests_until, opened) SELECT id, now() + interval '1 hour', 1"
+        " FROM accounts ON CONFLICT (account_id) DO UPDATE SET rests_until = excluded.rests_until",
+    )
+    try:
+        person = enter("admin")
+        person.assert_sound_everywhere("/console")
+        expect(person.page.get_by_text("Teli fails again and again")).to_be_visible()
+        expect(person.page.locator(".card", has_text="Teli, account default")).to_contain_text("resting")
+        person.assert_sound_everywhere("/console/upstream")
+        expect(person.page.get_by_role("cell", name="resting")).to_be_visible()
+    finally:
+        changes(stack, "UPDATE account_flow SET rests_until = NULL, opened = 0")
+
+
+def changes(stack: Stack, statement: str) -> None:
+    """What no call of the API does. In a thread of its own, for the browser has this one's event loop."""
+
+    async def execute() -> None:
+        connection = await asyncpg.connect(stack.ready["database_url"])
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(execute())).result()
 
 
 def test_who_leaves_or_logs_out_follows_an_order_no_longer(enter: Enter, stack: Stack):

@@ -273,6 +273,16 @@ async def test_a_key_that_teli_refuses_is_told_wherever_an_account_is_looked_at(
     assert (ready["status"], ready["accounts"]) == ("ready", "ok")
 
 
+async def test_an_account_says_until_when_it_rests(gateway: Gateway):
+    [account] = (await gateway.admin.get(ACCOUNTS)).json()["items"]
+    assert account["rests_until"] is None
+    await gateway.sql(
+        "INSERT INTO account_flow (account_id, rests_until, opened) SELECT id, '2030-01-01Z', 1 FROM accounts"
+    )
+    [account] = (await gateway.admin.get(ACCOUNTS)).json()["items"]
+    assert (account["rests_until"], account["in_service"]) == ("2030-01-01T00:00:00Z", True)
+
+
 async def test_a_key_that_replaces_one_that_was_refused_is_in_service_until_teli_says_otherwise(two: Two):
     gateway = two.gateway
     await gateway.sql("UPDATE accounts SET key_refused_at = now() WHERE name = 'other'")

@@ -30,7 +30,7 @@ NOTED = "The whole list is in the file beside this letter."
 
 
 def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
-    """`lines`: the first of them."""
+    """Of the day on which the dispute was opened, by UTC, whenever it is asked for. `lines`: the first of them."""
     currency = dispute["currency"]
     shown = [*lines]
     kinds = _table(
@@ -72,7 +72,7 @@ def letter(dispute: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> st
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
-        f"<h1>{escape(title)}</h1>"
+        f"<h1>{escape(title)}</h1><p>{dispute['created_at']:%Y-%m-%d}</p>"
         f"<p>To {escape(dispute['supplier'])}. Of {escape(invoice)} for {dispute['period']} we dispute"
         f" {dispute['lines']} charges, {escape(money(dispute['micros'], currency))} together, and ask for a credit."
         f" Our reference: {dispute['id']}; of the invoice {dispute['invoice_id']}.</p>"

@@ -11,4 +11,5 @@ router = APIRouter(prefix="/console/prices", route_class=PageRoute, include_in_s
 async def prices(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/billing/prices", {"cursor": visit.query["cursor"], "limit": 50})
     rule = await visit.api.get("/v1/billing/charging-rule")
-    return visit.page("finance/prices.html", title="Prices", found=found, rule=rule)
+    names = await visit.names(organizations=(one["organization_id"] for one in found["items"]))
+    return visit.page("finance/prices.html", title="Prices", found=found, rule=rule, names=names)
