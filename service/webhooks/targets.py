@@ -22,8 +22,12 @@ from service.webhooks.resolving import Resolving
 LONGEST_URL = 2000
 RESOLVED_WITHIN = 5.0
 NAT64 = IPv6Network("64:ff9b::/96")
-# What the standard library takes for the Internet's: protocol assignments with Oracle's metadata, Azure's, site-local.
-ALSO_INSIDE = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv6Network("fec0::/10"))
+# What the standard library takes for the Internet's: protocol assignments with Oracle's metadata, Azure's, relays of a
+# network of one's own into IPv6, site-local, documentation.
+ALSO_INSIDE = (
+    IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv4Network("192.88.99.0/24"),
+    IPv6Network("fec0::/10"), IPv6Network("3fff::/20"),
+)  # fmt: skip
 NUMERIC = re.compile(r"[0-9.]+")
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
