@@ -29,3 +29,4 @@ async def test_a_month_and_an_invoice_come_to_the_same_by_each_way_and_are_told(
         assert all(seconds > 0 for seconds in report[what]["seconds"].values())
         assert report[what]["ratio"] > 0
     assert report["meanwhile"]["probes"] >= 100
+    assert report["meanwhile matched"]["probes"] >= 100

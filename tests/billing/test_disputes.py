@@ -170,6 +170,97 @@ async def test_what_an_earlier_invoice_charged_is_a_duplicate_that_names_it_unti
     assert [one["verdict"] for one in (await held.match(invoice))["verdicts"]] == ["matched"]
 
 
+@pytest.mark.parametrize("final", [False, True])
+async def test_lines_that_simply_match_are_told_as_any_other_though_they_have_no_row_of_their_own(
+    held: Ledger, final: bool
+):
+    if final:
+        assert (await held.finance.send("POST", f"/v1/billing/periods/{LAST:%Y-%m}/close")).status_code == 200
+    await held.connection.execute("UPDATE numbers SET subscription_id = 'sub_' || phone_number")
+    lines = [held.rent(place, subscription_id=f"sub_{one['phone_number']}") for place, one in enumerate(held.numbers)]
+    invoice = await held.invoice(LAST, [*lines, {"phone_number": STRANGE, "micros": 70}])
+
+    summary = await held.match(invoice)
+
+    assert [(one["verdict"], one["findings"], one["charged_micros"]) for one in summary["verdicts"]] == [
+        ("matched", 2, 2 * RENT),
+        ("never_ours", 1, 70),
+    ]
+    assert await held.connection.fetchval("SELECT count(*) FROM invoice_findings") == 1
+    rows = await held.connection.fetch(
+        "SELECT * FROM match_invoice($1, $2, 1000000, 1000000, $3, 0) ORDER BY finding",
+        UUID(invoice), LAST.date(), json.dumps(summary["basis"]["charging_rule"]),
+    )  # fmt: skip
+    assert [row["plain"] for row in rows] == [True, True, False]
+    findings = await held.findings(invoice)
+    assert [
+        (one["finding"], one["place"], one["verdict"], one["number_id"], one["kind"], one["price_ids"],
+         one["expected_micros"], one["charged_micros"], one["difference_micros"], one["begins"], one["ends"])
+        for one in findings
+    ] == [
+        (row["finding"], row["place"], row["verdict"], row["number_id"] and str(row["number_id"]), row["kind"],
+         row["price_ids"] and [*map(str, row["price_ids"])], row["expected"], row["charged"],
+         row["charged"] - row["expected"], row["begins"] and str(row["begins"]), row["ends"] and str(row["ends"]))
+        for row in rows
+    ]  # fmt: skip
+    assert [one["phone_number"] for one in findings] == [*(one["phone_number"] for one in held.numbers), STRANGE]
+    # A worker of before that matches it meanwhile leaves rows; each line is told once all the same.
+    await held.connection.execute(
+        "INSERT INTO invoice_findings (invoice_id, finding, place, verdict, kind, expected_micros, charged_micros,"
+        " difference_micros) VALUES ($1, 1, 1, 'matched', 'rent', 1, 1, 0)",
+        UUID(invoice),
+    )
+    assert [one["place"] for one in await held.findings(invoice)] == [1, 2, 3]
+    again = await held.match(invoice)
+    assert (again["verdicts"], await held.findings(invoice)) == (summary["verdicts"], findings)
+
+
+async def test_findings_are_paged_through_parts_of_lines_that_match_and_what_lies_between_them(held: Ledger):
+    invoice = await held.invoice(LAST, [held.rent(0)])
+    await held.match(invoice)
+    matched = [2, 999, 1000, 1001, 1002, 4999, 5000, 7001]
+    differ = [1, 3, 1003, 3000, 7002]
+    await held.connection.execute("DELETE FROM invoice_findings")
+    await held.connection.execute(
+        "INSERT INTO invoice_lines (invoice_id, place, kind, quantity, micros, currency, description)"
+        " SELECT $1, place, 'rent', 1, 5, 'USD', 'a' FROM generate_series(2, 7002) place",
+        UUID(invoice),
+    )
+    await held.connection.execute(
+        "INSERT INTO matched_lines (invoice_id, part, lines, micros, places, number_ids, price_ids)"
+        " SELECT $1, place / 1000, count(*), 5 * count(*), array_agg(place ORDER BY place DESC),"
+        " array_agg(CAST($3 AS uuid)), array_agg(CAST($3 AS uuid)) FROM unnest(CAST($2 AS bigint[])) place"
+        " GROUP BY place / 1000",
+        UUID(invoice), matched, held.numbers[0]["id"],
+    )  # fmt: skip
+    await held.connection.execute(
+        "INSERT INTO invoice_findings (invoice_id, finding, place, verdict, kind, expected_micros, charged_micros,"
+        " difference_micros) SELECT $1, place, place, 'price_differs', 'rent', 4, 5, 1"
+        " FROM unnest(CAST($2 AS bigint[])) place",
+        UUID(invoice), differ,
+    )  # fmt: skip
+
+    path = f"/v1/billing/invoices/{invoice}/findings"
+    for verdicts, wanted in (
+        ("", sorted(matched + differ)),
+        ("matched", matched),
+        ("price_differs", differ),
+        ("matched,price_differs", sorted(matched + differ)),
+    ):
+        asked = {"verdict": verdicts} if verdicts else {}
+        for limit in (1, 2, 5, 1000):
+            places: list[int] = []
+            cursor = None
+            while cursor is not None or not places:
+                params = {**asked, "limit": limit, **({} if cursor is None else {"cursor": cursor})}
+                page = (await held.finance.get(path, params=params)).json()
+                places += [one["place"] for one in page["items"]]
+                cursor = page["next_cursor"]
+            assert places == wanted, (verdicts, limit)
+        exported = await held.finance.get(path, params=asked, headers={"Accept": "text/csv"})
+        assert [int(row["place"]) for row in csv.DictReader(StringIO(exported.text))] == wanted
+
+
 async def test_matching_again_says_the_same_and_with_a_tolerance_lets_pass_what_is_within_it(held: Ledger):
     invoice = await held.invoice(LAST, [held.rent(0, RENT + 9), held.rent(1)])
     first = await held.match(invoice)

@@ -330,6 +330,7 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         "possession",
         # As the invoice is matched anew.
         "invoice_findings",
+        "matched_lines",
     }
     assert {table for role, table in deletes if role == "numbergate_api"} == {
         "grants",

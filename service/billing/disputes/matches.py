@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, and_, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Text, and_, cast, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from service.audit.entries import note
@@ -26,6 +26,33 @@ KINDS: dict[str, Kind] = {
     "charged_micros": "whole", "difference_micros": "whole", "other_place": "whole", "dispute_id": "uuid",
     "other_invoice_id": "uuid", "price_ids": "texts",
 }  # fmt: skip
+FINDING = InvoiceFinding.__table__
+# Lines that simply match, beyond a place, as findings of their own: of parts enough for so many, one by one, for the
+# planner takes a part to hold ten. Where an older worker matched the invoice since, each has a finding already.
+MATCHED = (
+    text("""
+    SELECT l.invoice_id, l.place AS finding, l.place, 'matched' AS verdict, u.number_id, l.kind, l.begins, l.ends,
+           ARRAY[u.price_id] AS price_ids, l.micros AS expected_micros, l.micros AS charged_micros,
+           CAST(0 AS bigint) AS difference_micros, CAST(NULL AS bigint) AS other_place,
+           CAST(NULL AS uuid) AS other_invoice_id, CAST(NULL AS jsonb) AS evidence
+    FROM (
+      SELECT p.*, sum(p.lines) OVER (ORDER BY p.part) - p.lines AS lines_before
+      FROM matched_lines p
+      WHERE p.invoice_id = CAST(:invoice AS uuid) AND p.part >= CAST(:after AS bigint) / 1000
+    ) p
+    CROSS JOIN LATERAL unnest(p.places, p.number_ids, p.price_ids) u (place, number_id, price_id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM invoice_lines l WHERE l.invoice_id = p.invoice_id AND l.place = u.place OFFSET 0) l
+    WHERE p.lines_before <= CAST(:most AS bigint) + 1000 AND u.place > CAST(:after AS bigint)
+      AND NOT EXISTS (SELECT FROM invoice_findings f WHERE f.invoice_id = p.invoice_id AND f.finding = u.place)
+    ORDER BY u.place LIMIT CAST(:most AS bigint)""")
+    .columns(*(FINDING.c[name] for name in (
+        "invoice_id", "finding", "place", "verdict", "number_id", "kind", "begins", "ends", "price_ids",
+        "expected_micros", "charged_micros", "difference_micros", "other_place", "other_invoice_id", "evidence",
+    )))
+)  # fmt: skip
+# More than an invoice has lines.
+ALL = 1 << 40
 # Invoices that have been read to their end, with every row that was rejected decided.
 READ = ("ready", "matched")
 
@@ -91,10 +118,9 @@ class Matches:
     ) -> dict[str, Any]:
         """In the order of the invoice, what is missing in it last. Raises: NotFound; StateConflict; InvalidRequest."""
         query = {"list": "findings", "invoice": str(invoice_id), "verdicts": sorted(verdicts)}
-        shown = _shown()
-        rows = _rows(shown, invoice_id, verdicts).limit(limit + 1)
-        if cursor is not None:
-            rows = rows.where(InvoiceFinding.finding > self._cursors.open(query, cursor)[0])
+        after = 0 if cursor is None else self._cursors.open(query, cursor)[0]
+        found_in = _found_in(invoice_id, verdicts, after=after, most=limit + 1)
+        rows = _rows(_shown(found_in), found_in).limit(limit + 1)
         async with acting_for(self._database, caller) as session:
             match = await self._done(caller, invoice_id)
             found = [dict(row) for row in (await session.execute(rows)).mappings()]
@@ -109,11 +135,12 @@ class Matches:
     async def export(self, caller: Principal, invoice_id: UUID, verdicts: Sequence[str], wanted: Format) -> Export:
         """Every one that is meant. Raises: as `findings`, and as `Exports.make`."""
         await self._done(caller, invoice_id)
-        shown = _shown()
+        found_in = _found_in(invoice_id, verdicts)
+        shown = _shown(found_in)
         shown |= {"evidence": cast(shown["evidence"], Text), "price_ids": cast(shown["price_ids"], ARRAY(Text))}
         columns = [Column(name, value, KINDS.get(name, "text")) for name, value in shown.items()]
         return await self._exports.make(
-            Query("findings", columns, _rows(shown, invoice_id, verdicts)),
+            Query("findings", columns, _rows(shown, found_in)),
             wanted,
             whose=caller.actor,
             acting=lambda database: acting_for(database, caller),
@@ -126,8 +153,22 @@ class Matches:
         return match
 
 
-def _shown() -> dict[str, ColumnElement[Any]]:
-    of, line, number = InvoiceFinding.__table__.c, InvoiceLine.__table__.c, Number.__table__.c
+def _found_in(invoice_id: UUID, verdicts: Sequence[str], *, after: int = 0, most: int = ALL) -> FromClause:
+    """The first `most` findings beyond one, or all of them; those of lines that simply match are made up."""
+    written = select(*(FINDING.c[column.key] for column in MATCHED.selected_columns)).where(
+        FINDING.c.invoice_id == invoice_id, FINDING.c.finding > after
+    )
+    if verdicts:
+        written = written.where(FINDING.c.verdict.in_(verdicts))
+    written = written.order_by(FINDING.c.finding).limit(most)
+    if verdicts and "matched" not in verdicts:
+        return written.subquery("found")
+    matched = select(MATCHED.bindparams(invoice=invoice_id, after=after, most=most).subquery("matched"))
+    return union_all(written, matched).subquery("found")
+
+
+def _shown(found_in: FromClause) -> dict[str, ColumnElement[Any]]:
+    of, line, number = found_in.c, InvoiceLine.__table__.c, Number.__table__.c
     names = ("finding", "place", "verdict", "number_id")
     rest = (
         "kind", "begins", "ends", "expected_micros", "charged_micros", "difference_micros", "other_place",
@@ -148,8 +189,8 @@ def _shown() -> dict[str, ColumnElement[Any]]:
     }
 
 
-def _rows(shown: dict[str, ColumnElement[Any]], invoice_id: UUID, verdicts: Sequence[str]) -> Select[Any]:
-    of = InvoiceFinding
+def _rows(shown: dict[str, ColumnElement[Any]], found_in: FromClause) -> Select[Any]:
+    of = found_in.c
     disputed = and_(
         DisputeLine.open,
         DisputeLine.invoice_id == of.invoice_id,
@@ -158,16 +199,14 @@ def _rows(shown: dict[str, ColumnElement[Any]], invoice_id: UUID, verdicts: Sequ
         DisputeLine.kind == of.kind,
         DisputeLine.begins.is_not_distinct_from(of.begins),
     )
-    rows = (
+    return (
         select(*(value.label(name) for name, value in shown.items()))
-        .select_from(of)
+        .select_from(found_in)
         .outerjoin(InvoiceLine, and_(InvoiceLine.invoice_id == of.invoice_id, InvoiceLine.place == of.place))
         .outerjoin(Number, Number.id == of.number_id)
         .outerjoin(DisputeLine, disputed)
-        .where(of.invoice_id == invoice_id)
         .order_by(of.finding)
     )
-    return rows.where(of.verdict.in_(verdicts)) if verdicts else rows
 
 
 def _not_read(state: str) -> str:

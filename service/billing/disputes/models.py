@@ -61,8 +61,26 @@ class InvoiceMatch(Base):
     problem: Mapped[str | None] = mapped_column(Text)
 
 
+class MatchedLines(Base):
+    """Lines of which there is no more to say than that they match: each is for one charge, of one price, as which it
+    reads. Those of a thousand places, `part` being the place by a thousand; `micros`: their sum.
+    """
+
+    __tablename__ = "matched_lines"
+
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), primary_key=True)
+    part: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    lines: Mapped[int] = mapped_column(BigInteger)
+    micros: Mapped[int] = mapped_column(BigInteger)
+    places: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    number_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    price_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+
+
 class InvoiceFinding(Base):
-    """What came of a line, or of a charge without one (`place` None). `begins`, `ends`: of the charge it is for."""
+    """What came of a line that is not among MatchedLines, or of a charge without one (`place` None). `begins`, `ends`:
+    of the charge it is for.
+    """
 
     __tablename__ = "invoice_findings"
 

@@ -28,7 +28,7 @@ from service.tenants.version import VersionWatch
 from tests.bench.billing import matching
 from tests.bench.billing.closing import ByHand, InDuckDB, Ours
 from tests.bench.billing.ledger import with_facts
-from tests.bench.inventory.data import Wanted
+from tests.bench.inventory.data import LARGEST, Wanted
 from tests.bench.inventory.ledger import ledger
 from tests.bench.inventory.questions import questions
 from tests.bench.inventory.ways import SECRET, Ways, ways
@@ -85,6 +85,9 @@ async def billing(asked: argparse.Namespace) -> dict[str, Any]:
             "match": await _match(connection, at_work, folder, month, asked.rounds),
         }
         async with ways(url) as all_ways:
+            matched = matching.Ours(connection, at_work)
+            await matched.ready()
+            report["meanwhile matched"] = await _meanwhile_matched(all_ways, matched)
             await connection.execute(EMPTY)
             report["meanwhile"] = await _meanwhile(all_ways, issued.key, month)
         report["of"]["load after"] = os.getloadavg()
@@ -175,20 +178,58 @@ async def _by_turns(
     return taken
 
 
+async def _probe(ask: Callable[[], Awaitable[float]], until: Callable[[], bool]) -> list[float]:
+    """Seconds of each call, sorted; `ask` makes one and tells how long it took."""
+    times: list[float] = []
+    while not until() or len(times) < LEAST_PROBES:
+        times.append(await ask())
+        await asyncio.sleep(0.005)
+    return sorted(times)
+
+
+def _told(of: str, quiet: list[float], meanwhile: list[float], seconds: float) -> dict[str, Any]:
+    told = {
+        "seconds": seconds,
+        "quiet p99": quiet[int(0.99 * len(quiet))], "meanwhile p99": meanwhile[int(0.99 * len(meanwhile))],
+        "quiet p50": median(quiet), "meanwhile p50": median(meanwhile), "probes": len(meanwhile),
+    }  # fmt: skip
+    print(
+        f"{of}: p50 {told['meanwhile p50'] * 1e3:.1f} ms, p99 {told['meanwhile p99'] * 1e3:.1f} ms;"
+        f" quiet {told['quiet p50'] * 1e3:.1f} and {told['quiet p99'] * 1e3:.1f}",
+        flush=True,
+    )
+    return told
+
+
+async def _meanwhile_matched(all_ways: Ways, match: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+    """How long a user's listing takes a tenant, before an invoice is matched by another process and meanwhile."""
+    http, key = all_ways.over_http.http, all_ways.over_http.keys["tenant"]
+    params = {"organization_id": LARGEST, "user_id": "user-0-1", "limit": "100"}
+
+    async def ask() -> float:
+        began = time.perf_counter()
+        answer = await http.get("/v1/voice/phone-numbers", params=params, headers={"X-API-Key": key})
+        if answer.status_code != 200:
+            raise RuntimeError(f"a user's listing: {answer.status_code} {answer.text}")
+        return time.perf_counter() - began
+
+    quiet = await _probe(ask, lambda: True)
+    began = time.perf_counter()
+    matched = asyncio.ensure_future(match())
+    meanwhile = await _probe(ask, matched.done)
+    await matched
+    return _told("a user's listing while an invoice is matched", quiet, meanwhile, time.perf_counter() - began)
+
+
 async def _meanwhile(all_ways: Ways, finance: str, month: date) -> dict[str, Any]:
     """How long a page of the inventory takes a caller, before a month is closed by the same process and meanwhile."""
     [question] = [one for one in questions(["+13132000000"], utc_now()) if one.name == "the largest organisation"]
     http = all_ways.over_http.http
 
-    async def probe(until: Callable[[], bool]) -> list[float]:
-        times: list[float] = []
-        while not until() or len(times) < LEAST_PROBES:
-            answer = await all_ways.over_http(question, question.asks[0])
-            times.append(answer.seconds)
-            await asyncio.sleep(0.005)
-        return sorted(times)
+    async def ask() -> float:
+        return (await all_ways.over_http(question, question.asks[0])).seconds
 
-    quiet = await probe(lambda: True)
+    quiet = await _probe(ask, lambda: True)
     began = time.perf_counter()
     as_finance = {"X-API-Key": finance}
 
@@ -203,19 +244,9 @@ async def _meanwhile(all_ways: Ways, finance: str, month: date) -> dict[str, Any
             raise RuntimeError(f"the month was not closed, and is {state}")
 
     closing = asyncio.create_task(close())
-    meanwhile = await probe(closing.done)
+    meanwhile = await _probe(ask, closing.done)
     await closing
-    told = {
-        "seconds": time.perf_counter() - began,
-        "quiet p99": quiet[int(0.99 * len(quiet))], "meanwhile p99": meanwhile[int(0.99 * len(meanwhile))],
-        "quiet p50": median(quiet), "meanwhile p50": median(meanwhile), "probes": len(meanwhile),
-    }  # fmt: skip
-    print(
-        f"a page of the inventory meanwhile: p50 {told['meanwhile p50'] * 1e3:.1f} ms, p99"
-        f" {told['meanwhile p99'] * 1e3:.1f} ms; quiet {told['quiet p50'] * 1e3:.1f} and {told['quiet p99'] * 1e3:.1f}",
-        flush=True,
-    )
-    return told
+    return _told("a page of the inventory while a month is closed", quiet, meanwhile, time.perf_counter() - began)
 
 
 class Resident:

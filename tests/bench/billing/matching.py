@@ -43,7 +43,7 @@ INSERT INTO invoice_lines (invoice_id, place, subscription_id, phone_number, kin
 ANALYZE invoice_lines, charges;
 """
 ASKED = """
-TRUNCATE invoice_findings;
+TRUNCATE invoice_findings, matched_lines;
 INSERT INTO invoice_matches (invoice_id, state, tolerance, asked_by) VALUES ('{invoice}', 'queued', 0, 'bench')
   ON CONFLICT (invoice_id) DO UPDATE SET state = 'queued', tries = 0
 """
@@ -114,7 +114,8 @@ class Ours:
         if state != "done":
             raise RuntimeError(f"the invoice is {state}")
         return _sums(await self._connection.fetch(
-            "SELECT verdict, count(*), sum(difference_micros)::bigint FROM invoice_findings GROUP BY 1"
+            "SELECT s.verdict, s.findings, s.difference_micros FROM invoice_matches,"
+            " jsonb_to_recordset(summary) s (verdict text, findings bigint, difference_micros bigint)"
         ))  # fmt: skip
 
 
