@@ -24,7 +24,7 @@ CATALOGUE = {
     "tables": "SELECT relname, relrowsecurity, relforcerowsecurity, relowner::regrole::text, relacl::text, reloptions"
     " FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
     "functions": "SELECT proname, pg_get_functiondef(oid), proacl::text, proowner::regrole::text FROM pg_proc"
-    " WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
+    " WHERE pronamespace = 'public'::regnamespace ORDER BY 1, 2",
     "triggers": "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
     "types": "SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace ORDER BY 1",
 }
