@@ -78,10 +78,11 @@ class Periods:
         How many charges and doubts of all tenants there are in one is for whoever sees all of them.
         """
         async with acting_for(self._database, caller) as session:
+            # Asked first, for a month that becomes final meanwhile would be neither.
+            closing = {*(await session.scalars(BEING_CLOSED)).all()}
             final = {one.month: one for one in (await session.scalars(select(BillingPeriod))).all()}
             first = await session.scalar(select(func.min(NumberFact.acquired_at)))
             rule = await present_rule(session)
-            closing = {*(await session.scalars(BEING_CLOSED)).all()}
         today = rule.day_of(utc_now())
         month = min([*final, rule.day_of(first).replace(day=1) if first else today.replace(day=1)])
         shown = []

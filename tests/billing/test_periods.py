@@ -2,7 +2,7 @@
 
 import csv
 import json
-from asyncio import gather, sleep
+from asyncio import create_task, gather, sleep
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from service.billing.charging import ChargingRule
+from service.billing.periods import CLOSING
 from service.billing.verifying import verify
 from service.kit.errors import InvalidRequest
 from service.kit.money import months_later
@@ -98,6 +99,34 @@ async def test_a_rule_in_a_zone_that_postgres_does_not_know_is_refused(gateway: 
         await gateway.services.billing.book.put_rule(caller, ChargingRule(time_zone="America/Not_Yet"), "r1")
 
     assert (await finance.get("/v1/billing/charging-rule")).json()["time_zone"] == "UTC"
+
+
+async def test_a_month_that_becomes_final_while_months_are_listed_is_told_as_no_draft(
+    tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection, superuser_url: str
+):
+    await held_since(ledger, (await tenant.buy()).json()["id"], BEFORE + timedelta(days=1))
+    holding = await asyncpg.connect(superuser_url)
+    held_up = holding.transaction()
+    await held_up.start()
+    await holding.execute("LOCK TABLE number_facts IN ACCESS EXCLUSIVE MODE")
+    async with ledger.transaction():
+        closed = BEFORE.year * 12 + BEFORE.month
+        await ledger.execute("SELECT pg_advisory_xact_lock($1, $2)", CLOSING, closed)
+        listing = create_task(finance.get("/v1/billing/periods"))
+        waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'number_facts'::regclass"
+        while not await ledger.fetch(waiting):
+            await sleep(0.05)
+        await ledger.execute(
+            "INSERT INTO billing_periods (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)"
+            " VALUES ($1, '{}', 0, 0, 0, '', 'test', '[]')",
+            BEFORE.date(),
+        )
+    await held_up.rollback()
+    await holding.close()
+
+    months = {one["period"]: one["state"] for one in (await listing).json()["items"]}
+
+    assert months[named(BEFORE)] in ("closing", "final")
 
 
 async def test_a_price_for_a_type_that_no_number_has_is_filed_with_a_warning_that_names_those_there_are(
