@@ -252,7 +252,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     drain = Drain(settings.answer_within)
     inventory = Inventory(database, cursors, exports)
     owned, steps = Numbers(database), Steps(database)
-    confirmation = Confirmation(owned, upstreams, mark_keep=settings.mark_keep)
+    confirmation = Confirmation(owned, upstreams, mark_keep=settings.mark_keep, window=window)
     changes = Changes(owned, steps, upstreams, confirmation)
     release = Release(owned, steps, upstreams, confirmation, settling_window=settings.settling_window)
     ledger = Ledger(database)

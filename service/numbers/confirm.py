@@ -4,28 +4,35 @@ Until a number is confirmed its row id is not known, and the row id alone tells 
 the same E.164.
 """
 
+from datetime import timedelta
 from typing import Literal
 
+from service.kit.clock import utc_now
 from service.kit.types import TenantId
-from service.numbers.marks import mark_of
+from service.numbers.marks import begins_with, mark_of
 from service.numbers.models import Number, Step
 from service.numbers.repository import Numbers, RowTaken
 from service.numbers.steps import Done, Later
 from service.teli.client import Upstreams
 from service.teli.directory import read_users
-from service.teli.listing import Listing, Row
+from service.teli.listing import Listing, Row, read_moment
 from service.teli.shared import SharedListings
 
 # Given up as missing, it is looked for so seldom: a sweep would see it sooner, were it to come back under its mark.
 MISSING_IS_LOOKED_FOR_EVERY = 3600.0
+# Teli's clock and the ledger's may be so far apart.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 class Confirmation:
-    def __init__(self, numbers: Numbers, upstreams: Upstreams, *, mark_keep: float) -> None:
+    """`mark_keep`: seconds until the mark is to be taken off. `window`: the settling window."""
+
+    def __init__(self, numbers: Numbers, upstreams: Upstreams, *, mark_keep: float, window: timedelta) -> None:
         self._numbers = numbers
         self._upstreams = upstreams
         self._listings = SharedListings(upstreams)
         self._mark_keep = mark_keep
+        self._window = window
 
     async def perform(self, step: Step, tenant: TenantId | None = None) -> Done | Later:
         """The `confirm` step."""
@@ -54,19 +61,32 @@ class Confirmation:
             if row.phone_number == number.phone_number and mark_of(row.nickname) in (None, number.mark)
         ]
         for row in sorted(rows, key=lambda row: mark_of(row.nickname) != number.mark):
-            if await self._owner_agrees(row, number, tenant):
-                try:
-                    await self._numbers.confirm(
-                        number, row, tenant, unmark_after=self._mark_keep, request_id=request_id
-                    )
-                except RowTaken:
-                    continue
-                return "confirmed"
+            if not await self._owner_agrees(row, number, tenant):
+                continue
+            if await self._may_be_of_before(row, number, tenant):
+                return "not to be told"
+            try:
+                await self._numbers.confirm(number, row, tenant, unmark_after=self._mark_keep, request_id=request_id)
+            except RowTaken:
+                continue
+            return "confirmed"
         return "not listed" if listing is not None and listing.complete else "not to be told"
 
     async def listing(self, number: Number, *, whole: bool) -> Listing | None:
         """A fresh listing of the number's user, or with `whole` of its organisation; None where none can be had."""
         return await self._listings.fresh(number.account_id, number.organization_id, number.user_id, whole=whole)
+
+    async def _may_be_of_before(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
+        """Whether a row may be of whoever had the number before, in a listing that lags: it has a nickname that Teli
+        cannot have made of ours, or tells an earlier time than that of the purchase. Not after a settling window: what
+        is listed still is ours, renamed, or listed by a clock that is wrong.
+        """
+        if not number.mark or mark_of(row.nickname) == number.mark or utc_now() - number.acquired_at > self._window:
+            return False
+        if not begins_with(number.mark + (number.nickname or ""), row.nickname):
+            return True
+        created = read_moment(row.created_at)
+        return created is not None and created + CLOCKS_APART < await self._numbers.admitted_at(number, tenant)
 
     async def _owner_agrees(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
         """Rows carry either form of an id; one that is not known yet is asked for."""

@@ -136,6 +136,11 @@ class Numbers:
 
     # -- Confirming ----------------------------------------------------------------------------------------------------
 
+    async def admitted_at(self, number: Number, tenant: TenantId | None) -> datetime:
+        """When its purchase was admitted, by the ledger's clock: nothing was sent before."""
+        async with self._database.acting(tenant=tenant) as session:
+            return (await session.execute(select(Intent.admitted_at).where(Intent.id == number.intent_id))).scalar_one()
+
     async def user_uuid(self, number: Number, tenant: TenantId | None) -> str | None:
         """The other form of the id of the number's user, where it is known."""
         async with self._database.acting(tenant=tenant) as session:

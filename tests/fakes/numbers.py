@@ -77,6 +77,10 @@ class NumbersInMemory(Numbers):
 
     # -- Confirming ----------------------------------------------------------------------------------------------------
 
+    async def admitted_at(self, number: Number, tenant: TenantId | None) -> datetime:
+        held = self._one(number.id, tenant)
+        return self._world.intents[held.intent_id].admitted_at
+
     async def user_uuid(self, number: Number, tenant: TenantId | None) -> str | None:
         user = self._user_of(number, tenant)
         return user.upstream_uuid if user else None

@@ -1,12 +1,14 @@
 """Confirming a purchase, and the life of its mark."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
 
+from service.kit.clock import utc_now
 from service.numbers.confirm import Confirmation
 from service.numbers.models import Number
 from service.numbers.repository import Numbers
@@ -16,6 +18,9 @@ from tests.support.gateway import NUMBERS, USER, Gateway, Tenant
 from tests.support.upstreams import OneUpstream
 
 STRANGER = "1762896366429x599348279945130000"
+
+
+WINDOW = timedelta(minutes=15)
 
 
 async def ledger(gateway: Gateway, number: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +34,14 @@ async def upstream(gateway: Gateway, number: Mapping[str, Any]) -> dict[str, Any
     rows = (await gateway.teli.truth())["record"]["rows"]
     found: dict[str, Any] = [row for row in rows if row["phone_number"] == number["phone_number"]][-1]
     return found
+
+
+async def bought_before_a_window(gateway: Gateway, number: Mapping[str, Any]) -> None:
+    await gateway.sql(
+        "UPDATE numbers SET acquired_at = acquired_at - make_interval(secs => :window) WHERE id = :id",
+        window=gateway.settings.settling_window,
+        id=number["id"],
+    )
 
 
 async def mode(gateway: Gateway) -> str:
@@ -65,7 +78,7 @@ async def test_confirming_twice_confirms_once(gateway: Gateway, tenant: Tenant):
     async with gateway.worker.database.acting() as session:
         stale = await session.get_one(Number, UUID(number["id"]))
     stale.confirmed_at, stale.upstream_row_id = None, None
-    confirmation = Confirmation(Numbers(gateway.worker.database), gateway.worker.upstreams, mark_keep=1)
+    confirmation = Confirmation(Numbers(gateway.worker.database), gateway.worker.upstreams, mark_keep=1, window=WINDOW)
 
     assert await confirmation.confirm(stale, None, request_id=None)
     assert len(await gateway.sql("SELECT id FROM steps WHERE kind = 'unmark'")) == 1
@@ -197,7 +210,11 @@ async def test_a_mark_that_a_person_took_off_sends_the_account_back_into_lane_mo
     number = await tenant.bought(nickname="Sales")
     await gateway.teli.dashboard_rename(number["phone_number"], "Mine")
 
+    # Until a settling window is over, a nickname that was never ours may be that of whoever had the number before.
     await gateway.follow_up()
+    assert (await ledger(gateway, number))["confirmed_at"] is None
+    await bought_before_a_window(gateway, number)
+    await gateway.hurry()
 
     row = await ledger(gateway, number)
     assert (row["marked"], row["nickname"], row["upstream_nickname"]) == (False, "Sales", "Mine")
@@ -258,12 +275,28 @@ async def test_only_a_row_of_the_same_number_and_owner_without_anothers_mark_is_
     for row, ours in ROWS:
         number = await tenant.bought()
         fake = FakeTeli(**{"phone_number": number["phone_number"], **row})
-        confirmation = Confirmation(Numbers(gateway.worker.database), OneUpstream(fake), mark_keep=1)
+        confirmation = Confirmation(Numbers(gateway.worker.database), OneUpstream(fake), mark_keep=1, window=WINDOW)
         async with gateway.worker.database.acting() as session:
             held = await session.get_one(Number, UUID(number["id"]))
 
         assert await confirmation.confirm(held, None, request_id="r") is ours, row
         assert (await ledger(gateway, number))["upstream_row_id"] == (row["id"] if ours else None)
+
+
+async def test_a_row_that_may_be_of_whoever_had_the_number_before_is_waited_out(gateway: Gateway, tenant: Tenant):
+    before = (utc_now() - timedelta(minutes=1)).isoformat()
+    for earlier in ({"nickname": "Front desk"}, {"created_at": before}):
+        number = await tenant.bought()
+        fake = FakeTeli(**{"phone_number": number["phone_number"], "id": f"row of {number['id']}", **earlier})
+        confirmation = Confirmation(Numbers(gateway.worker.database), OneUpstream(fake), mark_keep=1, window=WINDOW)
+        async with gateway.worker.database.acting() as session:
+            held = await session.get_one(Number, UUID(number["id"]))
+
+        assert await confirmation.look(held, None, request_id="r") == "not to be told"
+        assert (await ledger(gateway, number))["confirmed_at"] is None
+
+        held.acquired_at -= WINDOW
+        assert await confirmation.look(held, None, request_id="r") == "confirmed"
 
 
 async def test_a_user_whose_uuid_changed_is_asked_for_again(gateway: Gateway, tenant: Tenant):

@@ -154,8 +154,8 @@ def start(
     teli = SimulatedTeli(network, carrier, journal, listen=UPSTREAM_TIMEOUT)
     drain = Drain(ANSWER_WITHIN)
     upstreams = OneUpstream(teli)
-    confirmation = Confirmation(numbers, upstreams, mark_keep=MARK_KEEP)
     window = timedelta(seconds=WINDOW)
+    confirmation = Confirmation(numbers, upstreams, mark_keep=MARK_KEEP, window=window)
     provisioning = Provisioning(
         ledger=ledger,
         gate=gate,
