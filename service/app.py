@@ -19,6 +19,7 @@ from service.console.door import told_as_page
 from service.exports.answers import MEDIA_TYPES
 from service.http import docs, problems
 from service.http.edge import STANDARD, Edge, Limits
+from service.http.express import Express
 from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
@@ -30,6 +31,7 @@ from service.inventory import agent_endpoints as agents
 from service.inventory import endpoints as inventory
 from service.inventory.saved import endpoints as saved_filters
 from service.numbers import endpoints as numbers
+from service.numbers import express
 from service.numbers import key_endpoints as keys
 from service.numbers import own_endpoints as own_numbers
 from service.numbers.errors import InvalidAreaCode
@@ -112,7 +114,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
     )
-    problems.install(
+    told = problems.install(
         app, who=take_turn, own={"invalid_area_code": InvalidAreaCode}, refused=note_refusal, page=told_as_page
     )
     app.include_router(numbers.create_router)
@@ -163,4 +165,5 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         streams=STREAMS | console.STREAMS,
         uploads={imports.CSV_PATH: MOST_BYTES},
         passed_on=dict.fromkeys((invoices.INVOICES_PATH, invoices.PREVIEW_PATH), invoice_files.MOST_BYTES),
+        express=Express(app, told, express.LANES, express.BELOW),
     )

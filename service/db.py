@@ -24,7 +24,7 @@ from service.kit.pagination import COUNTED
 
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
 Pooler = Literal["none", "transaction"]
-Function = Literal["admit", "settle", "list_numbers"]
+Function = Literal["admit", "settle", "list_numbers", "show_number"]
 Call = Callable[[Function, dict[str, Any]], Awaitable[Any]]
 # The last three are how a server says that it is going down; whether it committed before, it does not say.
 BROKEN = (
@@ -150,6 +150,7 @@ class Database:
         ask: dict[str, Any],
         *,
         tenant: str | None,
+        duty: str = "service",
         sees: Sequence[str] = (),
         bounds: Bounds = UNBOUND,
     ) -> Any:
@@ -157,7 +158,7 @@ class Database:
 
         Raises: StorageUnavailable when Postgres does not answer.
         """
-        acting = _principal(tenant, "service", sees, bounds)
+        acting = _principal(tenant, duty, sees, bounds)
         try:
             return await self.call(function, ask | {"acting": acting})
         except CommitUnknown as error:

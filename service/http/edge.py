@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.db import CALLER
 from service.http.accept import JSON, accept_of, preferred
 from service.http.context import header, request_id_of
+from service.http.express import Express
 from service.http.limits import with_limits
 from service.http.problems import (
     BodyTooLarge,
@@ -70,7 +71,8 @@ class Edge:
 
     `streams`: the media types beside JSON that a path answers in, which may have parameters, as `/v1/{name}`.
     `uploads`: the bytes that a path takes, where these are more than of others. `passed_on`: so too of what is POSTed
-    to it, and handed on as it comes: it is for the path to read it, once it knows who asks.
+    to it, and handed on as it comes: it is for the path to read it, once it knows who asks. `express`: answers what it
+    can before the application is asked.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class Edge:
         streams: Mapping[str, Sequence[str]] = MappingProxyType({}),
         uploads: Mapping[str, int] = MappingProxyType({}),
         passed_on: Mapping[str, int] = MappingProxyType({}),
+        express: Express | None = None,
     ) -> None:
         self.app = app
+        self.express = express
         self.limits = limits
         self._streams = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items()]
         self._uploads = {path: replace(limits, body=most) for path, most in uploads.items()}
@@ -120,7 +124,8 @@ class Edge:
             else:
                 limits = self._uploads.get(scope["path"], self.limits)
                 body = await _read(scope, receive, limits, streamed)
-                await self.app(scope, _replay(body, receive), answer)
+                if self.express is None or not await self.express(scope, body, receive, answer):
+                    await self.app(scope, _replay(body, receive), answer)
         except CallerLeft:
             status = 499  # As nginx logs it; nobody gets it.
         except ServiceError as error:

@@ -172,6 +172,9 @@ def faults_of(errors: list[Mapping[str, Any]]) -> list[Fault]:
     return faults
 
 
+Told = Callable[[Request, ServiceError], Awaitable[Response]]
+
+
 def install(
     app: FastAPI,
     *,
@@ -179,8 +182,8 @@ def install(
     own: Mapping[str, type[ServiceError]],
     refused: Callable[[Request, ServiceError], Awaitable[None]],
     page: Callable[[Request, ServiceError], Response | None],
-) -> None:
-    """Render every error of the application here, and nowhere else.
+) -> Told:
+    """Render every error of the application here, and nowhere else; gives what does so.
 
     `who` establishes who asks: a stranger is told that, and nothing of what is wrong with the request. `own` are the
     problems that a single fault of that type is told as, by the type's name. `refused` hears of each before it is told.
@@ -228,3 +231,5 @@ def install(
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         return problem_response(InternalError(), request_id_of(request.scope))
+
+    return told

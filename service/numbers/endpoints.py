@@ -45,6 +45,7 @@ from service.numbers.purchases import Answered, Pending
 from service.numbers.release import released_body
 from service.numbers.repository import AlreadyReleased, Change
 from service.numbers.schemas import (
+    LONGEST_ID,
     NumberBought,
     NumberCreate,
     NumberReleased,
@@ -206,9 +207,9 @@ async def list_numbers(
     caller: NumbersRead,
     services: NumberServicesDep,
     warnings: Warnings,
-    user_id: Annotated[str, AfterValidator(plain), Query(min_length=1, max_length=128, examples=[USER])],
+    user_id: Annotated[str, AfterValidator(plain), Query(min_length=1, max_length=LONGEST_ID, examples=[USER])],
     organization_id: Annotated[
-        str, AfterValidator(plain), Query(min_length=1, max_length=128, examples=[ORGANIZATION])
+        str, AfterValidator(plain), Query(min_length=1, max_length=LONGEST_ID, examples=[ORGANIZATION])
     ],
     is_admin: Annotated[bool, Query(description="The whole organisation; needs the scope inventory:org")] = False,
     phone_type: Literal["voice", "sms"] = "voice",
@@ -226,8 +227,10 @@ async def list_numbers(
         raise InvalidRequest(Fault("limit", "is required with cursor"))
     query = ListingQuery(organization_id, user_id, whole=is_admin)
     if limit is None and phone_type == "voice":
-        pieces = await services.listings.stream(caller, query, warnings)
-        return StreamingResponse(pieces, media_type="application/json")
+        found = await services.listings.whole(caller, query, warnings)
+        if isinstance(found, bytes):
+            return Response(found, media_type="application/json")
+        return StreamingResponse(found, media_type="application/json")
     rows: list[dict[str, Any]] = []
     next_cursor = None
     if limit is not None and phone_type == "voice":

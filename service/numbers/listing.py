@@ -11,6 +11,7 @@ from service.kit.pagination import Cursors
 from service.tenants.principals import Principal
 
 BATCH = 1000
+BEGINNING = b'{"success":true,"phone_numbers":['
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,13 @@ class TeliListings:
         rows, following = await self._batch(caller, query, after, limit)
         return rows, None if following is None else self._cursors.seal(query.as_json(), following)
 
-    async def stream(self, caller: Principal, query: Query, warnings: list[str]) -> AsyncIterator[bytes]:
-        """The whole listing as one JSON object, in batches; no transaction is open while the caller reads."""
+    async def whole(self, caller: Principal, query: Query, warnings: list[str]) -> bytes | AsyncIterator[bytes]:
+        """The whole listing as one JSON object: at once, or where it is long in batches; no transaction is open while
+        the caller reads.
+        """
         rows, following = await self._batch(caller, query, None, BATCH)
+        if following is None:
+            return BEGINNING + orjson.dumps(rows)[1:-1] + _end(len(rows), warnings)
         return self._pieces(caller, query, warnings, rows, following)
 
     async def _pieces(
@@ -51,14 +56,13 @@ class TeliListings:
         rows: list[dict[str, Any]],
         following: list[str] | None,
     ) -> AsyncIterator[bytes]:
-        yield b'{"success":true,"phone_numbers":[' + orjson.dumps(rows)[1:-1]
+        yield BEGINNING + orjson.dumps(rows)[1:-1]
         count = len(rows)
         while following is not None:
             rows, following = await self._batch(caller, query, following, BATCH)
             yield (b"," if rows else b"") + orjson.dumps(rows)[1:-1]
             count += len(rows)
-        end: dict[str, Any] = {"count": count, "powered_by": "Teli"} | ({"warnings": warnings} if warnings else {})
-        yield b"]," + orjson.dumps(end)[1:]
+        yield _end(count, warnings)
 
     async def _batch(
         self, caller: Principal, query: Query, after: list[str] | None, limit: int
@@ -77,3 +81,8 @@ class TeliListings:
             )
         )
         return told["rows"], told["next"]
+
+
+def _end(count: int, warnings: list[str]) -> bytes:
+    end: dict[str, Any] = {"count": count, "powered_by": "Teli"} | ({"warnings": warnings} if warnings else {})
+    return b"]," + orjson.dumps(end)[1:]

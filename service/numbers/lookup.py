@@ -7,11 +7,9 @@ from typing import Any, TypeVarTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, Row, Select, Uuid, and_, bindparam, func, or_, select, text, true
+from sqlalchemy import ARRAY, Row, Select, Uuid, and_, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
-from service.agents.models import AgentLink
 from service.audit.models import AuditEntry
 from service.db import Database, count_up
 from service.http.conditions import digest
@@ -19,23 +17,16 @@ from service.kit.errors import NotFound
 from service.kit.pagination import Cursors, total
 from service.kit.phone import E164
 from service.numbers.drift import shown
-from service.numbers.follow_ups import operation_state
-from service.numbers.members import CHANGEABLE
-from service.numbers.models import Drift, Evidence, Intent, Number, Step
-from service.numbers.repository import agents_in_force
-from service.prices.pricing import Asked, NumberCosts, Pricing
+from service.numbers.follow_ups import STEP_STATES
+from service.numbers.models import Drift, Number
+from service.prices.pricing import Pricing
 from service.tenants.principals import Principal
 
 Named = UUID | E164
 Columns = TypeVarTuple("Columns")
-INBOUND, OUTBOUND = aliased(AgentLink), aliased(AgentLink)
-SEEN = func.number_seen(Number.id).table_valued("first_seen_at", "last_seen_at", "gone_at").render_derived()
-# What was heard first is how the purchase was answered; what came later changed nothing, or is in the history.
-HEARD = select(Evidence.status).where(Evidence.intent_id == Intent.id).order_by(Evidence.id).limit(1).scalar_subquery()
 REVISION_OF = (
     "id", "state", "nickname", "tags", "cost_center", "holder_user_id", "inbound_agent_id", "outbound_agent_id",
 )  # fmt: skip
-OPEN = ("waiting", "running", "unresolved")
 STAFF_AMONG = text("SELECT id, kind FROM staff_among(:keys)").bindparams(bindparam("keys", type_=ARRAY(Uuid)))
 
 
@@ -81,62 +72,23 @@ class Lookup:
 
         Raises: NotFound, also for what the caller may not see.
         """
-        query = (
-            select(
-                Number,
-                INBOUND,
-                OUTBOUND,
-                Intent,
-                HEARD.label("answered"),
-                *SEEN.c,
-            )
-            .outerjoin(INBOUND, and_(INBOUND.number_id == Number.id, INBOUND.direction == "inbound"))
-            .outerjoin(OUTBOUND, and_(OUTBOUND.number_id == Number.id, OUTBOUND.direction == "outbound"))
-            .outerjoin(Intent, Intent.id == Number.intent_id)
-            .outerjoin(SEEN, true())
-        )
         await self._pricing.ensure_default()
-        async with self._acting(caller) as session:
-            found = (await session.execute(meant(query, which))).one_or_none()
-            if found is None:
-                raise NotFound
-            owed = (
-                await session.scalars(
-                    select(Step)
-                    .where(Step.number_id == found.Number.id, Step.state.in_(OPEN))
-                    .order_by(Step.created_at, Step.id)
-                )
-            ).all()
-            drifts = (
-                await session.scalars(
-                    select(Drift)
-                    .where(Drift.number_id == found.Number.id, Drift.state == "open")
-                    .order_by(Drift.since, Drift.id)
-                )
-            ).all()
-            number: Number = found.Number
-            release = _release_of(number, owed)
-            # Beside all that it cost: what comes to be due between the wish to give it back and the end of its grace.
-            asked = Asked(number.id, release.created_at, release.due_at) if release else Asked(number.id)
-            costs = (await self._pricing.costs_of(session, [asked]))[number.id]
-        links = {"inbound": found[1], "outbound": found[2]}
-        return {
-            **{column.name: getattr(number, column.name) for column in Number.__table__.columns},
-            "operation_id": number.intent_id,
-            **agents_in_force({direction: link for direction, link in links.items() if link is not None}),
-            "agents": {direction: _link(link) for direction, link in links.items()},
-            "costs": _costs(number, costs),
-            "purchase": _purchase(found, keys=number.tenant_id == caller.tenant_id),
-            "upstream": _upstream(found),
-            "calls": {
-                "last_inbound_at": number.last_inbound_call_at,
-                "last_outbound_at": number.last_outbound_call_at,
-                "idle_since": number.idle_since,
-            },
-            "owed": [_owed(step) for step in owed],
-            "release": release and _release(release, costs),
-            "drift": [shown(drift) for drift in drifts if number.state in CHANGEABLE],
-        }
+        named = {"id": str(which)} if isinstance(which, UUID) else {"phone_number": which}
+        told = await self._database.read(
+            "show_number",
+            {**named, "tenant_id": caller.tenant_id, "rule": self._pricing.rule},
+            tenant=caller.tenant_id,
+            duty=_duty(caller),
+            sees=caller.sees,
+            bounds=caller.bounds,
+        )
+        if told is None:
+            raise NotFound
+        number: dict[str, Any] = orjson.loads(told)
+        for step in number["owed"]:
+            step["state"] = STEP_STATES.get(step["state"], "pending")
+        number["drift"] = [shown(Drift(**drift)) for drift in number["drift"]]
+        return number
 
     async def history(self, caller: Principal, which: Named, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """What happened to a number and to its purchase, newest first.
@@ -164,38 +116,14 @@ class Lookup:
         }
 
     def _acting(self, caller: Principal) -> AbstractAsyncContextManager[AsyncSession]:
-        """What was heard of a purchase is told to its tenant and to operators."""
-        duty = "operator" if caller.may("operator:read") else "service"
-        return self._database.acting(tenant=caller.tenant_id, duty=duty, sees=caller.sees, bounds=caller.bounds)
+        return self._database.acting(
+            tenant=caller.tenant_id, duty=_duty(caller), sees=caller.sees, bounds=caller.bounds
+        )
 
 
-def _release_of(number: Number, owed: Sequence[Step]) -> Step | None:
-    """The release whose grace has not ended."""
-    if number.state != "release_scheduled":
-        return None
-    return next(step for step in owed if step.kind == "release")
-
-
-def _release(step: Step, costs: NumberCosts) -> dict[str, Any]:
-    return {
-        "operation_id": step.id,
-        "at": step.due_at,
-        "asked_at": step.created_at,
-        "reason": step.reason,
-        "extra_charge": costs.within,
-    }
-
-
-def _costs(number: Number, costs: NumberCosts) -> dict[str, Any]:
-    return {
-        "to_date": costs.to_date,
-        "monthly": costs.monthly,
-        "next_charge_at": costs.next_charge_at,
-        "next_charge": costs.next_charge,
-        "currency": costs.currency,
-        "source": "price_book" if number.price is None else "import",
-        "price_id": costs.price_id,
-    }
+def _duty(caller: Principal) -> str:
+    """What was heard of a purchase is told to its tenant and to operators."""
+    return "operator" if caller.may("operator:read") else "service"
 
 
 async def _identity(session: AsyncSession, which: Named) -> Row[UUID, UUID | None, str]:
@@ -203,56 +131,6 @@ async def _identity(session: AsyncSession, which: Named) -> Row[UUID, UUID | Non
     if found is None:
         raise NotFound
     return found
-
-
-def _link(link: AgentLink | None) -> dict[str, Any] | None:
-    if link is None:
-        return None
-    return {
-        "desired": link.desired, "confirmed": link.confirmed, "state": link.state, "updated_at": link.updated_at,
-    }  # fmt: skip
-
-
-def _purchase(found: Row[Any], *, keys: bool) -> dict[str, Any] | None:
-    """`keys`: whether an idempotency key may be told; it is its tenant's own."""
-    intent: Intent | None = found.Intent
-    if intent is None:
-        return None
-    return {
-        "operation_id": intent.id,
-        "state": intent.state,
-        "decision": intent.decision,
-        "idempotency_key": intent.idempotency_key if keys else None,
-        "request_id": intent.request_id if keys else None,
-        "admitted_at": intent.admitted_at,
-        "ended_at": intent.send_ended_at,
-        "decided_at": intent.decided_at,
-        "answered": found.answered,
-    }
-
-
-def _upstream(found: Row[Any]) -> dict[str, Any]:
-    number: Number = found.Number
-    return {
-        "row_id": number.upstream_row_id,
-        "subscription_id": number.subscription_id,
-        "nickname": number.upstream_nickname,
-        "first_seen_at": found.first_seen_at,
-        "last_seen_at": found.last_seen_at,
-        "gone_at": found.gone_at,
-    }
-
-
-def _owed(step: Step) -> dict[str, Any]:
-    return {
-        "operation_id": step.id,
-        "kind": step.kind,
-        "state": operation_state(step),
-        "created_at": step.created_at,
-        "due_at": step.due_at,
-        "tries": step.tries,
-        "outcome": step.outcome,
-    }
 
 
 async def _told_to(session: AsyncSession, caller: Principal, owner: str, entries: Sequence[AuditEntry]) -> Told:

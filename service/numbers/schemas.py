@@ -51,9 +51,11 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+# Of an organisation, a user or a tenant, as Teli names them.
+LONGEST_ID = 128
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
 AreaCode = Annotated[StrictStr, AfterValidator(_sold_area_code)]
-ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
+ExternalId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_ID)]
 AgentId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_AGENT_ID)]
 Nickname = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_NICKNAME), AfterValidator(unmarked)]
 Label = Annotated[PlainText, Field(min_length=1, max_length=64)]

@@ -72,6 +72,7 @@ class Pricing:
     def __init__(self, database: Database, *, default: Price, rule: Mapping[str, Any]) -> None:
         self._database, self._default, self._rule = database, default, orjson.dumps(dict(rule)).decode()
         self._has_default = False
+        self.rule = rule
 
     @property
     def default_currency(self) -> str:
