@@ -175,17 +175,38 @@ class Database:
         Raises: StorageUnavailable when nothing was sent; CommitUnknown when the connection broke on the way;
             asyncpg.PostgresError when the database refused, and nothing was written.
         """
+        async with self._in_hand() as fetch:
+
+            async def call(function: Function, ask: dict[str, Any]) -> Any:
+                return await fetch(f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode())
+
+            yield call
+
+    async def revision(self) -> int:
+        """Of the version row, in one round trip: where the loop is busy each further one takes a turn of it.
+
+        Raises: StorageUnavailable when Postgres does not answer.
+        """
+        try:
+            async with self._in_hand() as fetch:
+                return int(await fetch("SELECT revision FROM version"))
+        except (CommitUnknown, asyncpg.PostgresError) as error:
+            raise StorageUnavailable from error
+
+    @asynccontextmanager
+    async def _in_hand(self) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+        """A connection for statements that are a transaction each, and give one value. Raises: as `hot`."""
         try:
             pooled = await self.engine.raw_connection()
         except Exception as error:  # Nothing was sent, whatever it was.
             raise StorageUnavailable from error
 
-        async def call(function: Function, ask: dict[str, Any]) -> Any:
+        async def fetch(question: str, *args: str) -> Any:
             connection = pooled.driver_connection
             assert isinstance(connection, asyncpg.Connection)
             self.round_trips += 1
             try:
-                return await connection.fetchval(f"SELECT {function}($1::jsonb)", orjson.dumps(ask).decode())
+                return await connection.fetchval(question, *args)
             except asyncpg.PostgresError as error:
                 if not isinstance(error, BROKEN):
                     raise
@@ -199,7 +220,7 @@ class Database:
                 raise
 
         try:
-            yield call
+            yield fetch
         finally:
             pooled.close()
 

@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.db import Database
@@ -30,15 +29,14 @@ class VersionWatch:
     async def look(self) -> None:
         """Raises: StorageUnavailable."""
         began = time.monotonic()
-        async with self._database.acting() as session:
-            self.revision = int((await session.execute(text("SELECT revision FROM version"))).scalar_one())
+        self.revision = await self._database.revision()
         # Counted from before the question was asked: what changed since may be missing from the answer.
         self._looked = began
 
     async def run(self) -> None:
         """Look until cancelled; a failure shows as not fresh."""
         while True:
-            with suppress(StorageUnavailable, SQLAlchemyError):
+            with suppress(StorageUnavailable):
                 await self.look()
             await asyncio.sleep(EVERY)
 

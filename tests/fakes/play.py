@@ -48,8 +48,15 @@ def give_up(world: World, number: Number) -> None:
     world.count_held(number, -1)
 
 
+def is_unresolved(world: World, number: Number) -> bool:
+    """Whether its release is, so that an operator may say what became of it."""
+    return number.state == "releasing" and any(
+        step.kind == "release" and step.state == "unresolved" for step in world.steps_of[number.id]
+    )
+
+
 def keep_after_all(world: World, number: Number) -> None:
-    """As an operator says of one whose release is unresolved that it is still held; its steps may be in any state."""
+    """As an operator says of one whose release is unresolved that it is still held."""
     for step in world.steps_of[number.id]:
         if step.kind == "release" and step.state == "unresolved":
             alter(step, state="failed", answer={"status": 409, "body": "held"})

@@ -8,7 +8,7 @@ from service.kit.clock import utc_now
 from tests.fakes.holdings import Holdings
 from tests.fakes.looks import Looks
 from tests.fakes.ordering import Ordering
-from tests.fakes.play import give_up, keep_after_all
+from tests.fakes.play import give_up, is_unresolved, keep_after_all
 from tests.fakes.scene import (
     FIRST,
     ORGANIZATIONS,
@@ -95,7 +95,7 @@ class Questions(Holdings, Looks, Ordering):
                     await self.both.change(lambda world: alter(orphan, state=decided), "orphans")
             case "missing" if number is not None and number.state == "active":
                 await self.both.change(lambda world: give_up(world, number), "numbers", "quotas")
-            case "missing" if number is not None and number.state == "releasing":
+            case "missing" if number is not None and is_unresolved(self.world, number):
                 await self.both.change(lambda world: keep_after_all(world, number), "numbers", "steps")
 
 

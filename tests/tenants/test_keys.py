@@ -440,7 +440,7 @@ async def test_who_waits_long_is_told_when_its_key_is_revoked(gateway: Gateway, 
         )
     ]
     await asyncio.sleep(0.5)
-    assert not any(one.done() for one in waiting)
+    assert not any(one.done() for one in waiting), [one.result().text for one in waiting if one.done()]
     [[key]] = await gateway.sql("SELECT id::text FROM api_keys WHERE tenant_id = :id", id=tenant.id)
     assert (await gateway.admin.send("DELETE", f"/v1/admin/keys/{key}")).status_code == 204
     await gateway.services.version.look()
