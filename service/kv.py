@@ -8,15 +8,18 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hiredis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AskError, NoScriptError
+from redis.exceptions import ConnectionError as Broken
 
 # Not structlog's: where no logs were set up, as in `doctor`, that one would write on stdout, amid the JSON.
 log = logging.getLogger(__name__)
@@ -36,6 +39,8 @@ OPTIONS: dict[str, Any] = {
     "driver_info": None,
 }
 
+# There is no whole answer yet; false is one.
+NOTHING = object()
 # Redis or RedisCluster. Their commands are typed for waiting and for not waiting at once, which helps nobody.
 Client = Any
 
@@ -50,6 +55,8 @@ class KeyValue:
         self._client = client
         self._open_cluster = open_cluster
         self._cluster: RedisCluster | None = None
+        self._pipe: Pipe | None = None
+        self._opening = asyncio.Lock()
         self._turns = asyncio.Semaphore(TURNS)
         self._away_until = 0.0
 
@@ -79,6 +86,9 @@ class KeyValue:
             if not self.away:  # Of all who were waiting, the first one tells; never the text, which may quote the URL.
                 log.warning("redis is away: %s", type(error).__name__)
             self._away_until = time.monotonic() + AWAY_FOR
+            # Another server may stand behind the name by then.
+            if self._pipe is not None:
+                self._pipe.break_off()
             raise RedisAway from error
 
     async def _ask(self, question: Callable[[Client], Awaitable[Any]]) -> Any:
@@ -89,6 +99,18 @@ class KeyValue:
                 pass
         # Until it has learned its nodes it would ask any.
         return await question(await self._known_cluster().initialize())
+
+    async def pass_on(self, client: Client, *question: str | bytes | int) -> Any:
+        """Within `run`: one command, by the pipe, save in a cluster, whose client knows whom to ask."""
+        if client is not self._client:
+            return await client.execute_command(*question)
+        pipe = self._pipe
+        if pipe is None or pipe.broken:
+            async with self._opening:
+                if self._pipe is None or self._pipe.broken:
+                    self._pipe = await Pipe.open(self._client)
+                pipe = self._pipe
+        return await pipe.ask(*question)
 
     def _known_cluster(self) -> RedisCluster:
         if self._cluster is None:
@@ -108,6 +130,8 @@ class KeyValue:
         return str(said["redis_version"]), bool(said["cluster_enabled"])
 
     async def close(self) -> None:
+        if self._pipe is not None:
+            self._pipe.break_off()
         await self._client.aclose()
         if self._cluster is not None:
             await self._cluster.aclose()
@@ -123,10 +147,86 @@ class Script:
 
     async def __call__(self, *, keys: list[str], args: list[str | bytes | int]) -> Any:
         """Raises: RedisAway."""
-        return await self._kv.run(lambda client: self._ask(client, len(keys), *keys, *args))
+        call = (len(keys), *keys, *args)
+        return await self._kv.run(lambda client: self._ask(client, *call))
 
     async def _ask(self, client: Client, *call: str | bytes | int) -> Any:
         try:
-            return await client.evalsha(self._hash, *call)
+            return await self._kv.pass_on(client, "EVALSHA", self._hash, *call)
         except NoScriptError:
-            return await client.eval(self._text, *call)
+            return await self._kv.pass_on(client, "EVAL", self._text, *call)
+
+
+class Pipe:
+    """One connection on which questions follow one another, and no one waits for the answer to another: each answer is
+    of the question that was asked first of those without one.
+
+    To take a connection out of a pool for each question costs several times as much as to ask it. The connection is
+    opened by redis-py, which knows of names, TLS and passwords.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        """`connection`: of redis-py, and open; closed once it is let go."""
+        self._connection = connection
+        # The one seam to what it opened; a test notices where it moves.
+        self._reader: asyncio.StreamReader = connection._reader
+        self._writer: asyncio.StreamWriter = connection._writer
+        self._answers = hiredis.Reader(replyError=connection._parser.parse_error, notEnoughData=NOTHING)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self.broken = False
+        self._hearing = asyncio.create_task(self._hear())
+
+    @classmethod
+    async def open(cls, client: Client) -> "Pipe":
+        """Raises: what redis-py does."""
+        connection = client.connection_pool.make_connection()
+        await connection.connect()
+        return cls(connection)
+
+    async def ask(self, *question: str | bytes | int) -> Any:
+        """Raises: redis.exceptions.RedisError, as the server says or as the connection breaks; TimeoutError, and then
+        no further answer is believed to be another's.
+        """
+        if self.broken:
+            raise Broken("the connection is gone")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        self._writer.write(hiredis.pack_command(question))  # type: ignore[arg-type]
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except TimeoutError:
+            self.break_off()
+            raise
+
+    def break_off(self) -> None:
+        """Nobody gets an answer any more."""
+        self.broken = True
+        self._hearing.cancel()
+        self._writer.transport.abort()
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(Broken("the connection is gone"))
+        self._waiting.clear()
+
+    async def _hear(self) -> None:
+        try:
+            while data := await self._reader.read(65_536):
+                self._answers.feed(data)
+                while (said := self._answers.gets()) is not NOTHING:
+                    self._tell(said)
+        except (OSError, hiredis.ProtocolError):
+            log.debug("the connection to redis broke")
+        finally:
+            self.break_off()
+
+    def _tell(self, said: Any) -> None:
+        if isinstance(said, hiredis.PushNotification):
+            return
+        answer = self._waiting.popleft()
+        if answer.done():
+            return
+        if isinstance(said, Exception):
+            answer.set_exception(said)
+        else:
+            answer.set_result(said)

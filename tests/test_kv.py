@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
 
-from service.kv import AWAY_FOR, KeyValue, RedisAway
-from tests.support.redis_servers import RedisServers, told, valkey_cluster
+from service.kv import AWAY_FOR, KeyValue, Pipe, RedisAway
+from tests.conftest import Engines
+from tests.support.redis_servers import RedisServers, connected, told, valkey_cluster
+from tests.support.wire import Wire
 
 ECHO = "if ARGV[1] ~= '' then redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000) end return redis.call('GET', KEYS[1])"
 
@@ -76,6 +80,61 @@ async def test_more_callers_than_connections_take_turns(kv: KeyValue, echo: Path
         await asyncio.sleep(AWAY_FOR)
 
     assert set(said) == {b"x"}
+
+
+SLOW = "local t = redis.call('TIME') local e = t[1] * 1000000 + t[2] + ARGV[1] * 1000000 \
+repeat t = redis.call('TIME') until t[1] * 1000000 + t[2] >= e return ARGV[2]"
+
+
+async def test_questions_share_a_connection_and_a_broken_one_is_opened_anew(engines: Engines, echo: Path):
+    async with Wire(engines.valkey.url) as wire:
+        kv = KeyValue.open(wire.url)
+        script = kv.script(echo)
+        await script(keys=["k"], args=["x"])
+        async with connected(engines.valkey.url) as redis:
+            opened = (await redis.info("stats"))["total_connections_received"]
+
+            said = await asyncio.gather(*(script(keys=[f"k{number}"], args=[number]) for number in range(50)))
+            assert said == [str(number).encode() for number in range(50)]
+            assert (await redis.info("stats"))["total_connections_received"] == opened
+
+        await wire.down()
+        await wire.up()
+        with suppress(RedisAway):
+            await script(keys=["k"], args=["x"])
+        await until_not_away(kv)
+        assert await script(keys=["k"], args=["y"]) == b"y"
+        await kv.close()
+
+
+async def test_an_error_is_told_to_whoever_asked_and_to_nobody_else(engines: Engines):
+    async with connected(engines.valkey.url) as redis:
+        pipe = await Pipe.open(redis)
+
+        said = await asyncio.gather(
+            pipe.ask("PING"), pipe.ask("EVALSHA", "0" * 40, 0), pipe.ask("NOPE"), pipe.ask("ECHO", "x"),
+            return_exceptions=True,
+        )  # fmt: skip
+
+        assert said[0] in (b"PONG", "PONG")
+        assert isinstance(said[1], NoScriptError)
+        assert isinstance(said[2], ResponseError)
+        assert said[3] in (b"x", "x")
+        pipe.break_off()
+
+
+async def test_an_answer_that_comes_too_late_is_never_anothers(engines: Engines, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.kv.PATIENCE", 0.1)
+    async with connected(engines.valkey.url) as redis:
+        pipe = await Pipe.open(redis)
+
+        said = await asyncio.gather(
+            pipe.ask("EVAL", SLOW, 0, "0.3", "late"), pipe.ask("ECHO", "x"), return_exceptions=True
+        )
+
+        assert all(isinstance(one, TimeoutError | RedisConnectionError) for one in said)
+        with pytest.raises(RedisConnectionError):
+            await pipe.ask("ECHO", "y")
 
 
 @pytest.mark.parametrize("half_way", [False, True])

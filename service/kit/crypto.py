@@ -1,7 +1,6 @@
 """Keyed hashes over one deployment secret, a purpose each, so that none can stand in for another."""
 
 import base64
-import hashlib
 import hmac
 
 
@@ -16,11 +15,8 @@ class Secret:
 
     def keyed_hash(self, purpose: str, *parts: str | bytes) -> bytes:
         """HMAC-SHA256 over the purpose and the parts, each length-prefixed so that no two lists of parts collide."""
-        mac = hmac.new(self._value, digestmod=hashlib.sha256)
-        for part in (purpose, *parts):
-            data = part.encode() if isinstance(part, str) else part
-            mac.update(len(data).to_bytes(8) + data)
-        return mac.digest()
+        texts = (part.encode() if isinstance(part, str) else part for part in (purpose, *parts))
+        return hmac.digest(self._value, b"".join(len(text).to_bytes(8) + text for text in texts), "sha256")
 
 
 CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
