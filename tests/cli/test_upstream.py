@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from service.cli.findings import observed
 from service.cli.forms import id_form, time_form, told
@@ -290,19 +291,18 @@ async def test_with_an_empty_ledger_an_organisation_that_holds_a_number_is_looke
 
 
 async def test_a_switch_of_mode_is_seen_by_the_doctor_in_a_metric_a_log_line_and_the_audit_log(
-    gateway: Gateway, tenant: Tenant, examine: Examine, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, tenant: Tenant, examine: Examine
 ):
-    caplog.set_level("INFO")
     first = await examine()
     assert first["mode"]["facts"]["mode"] == "lane"
     assert "from the first" in first["mode"]["seen"]
     assert "one purchase at a time for each user" in first["mode"]["means"]
 
     for mode, nickname in (("mark", "kept"), ("lane", "dropped"), ("mark", "kept")):
-        caplog.clear()
         await gateway.teli.switch(nickname=nickname)
         await tenant.bought()
-        await gateway.follow_up()
+        with capture_logs() as logs:
+            await gateway.follow_up()
 
         found = (await examine())["mode"]
         assert (found["facts"]["mode"], found["facts"]["learned"]) == (mode, True)
@@ -310,8 +310,8 @@ async def test_a_switch_of_mode_is_seen_by_the_doctor_in_a_metric_a_log_line_and
         [[since]] = await gateway.sql("SELECT mode_changed_at FROM accounts")
         assert found["facts"]["since"] == since.isoformat().replace("+00:00", "Z")
         assert LANE_MODE.labels("default")._value.get() == (mode == "lane")
-        [record] = [one for one in caplog.records if "account mode changed" in str(one.msg)]
-        assert record.levelname == ("WARNING" if mode == "lane" else "INFO")
+        [line] = [one for one in logs if one["event"] == "account mode changed"]
+        assert line["log_level"] == ("warning" if mode == "lane" else "info")
 
     audited = (
         "SELECT before ->> 'mode', \"after\" ->> 'mode' FROM audit WHERE action = 'account.mode_learned' ORDER BY id"
