@@ -77,16 +77,16 @@ class Confirmation:
         return await self._listings.fresh(number.account_id, number.organization_id, number.user_id, whole=whole)
 
     async def _may_be_of_before(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
-        """Whether a row may be of whoever had the number before, in a listing that lags: it has a nickname that Teli
-        cannot have made of ours, or tells an earlier time than that of the purchase. Not after a settling window: what
-        is listed still is ours, renamed, or listed by a clock that is wrong.
+        """Whether a row may be of whoever had the number before, in a listing that lags: it tells an earlier time than
+        that of the purchase, or none, and has a nickname that Teli cannot have made of ours. Not after a settling
+        window: what is listed still is ours, renamed, or listed by a clock that is wrong.
         """
         if not number.mark or mark_of(row.nickname) == number.mark or utc_now() - number.acquired_at > self._window:
             return False
-        if not begins_with(number.mark + (number.nickname or ""), row.nickname):
-            return True
         created = read_moment(row.created_at)
-        return created is not None and created + CLOCKS_APART < await self._numbers.admitted_at(number, tenant)
+        if created is None:
+            return not begins_with(number.mark + (number.nickname or ""), row.nickname)
+        return created + CLOCKS_APART < await self._numbers.admitted_at(number, tenant)
 
     async def _owner_agrees(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
         """Rows carry either form of an id; one that is not known yet is asked for."""

@@ -1,14 +1,14 @@
 """All that is known of a number is one statement, which says itself for whom it acts.
 
-Revision ID: 0078
+Revision ID: 0079
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0078"
-down_revision = "0077"
+revision = "0079"
+down_revision = "0078"
 branch_labels = None
 depends_on = None
 
