@@ -1,14 +1,14 @@
 """All that is known of a number is one statement, which says itself for whom it acts.
 
-Revision ID: 0079
+Revision ID: 0080
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0079"
-down_revision = "0078"
+revision = "0080"
+down_revision = "0079"
 branch_labels = None
 depends_on = None
 
