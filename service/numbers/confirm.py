@@ -81,7 +81,9 @@ class Confirmation:
         that of the purchase, or none, and has a nickname that Teli cannot have made of ours. Not after a settling
         window: what is listed still is ours, renamed, or listed by a clock that is wrong.
         """
-        if not number.mark or mark_of(row.nickname) == number.mark or utc_now() - number.acquired_at > self._window:
+        if number.intent_id is None or not number.mark or mark_of(row.nickname) == number.mark:
+            return False
+        if utc_now() - number.acquired_at > self._window:
             return False
         created = read_moment(row.created_at)
         if created is None:

@@ -79,6 +79,7 @@ class NumbersInMemory(Numbers):
 
     async def admitted_at(self, number: Number, tenant: TenantId | None) -> datetime:
         held = self._one(number.id, tenant)
+        assert held.intent_id is not None
         return self._world.intents[held.intent_id].admitted_at
 
     async def user_uuid(self, number: Number, tenant: TenantId | None) -> str | None:
