@@ -138,7 +138,7 @@ def common(tenant: Tenant) -> list[tuple[str, str]]:
     return [("x-api-key", tenant.key), ("x-request-id", "asked"), ("content-type", "application/json")]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(oddities=st.lists(st.sampled_from(ANYWHERE + OF_CREATES), max_size=2), extra=st.sampled_from(["", "named"]))
 async def test_a_create_is_answered_alike_both_ways(
     gateway: Gateway, tenant: Tenant, oddities: list[Oddity], extra: str
@@ -171,7 +171,7 @@ def without_key(ask: Ask) -> bool:
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(oddities=st.lists(st.sampled_from(ANYWHERE), max_size=2), by_id=st.booleans())
 async def test_what_is_read_is_answered_alike_both_ways(
     gateway: Gateway, tenant: Tenant, oddities: list[Oddity], by_id: bool
