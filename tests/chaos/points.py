@@ -36,6 +36,7 @@ NOT_PASSED = {
     "Gate.undelivered": "only for callers without a key, and all of the workload's have one",
     "Ledger.keep_lost": "only where Postgres lost a commit: a fail-over to a copy that lagged",
     "Ledger.undelivered": "only for callers without a key, and all of the workload's have one",
+    "Numbers.admitted_at": "only for a row that is listed without its mark, and says when it was made",
     "Numbers.earlier_rows": "only where another row of the number's E.164 is listed",
     "Numbers.grace_is_over": "only for a release that was scheduled; the workload gives back at once",
     "Numbers.release_unresolved": "only for what a person must decide: a release that Teli answers by 404",
