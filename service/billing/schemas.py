@@ -12,8 +12,8 @@ from service.billing.periods import State
 from service.http.pages import Page
 from service.kit.money import CURRENCIES, known_currency
 from service.kit.zones import known_zone
-from service.numbers.schemas import AreaCode, PlainText
-from service.tenants.schemas import ExternalId, Strict
+from service.numbers.schemas import AreaCode
+from service.tenants.schemas import ExternalId, PlainText, Strict
 
 Agreement = Literal["pending", "agrees", "differs", "unknown"]
 MOST_MICROS = 1_000_000_000_000

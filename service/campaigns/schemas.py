@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from service.kit.phone import NotAPhoneNumber, path_number
-from service.numbers.schemas import AgentId, ExternalId, PlainText, TeliBody
+from service.numbers.schemas import AgentId, TeliBody
+from service.tenants.schemas import ExternalId, PlainText
 
 # A body holds a megabyte and ten thousand values at most; these bound what is checked one by one.
 MOST_LEADS, MOST_IN_POOL = 5_000, 100

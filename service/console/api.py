@@ -13,12 +13,11 @@ from starlette.types import Message
 
 from service.http.context import request_id_of
 from service.kit.errors import ServiceError
+from service.tenants.name_endpoints import LONGEST, MOST
 
 Query = Mapping[str, Any]
 NOTHING: Query = MappingProxyType({})
 AT_ONCE = 4
-# Ids of a kind that one call takes, and their letters with the commas.
-MOST_NAMES, LONGEST_NAMES = 100, 4_000
 # Of the browser's request: who it is, and where from.
 PASSED_ON = (b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 
@@ -141,9 +140,9 @@ def in_parts(ids: Iterable[str]) -> list[list[str]]:
     left = 0
     for one in ids:
         left -= len(one) + 1
-        if not parts or left < 0 or len(parts[-1]) == MOST_NAMES:
+        if not parts or left < 0 or len(parts[-1]) == MOST:
             parts.append([])
-            left = LONGEST_NAMES - len(one)
+            left = LONGEST - len(one)
         parts[-1].append(one)
     return parts
 

@@ -45,7 +45,6 @@ class Lane:
 
     path: str
     answer: Callable[[Plain], Awaitable[Response | None]]
-    public: bool = False
 
 
 class Express:

@@ -33,7 +33,7 @@ from service.imports.schemas import (
 from service.kit.csv_files import CHARSETS
 from service.kit.errors import NotFound, StateConflict
 from service.kit.text import names_of, names_pattern
-from service.numbers.schemas import ExternalId, Label
+from service.numbers.schemas import Label
 from service.orders.endpoints import OrdersDep
 from service.orders.errors import SelectionExpired, TooManyPreviews
 from service.orders.orders import Orders
@@ -43,6 +43,7 @@ from service.teli.errors import UpstreamUnavailable
 from service.tenants.auth import CREDENTIALS, Admin, AdminReads
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import Principal
+from service.tenants.schemas import ExternalId
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"], dependencies=CREDENTIALS, route_class=OwnRoute)
 CSV = "text/csv"

@@ -14,9 +14,9 @@ from service.kit.money import CURRENCIES, known_currency
 from service.kit.phone import path_number
 from service.kit.text import plain
 from service.numbers.members import MOST_TAGS
-from service.numbers.schemas import ExternalId, Label, Nickname
+from service.numbers.schemas import Label, Nickname
 from service.orders.schemas import Outcome, SkippedOut, State
-from service.tenants.schemas import Strict
+from service.tenants.schemas import ExternalId, Strict
 
 MILLION = 1_000_000
 # Teli is younger: what lies before is a slip of the pen.

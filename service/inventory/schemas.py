@@ -23,8 +23,8 @@ from service.inventory.sorting import SORTS
 from service.kit.phone import path_number
 from service.kit.text import shown
 from service.numbers.members import MOST_TAGS
-from service.numbers.schemas import AgentId, ExternalId, Label, PlainText
-from service.tenants.schemas import Strict
+from service.numbers.schemas import AgentId, Label
+from service.tenants.schemas import ExternalId, PlainText, Strict
 
 State = Literal["active", "release_scheduled", "releasing", "released", "missing"]
 STATES: tuple[str, ...] = get_args(State)

@@ -45,7 +45,6 @@ from service.numbers.purchases import Answered, Pending
 from service.numbers.release import released_body
 from service.numbers.repository import AlreadyReleased, Change
 from service.numbers.schemas import (
-    LONGEST_ID,
     NumberBought,
     NumberCreate,
     NumberReleased,
@@ -69,6 +68,7 @@ from service.tenants.auth import (
 )
 from service.tenants.endpoints import AUTH
 from service.tenants.principals import NotYourOrganization, NotYourUser, Principal
+from service.tenants.schemas import LONGEST_ID
 
 router = APIRouter(prefix="/v1/voice/phone-numbers", tags=["numbers"], dependencies=CREDENTIALS, route_class=TeliRoute)
 # Creates take their turn by themselves, in the question whether they are replays.

@@ -13,9 +13,10 @@ from service.kit.text import plain
 from service.numbers.endpoints import create_number, create_router, list_numbers, number_services, router
 from service.numbers.own_endpoints import get_number
 from service.numbers.own_endpoints import router as own_router
-from service.numbers.schemas import LONGEST_ID, NumberCreate
+from service.numbers.schemas import NumberCreate
 from service.quotas.turns import enter, take_turn
 from service.tenants.auth import holding
+from service.tenants.schemas import LONGEST_ID
 
 CREATES, READS = holding("numbers:create"), holding("numbers:read")
 LISTED = {"user_id", "organization_id"}
@@ -77,8 +78,6 @@ async def number(asked: Plain) -> Response | None:
     return await get_number(number_id, await READS(asked.request), await number_services(asked.request), known=None)
 
 
-LANES = {
-    ("POST", f"{create_router.prefix}/create"): Lane(f"{create_router.prefix}/create", create),
-    ("GET", router.prefix): Lane(router.prefix, list_of_user),
-}
+CREATING, LISTING = Lane(f"{create_router.prefix}/create", create), Lane(router.prefix, list_of_user)
+LANES = {("POST", CREATING.path): CREATING, ("GET", LISTING.path): LISTING}
 BELOW = {f"{own_router.prefix}/": Lane(f"{own_router.prefix}/{{number_id}}", number)}

@@ -20,13 +20,13 @@ from pydantic_core import PydanticCustomError
 from service.http.pages import Page
 from service.http.params import MOST_WARNINGS
 from service.kit.phone import AreaCodeRefused, check_area_code
-from service.kit.text import plain, shown
+from service.kit.text import shown
 from service.kit.types import OrganizationId, UserId
 from service.numbers.marks import mark_of
 from service.numbers.members import LONGEST_AGENT_ID, LONGEST_NICKNAME, MOST_TAGS
 from service.numbers.purchases import Wish
 from service.numbers.repository import Change
-from service.tenants.schemas import Reason, Strict
+from service.tenants.schemas import ExternalId, PlainText, Reason, Strict
 
 
 def _sold_area_code(code: str) -> str:
@@ -51,11 +51,7 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-# Of an organisation, a user or a tenant, as Teli names them.
-LONGEST_ID = 128
-PlainText = Annotated[StrictStr, AfterValidator(plain)]
 AreaCode = Annotated[StrictStr, AfterValidator(_sold_area_code)]
-ExternalId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_ID)]
 AgentId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_AGENT_ID)]
 Nickname = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_NICKNAME), AfterValidator(unmarked)]
 Label = Annotated[PlainText, Field(min_length=1, max_length=64)]

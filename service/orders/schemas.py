@@ -21,13 +21,13 @@ from service.inventory.schemas import FiltersIn
 from service.kit.phone import path_number
 from service.kit.types import OrganizationId, UserId
 from service.numbers.members import MOST_TAGS
-from service.numbers.schemas import AgentId, AreaCode, ExternalId, Label, Nickname, PlainText, unmarked
+from service.numbers.schemas import AgentId, AreaCode, Label, Nickname, unmarked
 from service.orders.choosing import Fallback
 from service.orders.judgement import BulkChange
 from service.orders.naming import Template
 from service.orders.placing import ItemWanted, OrderWanted
 from service.orders.repository import MOST, Selection
-from service.tenants.schemas import Strict
+from service.tenants.schemas import ExternalId, PlainText, Strict
 
 Kind = Literal["release", "change", "buy", "import"]
 State = Literal["previewed", "pending", "running", "completed", "partial", "cancelled", "failed"]

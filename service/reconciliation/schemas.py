@@ -7,11 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 
 from service.http.pages import Page
 from service.kit.phone import NotAPhoneNumber, parse_e164
-from service.kit.text import plain
 from service.numbers.schemas import DriftOfNumber
-from service.tenants.schemas import Reason
-
-PlainText = Annotated[StrictStr, AfterValidator(plain)]
+from service.tenants.schemas import ExternalId, PlainText, Reason
 
 
 def _e164(text: str) -> str:
@@ -118,7 +115,7 @@ class OrphanDecision(Strict):
 
     decision: Literal["adopt", "release", "ignore"]
     tenant_id: Annotated[PlainText, Field(min_length=1, max_length=64)] | None = None
-    user_id: Annotated[PlainText, Field(min_length=1, max_length=128)] | None = None
+    user_id: ExternalId | None = None
 
 
 class GhostDecision(Strict):

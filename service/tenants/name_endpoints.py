@@ -13,7 +13,8 @@ from service.tenants.endpoints import AUTH
 from service.tenants.names import Named, Names
 from service.tenants.principals import Principal
 
-MOST = 100
+# Ids of a kind that one call takes, and their letters with the commas.
+MOST, LONGEST = 100, 4_000
 router = APIRouter(prefix="/v1/names", tags=["administration"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
@@ -26,7 +27,7 @@ def _few(text: str) -> str:
 Ids = Annotated[
     str | None,
     AfterValidator(lambda text: text and _few(text)),
-    Query(description=f"Ids with commas between, {MOST} at most", max_length=4_000),
+    Query(description=f"Ids with commas between, {MOST} at most", max_length=LONGEST),
 ]
 Reader = Annotated[Principal, Depends(holding("numbers:read", "admin:read", "operator:read", "billing:read"))]
 

@@ -22,9 +22,11 @@ from service.kit.text import plain
 from service.tenants.administration import KEY_SCOPES, TENANT_SCOPES, KeyLimits, TenantState
 from service.tenants.listings import KeyKind, KeyState
 
+# Of an organisation, a user or a tenant, as Teli names them.
+LONGEST_ID = 128
 PlainText = Annotated[StrictStr, AfterValidator(plain)]
 Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
-ExternalId = Annotated[PlainText, Field(min_length=1, max_length=128)]
+ExternalId = Annotated[PlainText, Field(min_length=1, max_length=LONGEST_ID)]
 Spoken = StringConstraints(strict=True, strip_whitespace=True, min_length=3, max_length=1000)
 Reason = Annotated[str, Spoken, AfterValidator(plain), Field(examples=["seen in the dashboard"])]
 LONGEST_LIFE = timedelta(days=36_525)

@@ -7,7 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from service.console.api import AT_ONCE, LONGEST_NAMES, MOST_NAMES, Api, in_parts
+from service.console.api import AT_ONCE, Api, in_parts
+from service.tenants.name_endpoints import LONGEST, MOST
 
 
 async def test_of_what_a_page_asks_at_once_a_few_are_under_way_at_a_time():
@@ -60,4 +61,4 @@ def test_no_part_of_many_ids_is_longer_than_a_call_takes():
     ids = [f"{place:0{1 + place % 128}}" for place in range(1000)]
     parts = in_parts(ids)
     assert [one for part in parts for one in part] == ids
-    assert all(len(part) <= MOST_NAMES and len(",".join(part)) <= LONGEST_NAMES for part in parts)
+    assert all(len(part) <= MOST and len(",".join(part)) <= LONGEST for part in parts)

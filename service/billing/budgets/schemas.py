@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, StrictInt, model_validator
 from service.billing.budgets.budgets import Changeable, WantedBudget
 from service.billing.schemas import Currency
 from service.http.pages import Page
-from service.numbers.schemas import Label, PlainText
-from service.tenants.schemas import ExternalId, Strict
+from service.numbers.schemas import Label
+from service.tenants.schemas import ExternalId, PlainText, Strict
 
 Amount = Annotated[StrictInt, Field(gt=0, le=1_000_000_000_000_000, description="A month, in micro-units")]
 Name = Annotated[PlainText, Field(min_length=1, max_length=128)]

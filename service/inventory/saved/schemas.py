@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from service.http.pages import Page
 from service.inventory.saved.filters import Wanted
 from service.inventory.schemas import FiltersIn, SortName, with_an_index
-from service.numbers.schemas import ExternalId, Label
-from service.tenants.schemas import Strict
+from service.numbers.schemas import Label
+from service.tenants.schemas import ExternalId, Strict
 
 
 class SavedFilterIn(Strict):
