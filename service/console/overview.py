@@ -17,19 +17,25 @@ router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=F
 
 @router.get("")
 async def overview(visit: VisitDep) -> Response:
+    """What is counted over all numbers has a page of its own: this one takes it from there once it is shown itself."""
     operates, administers, bills = (visit.may(scope) for scope in ("operator:read", "admin:read", "billing:read"))
     found = await _together(
-        activity=_if(visit.may("numbers:read"), visit.api.get, "/v1/activity", {"days": DAYS}),
+        numbers=_if(visit.may("numbers:read"), visit.api.get, "/v1/numbers", {"limit": 1}),
         needing=_if(operates, _needing_a_person, visit),
         stops=_if(operates or administers, visit.api.get, "/v1/admin/stops"),
         accounts=_if(administers, visit.api.get, "/v1/admin/accounts"),
-        quotas=_if(administers, visit.api.get, "/v1/admin/deployment/quotas"),
         money=_if(bills, _money, visit),
         budgets=_if(bills, visit.api.get, "/v1/billing/budgets"),
     )
     items = {name: found[name]["items"] if found[name] else [] for name in ("stops", "accounts", "budgets")}
     lists = {name: found[name] or [] for name in ("needing", "money")}
-    return visit.page("overview.html", title="Overview", **found | items | lists)
+    return visit.page("overview.html", title="Overview", days=DAYS, **found | items | lists)
+
+
+@router.get("/activity")
+async def activity(visit: VisitDep) -> Response:
+    found = await visit.api.get("/v1/activity", {"days": DAYS})
+    return visit.page("activity.html", title=f"The last {DAYS} days", activity=found)
 
 
 async def _together(**asked: Awaitable[Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ ROOMS: Sequence[tuple[str, Sequence[Room]]] = (
         (
             Room("/console/organizations", "Organisations", ("admin:read",)),
             Room("/console/tenants", "Tenants", ("admin:read",)),
+            Room("/console/limits", "Limits of all", ("admin:read",)),
             Room("/console/keys", "Keys", ("admin:read",)),
             Room("/console/webhooks", "Webhooks", ("admin:read", "webhooks:write")),
             Room("/console/audit", "Audit log", ("admin:read",)),

@@ -1,4 +1,4 @@
-"""Organisations and their users, tenants with their rules and limits, keys, and who is logged in."""
+"""Organisations and their users, tenants with their rules and limits, those of all, keys, and who is logged in."""
 
 from fastapi import APIRouter, Response
 
@@ -53,6 +53,13 @@ async def tenant(tenant_id: str, visit: VisitDep) -> Response:
         "tenants/one.html", title=one["name"], one=one, quotas=quotas, limits=LIMITS, policy=policy, keys=keys,
         scopes=SCOPES, api=path,
     )  # fmt: skip
+
+
+@router.get("/limits")
+async def limits(visit: VisitDep) -> Response:
+    path = "/v1/admin/deployment"
+    quotas = await visit.api.get(f"{path}/quotas")
+    return visit.page("limits.html", title="Limits of all", quotas=quotas, limits=LIMITS, api=path)
 
 
 @router.get("/keys")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Date, cast, func, literal, literal_column, select, union_all
 
 from service.db import Database
-from service.inventory.filters import HELD, RELEASED, SEEN, Filters
+from service.inventory.filters import HELD, RELEASED, RELEASED_AT, SEEN, Filters
 from service.inventory.inventory import PLANNING, Inventory, check_asked
 from service.kit.clock import utc_now
 from service.tenants.principals import Principal
@@ -35,13 +35,13 @@ class Activity:
             mine.append(SEEN.c.organization_id == organization_id)
         # One part for each index.
         parts = [
-            select(literal(kind).label("kind"), _day_of(column).label("day"), func.count().label("numbers"))
-            .where(state, column >= begins, *mine)
-            .group_by(_day_of(column))
-            for kind, column, state in (
+            select(literal(kind).label("kind"), _day_of(at).label("day"), func.count().label("numbers"))
+            .where(state, at >= begins, *mine)
+            .group_by(_day_of(at))
+            for kind, at, state in (
                 ("bought", SEEN.c.acquired_at, HELD),
                 ("bought", SEEN.c.acquired_at, RELEASED),
-                ("released", SEEN.c.released_at, RELEASED),
+                ("released", RELEASED_AT, RELEASED),
             )
         ]
         async with self._database.acting(
@@ -60,5 +60,5 @@ class Activity:
         return {"days": told[::-1], "held": total}
 
 
-def _day_of(column: Any) -> Any:
-    return cast(func.timezone(literal_column("'UTC'"), column), Date)
+def _day_of(at: Any) -> Any:
+    return cast(func.timezone(literal_column("'UTC'"), at), Date)

@@ -39,6 +39,8 @@ def nickname_of(rows: FromClause) -> ColumnElement[str]:
 NICKNAME = nickname_of(SEEN)
 # As the indexes have it; what is not known comes last.
 IDLE_SINCE = func.coalesce(SEEN.c.idle_since, literal_column("'infinity'::timestamptz"))
+# As the indexes have it; what is held comes last.
+RELEASED_AT = func.coalesce(SEEN.c.released_at, literal_column("'infinity'::timestamptz"))
 # Written out, and no parameters: there are indexes of what is held and of what is not.
 HELD = SEEN.c.state != literal_column("'released'")
 RELEASED = SEEN.c.state == literal_column("'released'")

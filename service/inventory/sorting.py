@@ -6,9 +6,9 @@ Every order ends with the id, so that no two numbers stand at one place; backwar
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Text, Uuid, cast, func, literal, literal_column, tuple_
+from sqlalchemy import ColumnElement, Text, Uuid, cast, literal, tuple_
 
-from service.inventory.filters import IDLE_SINCE, NICKNAME, SEEN
+from service.inventory.filters import IDLE_SINCE, NICKNAME, RELEASED_AT, SEEN
 from service.numbers.models import Moment
 
 By = Literal["acquired_at", "phone_number", "nickname", "idle_since", "released_at"]
@@ -17,7 +17,7 @@ KEYS: dict[By, ColumnElement[Any]] = {
     "phone_number": SEEN.c.phone_number,
     "nickname": NICKNAME,
     "idle_since": IDLE_SINCE,
-    "released_at": func.coalesce(SEEN.c.released_at, literal_column("'infinity'::timestamptz")),
+    "released_at": RELEASED_AT,
 }
 SORTS: tuple[str, ...] = tuple(sign + by for by in get_args(By) for sign in ("", "-"))
 

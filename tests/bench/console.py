@@ -1,8 +1,8 @@
 """`./dev bench console`: the console's pages in Chromium, on a large inventory, beside the queries that they show.
 
-Of each page: how long the server takes for it and for the same query over the API, by turns; when a browser that has
-its scripts and styles already paints it first, and is done; and how many bytes come for it, compressed, to a browser
-that has none of them yet.
+Of each page: how long the server takes for it and for the same queries over the API, by turns; when a browser that has
+its scripts and styles already paints it first, and is done, with the parts too that come after; and how many bytes come
+for it, compressed, to a browser that has none of them yet.
 """
 
 import argparse
@@ -34,38 +34,51 @@ MOST_BYTES = 150_000
 MOST_TIMES = 3.0
 # Milliseconds that a page may take, for what it took is told and fails nothing.
 PATIENCE = 300_000
-# A page may be loaded a frame before it is painted.
+# A page may be loaded a frame before it is painted, and parts of it come later.
 TIMES = """async () => {
   const paint = await new Promise((told) => new PerformanceObserver((seen) => {
     seen.getEntriesByName("first-contentful-paint").forEach(told);
   }).observe({ type: "paint", buffered: true }));
   const [page] = performance.getEntriesByType("navigation");
-  const loaded = performance.getEntriesByType("resource").filter((one) => one.initiatorType !== "fetch");
-  return { paint: paint.startTime, done: page.loadEventEnd,
+  let done = page.loadEventEnd;
+  while (document.querySelector("[aria-busy=true]")) {
+    await new Promise(requestAnimationFrame);
+    done = performance.now();
+  }
+  const loaded = performance.getEntriesByType("resource");
+  return { paint: paint.startTime, done,
            bytes: page.transferSize + loaded.reduce((sum, one) => sum + one.transferSize, 0) };
 }"""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A page of the console, and the query of the API that makes most of it."""
+    """A page of the console, and the queries of the API that make most of it."""
 
     name: str
     path: str
-    query: str
+    queries: tuple[str, ...]
 
 
+OF_OVERVIEW = (
+    "/v1/numbers?limit=1", "/v1/admin/stops", "/v1/admin/accounts", "/v1/admin/doubts?limit=1",
+    "/v1/admin/orphans?limit=1", "/v1/admin/ghosts?limit=1",
+)  # fmt: skip
 ROOMS = (
-    Room("the overview", "/console", "/v1/activity?days=30"),
-    Room("numbers", "/console/numbers", "/v1/numbers"),
-    Room("numbers of the largest organisation", f"/console/numbers?organization_id={LARGEST}",
-         f"/v1/numbers?organization_id={LARGEST}"),
-    Room("of them an area code", f"/console/numbers?organization_id={LARGEST}&area_code=313",
-         f"/v1/numbers?organization_id={LARGEST}&area_code=313"),
-    Room("of them by nickname", f"/console/numbers?organization_id={LARGEST}&sort=nickname",
-         f"/v1/numbers?organization_id={LARGEST}&sort=nickname"),
-    Room("the tenants", "/console/tenants", "/v1/admin/tenants"),
-    Room("the audit log", "/console/audit", "/v1/admin/audit"),
+    Room("the overview", "/console", OF_OVERVIEW),
+    Room("what happened by day", "/console/activity", ("/v1/activity?days=30",)),
+    *(
+        Room(name, f"/console/numbers?{query}", (f"/v1/numbers?limit={numbers.PAGE}&{query}",))
+        for name, query in (
+            ("numbers", ""),
+            ("numbers of the largest organisation", f"organization_id={LARGEST}"),
+            ("of them an area code", f"organization_id={LARGEST}&area_code=313"),
+            ("of them by nickname", f"organization_id={LARGEST}&sort=nickname"),
+        )
+    ),
+    Room("the limits of all", "/console/limits", ("/v1/admin/deployment/quotas",)),
+    Room("the tenants", "/console/tenants", (f"/v1/admin/tenants?limit={tenants.PAGE}",)),
+    Room("the audit log", "/console/audit", (f"/v1/admin/audit?limit={tenants.PAGE}",)),
 )  # fmt: skip
 
 
@@ -125,17 +138,14 @@ async def _measured(browser: Browser, base_url: str, room: Room, rounds: int) ->
     paint, done, again = [], [], 0
     async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE / 1000) as http:
         http.cookies.update({one["name"]: one["value"] for one in await context.cookies()})
-        # As many rows as the page shows.
-        limit = {} if "activity" in room.query else {"limit": numbers.PAGE if "numbers" in room.query else tenants.PAGE}
-        query = str(httpx.URL(room.query).copy_merge_params(limit))
         new = await _bytes_of(browser, context, base_url + room.path)
         await page.goto(base_url + room.path)
         for _ in range(rounds):
-            for name, path in (("query", query), ("page", room.path)):
+            for name, paths in (("query", room.queries), ("page", (room.path,))):
                 at = time.perf_counter()
-                answer = await http.get(path, headers={"Accept-Encoding": "gzip"})
+                for path in paths:
+                    (await http.get(path, headers={"Accept-Encoding": "gzip"})).raise_for_status()
                 server[name].append(1000 * (time.perf_counter() - at))
-                answer.raise_for_status()
             await page.goto(base_url + room.path)
             times = await page.evaluate(TIMES)
             paint.append(times["paint"])

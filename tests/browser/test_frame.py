@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Stack
 from tests.browser.person import Enter
@@ -99,6 +99,46 @@ def test_pages_can_be_read_with_scripts_off(enter: Enter):
 
     expect(person.page.get_by_role("heading", level=1)).to_have_text("Overview")
     expect(person.page.get_by_role("button", name="Log out")).to_be_hidden()
+    person.page.get_by_role("link", name="day by day").click()
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("The last 30 days")
+    person.page.locator("summary", has_text="As a table").first.click()
+    expect(person.page.get_by_role("region", name="Numbers held")).to_be_visible()
+
+
+def test_the_overview_is_there_before_what_is_counted_over_all_numbers(enter: Enter):
+    person = enter("admin")
+    held: list[Route] = []
+
+    def holds(route: Route) -> None:
+        held.append(route)
+
+    person.page.route("**/console/activity", holds)
+
+    with person.page.expect_request("**/console/activity"):
+        person.page.goto("/console")
+    expect(person.page.locator(".card", has_text="Numbers held")).to_be_visible()
+    expect(person.page.get_by_role("link", name="day by day")).to_be_visible()
+    held[0].continue_()
+
+    expect(person.page.locator("#activity .plot canvas")).to_have_count(2)
+    expect(person.page.locator("#limits")).to_contain_text("purchases per day")
+    person.page.unroute("**/console/activity")
+    person.assert_sound_everywhere("/console/activity")
+    person.assert_sound_everywhere("/console/limits")
+
+
+def test_what_the_overview_could_not_take_from_elsewhere_is_a_link_there(enter: Enter):
+    person = enter("admin")
+    person.page.route("**/console/activity", lambda route: route.fulfill(status=503, body="Away"))
+    person.page.route("**/console/limits", lambda route: route.abort())
+
+    with person.page.expect_event("requestfailed"):
+        person.page.goto("/console")
+
+    expect(person.page.get_by_role("link", name="day by day")).to_be_visible()
+    expect(person.page.get_by_role("link", name="See how much of them is used")).to_be_visible()
+    expect(person.page.locator("[aria-busy]")).to_have_count(0)
+    person.wrong.clear()  # That a request broke off is told in the browser's console.
 
 
 def test_no_page_may_be_framed_or_load_from_elsewhere(enter: Enter, stack: Stack):

@@ -363,9 +363,26 @@ export function localTimes(within) {
   });
 }
 
+// What takes its time, and is therefore taken from a page of its own, to which a link leads meanwhile: all of the
+// element with the same id.
+async function takeFrom(place) {
+  place.ariaBusy = "true";
+  try {
+    const answer = await fetch(place.dataset.from);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = page.getElementById(place.id);
+    if (!found) return;  // A refusal, or the login: the link leads there.
+    place.replaceChildren(...found.childNodes);
+    localTimes(place);
+    charts(place);
+  } catch { /* The link stays. */ } finally {
+    place.ariaBusy = null;
+  }
+}
+
 // A chart is drawn from the table beside it, which stays for whoever reads tables.
-async function charts() {
-  const figures = document.querySelectorAll("figure[data-chart]");
+function charts(within) {
+  const figures = within.querySelectorAll("figure[data-chart]");
   if (!figures.length || !window.uPlot) return;
   const style = getComputedStyle(document.documentElement);
   const probe = document.createElement("span");
@@ -471,7 +488,8 @@ const theme = document.documentElement.dataset.theme ?? "system";
 document.querySelectorAll("input[name=theme]").forEach((one) => { one.checked = one.value === theme; });
 localTimes(document);
 choices();
-charts();
+charts(document);
+document.querySelectorAll("[data-from]").forEach(takeFrom);
 follow();
 // Back from the next page, as it was left.
 window.addEventListener("pageshow", (event) => {
