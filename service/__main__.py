@@ -1,5 +1,17 @@
 """`python -m service` is `numbergate`."""
 
-from service.cli.main import run
+import sys
 
-run()
+
+def main() -> None:
+    try:
+        from service.cli.main import run
+    except ModuleNotFoundError as missing:
+        # Without an extra, or with that of the client alone, nothing of the gateway's is installed.
+        print(f"numbergate: {missing.name} is missing: pip install 'numbergate[server]'", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+    run()
+
+
+if __name__ == "__main__":
+    main()
