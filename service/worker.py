@@ -24,6 +24,8 @@ from service.tenants.models import Account, Stop
 from service.wiring import Services, services
 
 ACCOUNTS_EVERY = 0.5
+# So long is the pause at most after which a job that found nothing to do looks again.
+IDLE_PAUSE = 1.0
 FOLLOW_UPS_EVERY = 0.25
 ORDERS_EVERY = 0.25
 LAPSES_EVERY = 1.0
@@ -64,15 +66,15 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
             ("quota counters", found.drift.run, settings.sweep_interval),
             ("budgets", found.billing.budget_watch.look, min(BUDGETS_EVERY, settings.budgets_interval)),
             ("quotas near their limits", found.quota_watch.look, settings.quotas_interval),
-            ("audit chain", lambda: _chain(found, stop), CHAINED_EVERY),
-            ("event numbers", lambda: _number(found, stop), NUMBERED_EVERY),
+            ("audit chain", partial(_as_long_as, found.chaining.chain, stop), CHAINED_EVERY),
+            ("event numbers", partial(_as_long_as, found.numbering.number, stop), NUMBERED_EVERY),
             ("webhooks", found.delivering.run, DELIVERED_EVERY),
             ("pruning", found.pruning.run, PRUNED_EVERY),
             ("pruning of events", lambda: _forget_events(found), PRUNED_EVERY),
             ("orders", found.order_work.close, ORDERS_EVERY),
             ("circuits", found.circuits.look, CIRCUITS_EVERY),
             ("what orders give up", found.buying.give_up, ORDERS_EVERY),
-            ("invoices", lambda: _read_invoices(found, stop), INVOICES_EVERY),
+            ("invoices", partial(_as_long_as, found.billing.invoice_reading.step, stop), INVOICES_EVERY),
             ("matches", found.billing.match_work.run, MATCHES_EVERY),
             ("analytics of months", found.billing.analytics_witness.look, ANALYTICS_EVERY),
             ("previews", found.order_work.forget_previews, PREVIEWS_EVERY),
@@ -95,10 +97,10 @@ async def _work_for_new_accounts(
         for name, job, pause in (
             ("existing numbers", found.existing.list_new_accounts, FOLLOW_UPS_EVERY),
             ("organisations", found.existing.file_what_teli_names, settings.sweep_interval),
-            ("follow-ups", partial(_follow_up, found), FOLLOW_UPS_EVERY),
+            ("follow-ups", partial(_as_long_as, found.numbers.follow_ups.begin_due, stop), FOLLOW_UPS_EVERY),
             ("orders", found.order_work.run, ORDERS_EVERY),
             ("circuit", found.circuits.probe, CIRCUITS_EVERY),
-            ("ordered numbers", partial(_buy, found, stop), ORDERS_EVERY),
+            ("ordered numbers", partial(_as_long_as, found.buying.send, stop), ORDERS_EVERY),
             ("doubts", found.resolver.run, min(LAPSES_EVERY, settings.resolve_interval)),
             ("campaigns", found.campaigns.following.run, min(LAPSES_EVERY, settings.campaign_interval)),
             ("calls", partial(_read_calls, found), pause_between(settings.call_reads_per_hour)),
@@ -108,11 +110,12 @@ async def _work_for_new_accounts(
         log.info("worked for", account=account)
 
 
-async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, stop: asyncio.Event) -> None:
+async def _repeat(name: str, job: Callable[[], Awaitable[bool | None]], pause: float, stop: asyncio.Event) -> None:
+    """A job that answers False found nothing to do, and looks again after longer and longer: looking costs too."""
+    wait = pause
     while not stop.is_set():
-        wait = pause
         try:
-            await job()
+            wait = min(1.5 * wait, max(pause, IDLE_PAUSE)) if await job() is False else pause
         except (ServiceError, SQLAlchemyError, CommitUnknown, NotListed) as error:
             log.warning("could not be done now", job=name, error=str(error)[:300])
             wait = max(pause, 1.0)
@@ -126,14 +129,12 @@ async def _repeat(name: str, job: Callable[[], Awaitable[None]], pause: float, s
             continue
 
 
-async def _follow_up(found: Services, account_id: UUID) -> None:
-    while await found.numbers.follow_ups.begin_due(account_id):
-        continue
-
-
-async def _buy(found: Services, stop: asyncio.Event, account_id: UUID) -> None:
-    while await found.buying.send(account_id) and not stop.is_set():
-        continue
+async def _as_long_as(step: Callable[..., Awaitable[object]], stop: asyncio.Event, *of: UUID) -> bool:
+    """Take a step again and again while it finds something to do. Returns whether it ever did."""
+    busy = False
+    while await step(*of) and not stop.is_set():
+        busy = True
+    return busy
 
 
 async def _read_calls(found: Services, account_id: UUID) -> None:
@@ -144,25 +145,10 @@ async def _look_up_calls(found: Services, account_id: UUID) -> None:
     await found.calls.reading.look_up(account_id)
 
 
-async def _read_invoices(found: Services, stop: asyncio.Event) -> None:
-    while await found.billing.invoice_reading.step() and not stop.is_set():
-        continue
-
-
 async def _lapse(found: Services) -> None:
     """Sends whose sender was lost become doubts."""
     for intent in await found.ledger.lapse(limit=100):
         log.warning("doubt", intent=str(intent), reason="sender_lost")
-
-
-async def _chain(found: Services, stop: asyncio.Event) -> None:
-    while await found.chaining.chain() and not stop.is_set():
-        continue
-
-
-async def _number(found: Services, stop: asyncio.Event) -> None:
-    while await found.numbering.number() and not stop.is_set():
-        continue
 
 
 async def _forget_events(found: Services) -> None:

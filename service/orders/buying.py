@@ -96,15 +96,20 @@ class Buying:
         await asyncio.wait(under_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
         return True
 
-    async def give_up(self) -> None:
-        """End what waits and must not be sent any more: it is cancelled, late, or not all can be had."""
-        for over in await self._queue.over():
+    async def give_up(self) -> bool:
+        """End what waits and must not be sent any more: it is cancelled, late, or not all can be had.
+
+        Returns whether there was any.
+        """
+        found = await self._queue.over()
+        for over in found:
             if over.cancelled_at is not None:
                 await self._give_up(over.order_id, None, "cancelled", None)
             elif over.is_late:
                 await self._give_up(over.order_id, None, "failed", "deadline_passed")
             else:
                 await self._give_up(over.order_id, None, "cancelled", "not_all")
+        return bool(found)
 
     async def _send(self, order: Order, item: OrderItem, account: UUID, sold_out: frozenset[str]) -> bool:
         """Whether there may be room for another. Raises: Draining; StorageUnavailable, CommitUnknown."""

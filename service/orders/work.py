@@ -54,8 +54,8 @@ class OrderWork:
         self._database = database
         self._mark_keep = mark_keep
 
-    async def run(self, account: UUID) -> None:
-        """Settle what is over, and begin what there is room for, each order in turn."""
+    async def run(self, account: UUID) -> bool:
+        """Settle what is over, and begin what there is room for, each order in turn. Returns whether any is open."""
         async with self._database.acting() as session:
             orders = OrderRepository(session)
             await orders.settle(account)
@@ -65,7 +65,7 @@ class OrderWork:
         room = min(DUE_AT_ONCE - due, BEGUN_AT_ONCE - everything)
         for order_id in islice(cycle(waiting), LOOKED_AT_ONCE):
             if room <= 0 or not waiting:
-                return
+                break
             if order_id not in waiting:
                 continue
             match await self._begin(order_id, account):
@@ -73,6 +73,7 @@ class OrderWork:
                     waiting.remove(order_id)
                 case True:
                     room -= 1
+        return bool(waiting or everything)
 
     async def _begin(self, order_id: UUID, account: UUID) -> bool | None:
         """Begin the next item: whether something is owed for it now; None where there is none to begin.
@@ -160,12 +161,13 @@ class OrderWork:
             if item is not None and item.outcome == "waiting":
                 _end(item, "failed", "failed_unforeseen")
 
-    async def close(self) -> None:
-        """Close the orders of which nothing is left to do."""
+    async def close(self) -> bool:
+        """Close the orders of which nothing is left to do. Returns whether there was any."""
         async with self._database.acting() as session:
             over = await OrderRepository(session).over()
         for order_id in over:
             await self._close(order_id)
+        return bool(over)
 
     async def _close(self, order_id: UUID) -> None:
         async with self._database.acting() as session:

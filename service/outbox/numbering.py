@@ -69,7 +69,7 @@ class Numbering:
         self._batch = batch
 
     async def number(self) -> bool:
-        """Number the next events, a batch at most. Returns whether there may be more at once."""
+        """Number the next events, a batch at most. Returns whether there were any."""
         async with self._database.acting() as session:
             if not await session.scalar(LOCK):
                 return False
@@ -77,7 +77,7 @@ class Numbering:
             if numbered:
                 await self._heard(session, sorted(set(numbered)))
         EVENTS_NUMBERED.inc(len(numbered))
-        return len(numbered) == self._batch
+        return bool(numbered)
 
     async def measure(self) -> None:
         async with self._database.acting() as session:

@@ -35,17 +35,19 @@ class ExistingNumbers:
         self._database = database
         self._upstreams = upstreams
 
-    async def list_new_accounts(self, account_id: UUID | None = None) -> None:
-        """List every account that never was, or the one named, and open it for purchases.
+    async def list_new_accounts(self, account_id: UUID | None = None) -> bool:
+        """List every account that never was, or the one named, and open it for purchases. Returns whether there was any.
 
         Raises: NotListed, saying what could not be had; UpstreamUnavailable where the account is out of service.
         """
-        for account in await self._accounts(account_id, Account.listed_at.is_(None)):
+        new = await self._accounts(account_id, Account.listed_at.is_(None))
+        for account in new:
             teli = await self._upstreams.of(account.id)
             organizations = await self._organizations(teli, account)
             rows = [row for one, named in organizations.items() for row in await self._rows(teli, one, named=named)]
             await self._file(account.id, rows)
             log.info("account listed", account=account.name, organizations=len(organizations), existing=len(rows))
+        return bool(new)
 
     async def file_what_teli_names(self, account_id: UUID | None = None) -> None:
         """File organisations that nobody filed, and a user of each that has none, so that its numbers are listed too.

@@ -98,8 +98,8 @@ class Delivering:
         self._at_ledger = asyncio.Semaphore(max(1, database.pool // 2))
         self._stopping = False
 
-    async def run(self) -> None:
-        """Begin a turn with each endpoint that is due, as long as there is a place."""
+    async def run(self) -> bool:
+        """Begin a turn with each endpoint that is due, as long as there is a place. Returns whether one was due."""
         taken, lease, claimed = list(self._turns.values()), new_id(), dict[UUID, bool]()
         async with self._database.acting() as session:
             webhooks = WebhookRepository(session)
@@ -110,6 +110,7 @@ class Delivering:
             task = asyncio.create_task(self._turn(endpoint_id, lease))
             self._turns[task] = slow
             task.add_done_callback(self._turns.pop)
+        return bool(claimed)
 
     async def finish(self) -> None:
         """Wait for the turns under way; each ends with its round, for no new one is begun."""

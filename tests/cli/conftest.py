@@ -31,7 +31,7 @@ class Stack:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     running = Running(folder, "up", "--json", "--port", "0", "--data", folder / "data")

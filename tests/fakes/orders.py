@@ -189,8 +189,8 @@ class OrderWorkInMemory(OrderWork):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def close(self) -> None:
-        world = self._world
+    async def close(self) -> bool:
+        world, found = self._world, False
         for order in world.orders.values():
             counts = dict(Counter(one.outcome for one in world.items_of[order.id]))
             if order.state not in UNDER_WAY or counts.keys() & set(OPEN):
@@ -199,6 +199,8 @@ class OrderWorkInMemory(OrderWork):
             alter(order, state=state, counts=counts, ended_at=utc_now())
             world.note(ACTIONS[f"order.{state}"])
             world.tell(f"order.{state}")
+            found = True
+        return found
 
 
 def passed(share: OrderShare) -> float:
