@@ -158,7 +158,7 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
     app.include_router(docs.router)
     app.include_router(console.console())
     app.state.closer_paths = closer_paths(app)
-    describe(app, webhooks=announced())
+    describe(app, webhooks=announced)
     return Edge(
         app,
         limits,

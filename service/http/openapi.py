@@ -1,5 +1,6 @@
 """The OpenAPI document: every operation names each status it can give, and shows what to send and what comes back."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -76,7 +77,7 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def describe(app: FastAPI, *, webhooks: dict[str, Any]) -> None:
+def describe(app: FastAPI, *, webhooks: Callable[[], dict[str, Any]]) -> None:
     """Complete the document that FastAPI makes: one shape of a problem, ours; examples; no answers we never give; and
     what we ask of others.
     """
@@ -85,7 +86,7 @@ def describe(app: FastAPI, *, webhooks: dict[str, Any]) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             _complete(made())
-            app.openapi_schema = {**made(), "webhooks": webhooks}
+            app.openapi_schema = {**made(), "webhooks": webhooks()}
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -81,7 +82,10 @@ class Line:
 class Sender:
     def __init__(self, targets: Targets) -> None:
         self.targets = targets
-        self._trusted = ssl.create_default_context()
+
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        return ssl.create_default_context()  # Reads every certificate of the system: not before one is needed.
 
     @asynccontextmanager
     async def line(self, url: str, secrets: Sequence[str]) -> AsyncIterator[Line]:

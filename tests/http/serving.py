@@ -10,7 +10,7 @@ import uvicorn
 from service.app import create_app
 from service.http.edge import STANDARD, Limits
 from service.http.server import limited
-from tests.support.gateway import Gateway
+from tests.support.gateway import App, Gateway
 
 
 @asynccontextmanager
@@ -19,15 +19,17 @@ async def served(gateway: Gateway, limits: Limits = STANDARD) -> AsyncIterator[i
     # Named as TCP, for only then asyncio switches Nagle's algorithm off (uvloop, in production, always does).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    app = create_app(lambda: nullcontext(gateway.services), limits)
-    server = uvicorn.Server(
-        uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, proxy_headers=False, ws="none")
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await serving
+    with App.over(gateway.services) if limits is STANDARD else nullcontext(
+        create_app(lambda: nullcontext(gateway.services), limits)
+    ) as app:
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, proxy_headers=False, ws="none")
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving

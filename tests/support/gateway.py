@@ -1,9 +1,9 @@
 """A gateway in this process over a real Postgres, a real Valkey and the simulator, for tests to talk to."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
@@ -69,13 +69,33 @@ class Tenant:
         return body
 
 
+class App:
+    """An application that is used again, with other services: making one takes longer than most tests do."""
+
+    _idle: ClassVar[list["App"]] = []
+
+    def __init__(self) -> None:
+        self._services: Any = None
+        self._edge: Edge = create_app(lambda: nullcontext(self._services))
+
+    @classmethod
+    @contextmanager
+    def over(cls, services: Services) -> Iterator[Edge]:
+        app = cls._idle.pop() if cls._idle else cls()
+        app._services = app._edge.app.state.services = services  # type: ignore[attr-defined]
+        try:
+            yield app._edge
+        finally:
+            cls._idle.append(app)
+
+
 class Gateway:
     """`app` is what uvicorn would serve; `admin` is an administrator; the worker's jobs run when told to."""
 
     def __init__(self, services: Services, worker: Services, settings: Settings, teli: SimulatorControl) -> None:
         self.services, self.worker, self.settings, self.teli = services, worker, settings, teli
-        self.app: Edge = create_app(lambda: nullcontext(services))
-        self.app.app.state.services = services  # type: ignore[attr-defined]
+        self._kept = App.over(services)
+        self.app = self._kept.__enter__()
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app, raise_app_exceptions=False),
             base_url="http://numbergate",
@@ -200,3 +220,4 @@ class Gateway:
             await services.circuits.written()
         await self.services.numbers.follow_ups.drain()
         await self.http.aclose()
+        self._kept.__exit__(None, None, None)
