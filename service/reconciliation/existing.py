@@ -36,8 +36,9 @@ class ExistingNumbers:
         self._upstreams = upstreams
 
     async def list_new_accounts(self, account_id: UUID | None = None) -> bool:
-        """List every account that never was, or the one named, and open it for purchases. Returns whether there was any.
+        """List every account that never was, or the one named, and open it for purchases.
 
+        Returns whether there was any.
         Raises: NotListed, saying what could not be had; UpstreamUnavailable where the account is out of service.
         """
         new = await self._accounts(account_id, Account.listed_at.is_(None))

@@ -19,9 +19,11 @@ async def served(gateway: Gateway, limits: Limits = STANDARD) -> AsyncIterator[i
     # Named as TCP, for only then asyncio switches Nagle's algorithm off (uvloop, in production, always does).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    with App.over(gateway.services) if limits is STANDARD else nullcontext(
-        create_app(lambda: nullcontext(gateway.services), limits)
-    ) as app:
+    with (
+        App.over(gateway.services)
+        if limits is STANDARD
+        else nullcontext(create_app(lambda: nullcontext(gateway.services), limits)) as app
+    ):
         server = uvicorn.Server(
             uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, proxy_headers=False, ws="none")
         )
