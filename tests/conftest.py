@@ -36,8 +36,10 @@ from tests.support.simulated_time import SimulatedPostgres, simulated_postgres
 __all__ = ["pytest_runtest_makereport"]
 configure_logs(form="json", level="warning", secrets=[KEY])
 
-# The same examples on every run; with `./dev test --ci` many more, others each time, and a blob to repeat a failure by.
+# The same examples on every run; with `./dev test --ci` more, and with `--full` many more, others each time, and a blob
+# to repeat a failure by.
 hypothesis.settings.register_profile("default", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=500, database=None, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("deep", max_examples=2000, database=None, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("default")
 

@@ -113,7 +113,7 @@ def sequences(most: int) -> settings:
     return settings(max_examples=most, suppress_health_check=checks)
 
 
-@sequences(IN_CI if settings.get_current_profile_name() == "deep" else ORDINARILY)
+@sequences(ORDINARILY if settings.get_current_profile_name() == "default" else IN_CI)
 @given(seed=SEEDS, questions=SEQUENCES)
 async def test_the_twins_and_the_real_stores_give_the_same_answers_and_hold_the_same_rows(
     simulated: SimulatedPostgres, still: Still, stores: Stores, seed: int, questions: list[tuple[str, int]]

@@ -62,7 +62,7 @@ class Gcra:
 
 @pytest.mark.every_redis
 @pytest.mark.usefixtures("patient")
-@settings(HYPOTHESIS, max_examples=min(settings().max_examples, 300))  # Each takes a round trip a request.
+@settings(HYPOTHESIS, max_examples=min(settings().max_examples, 100))  # Each takes a round trip a request.
 @given(rate=st.sampled_from(RATES), pauses=st.lists(st.sampled_from((0.0, 0.0, *PAUSES)), min_size=5, max_size=40))
 async def test_redis_lets_through_what_the_algorithm_does_and_nothing_more(
     redis_servers: RedisServers, rate: Rate, pauses: list[float]

@@ -61,18 +61,18 @@ def test_a_description_is_of_the_schedule_that_runs():
 @pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_thousands_of_schedules_break_no_promise(said):
-    tally = run_many(range(20_000), seconds=120)
+    tally = run_many(range(20_000), seconds=60)
 
-    said(f"Schedules, as many of 20,000 as two minutes allow:\n{tally.told()}")
+    said(f"Schedules, as many of 20,000 as a minute allows:\n{tally.told()}")
     assert_promises_hold(tally)
 
 
 @pytest.mark.ci
 @pytest.mark.timeout(900)
-def test_two_hundred_seeds_are_the_same_everywhere(said):
-    here = digests(range(200))
+def test_eighty_seeds_are_the_same_everywhere(said):
+    here = digests(range(80))
 
-    again, elsewhere = digests(range(200)), digests_elsewhere(0, 200, hash_seed="54321")
+    again, elsewhere = digests(range(80)), digests_elsewhere(0, 80, hash_seed="54321")
     assert here == again == elsewhere
     said(f"{len(here)} seeds, each run three times, once with other hashes: byte-equal")
 
