@@ -45,7 +45,7 @@ FAULTS = (
         "admit",
         "UPDATE intents SET undelivered_at = NULL WHERE id = missed.id;",
         "",
-        shown_by=19,
+        shown_by=9,
     ),
     Planted("a slot is not given back", "settle", "slot = i.slot AND intent_id = i.id", "slot = i.slot AND false"),
     Planted(
@@ -54,7 +54,7 @@ FAULTS = (
         "  ELSIF next_state = 'doubtful' THEN\n    SELECT u.exclusive",
         "  ELSIF next_state = 'doubtful' THEN\n"
         "    UPDATE quotas SET reserved = greatest(reserved - 1, 0) WHERE tenant_id = tenant;\n    SELECT u.exclusive",
-        shown_by=17,
+        shown_by=13,
     ),
     Planted(
         "a refusal decides what is owned already",
@@ -68,7 +68,7 @@ FAULTS = (
         "held_elsewhere",
         "AND n.state <> 'released' AND",
         "AND",
-        shown_by=9,
+        shown_by=5,
     ),
     Planted(
         "a send that lapsed gives its reservation back",
@@ -76,7 +76,7 @@ FAULTS = (
         "    PERFORM record_event(",
         "    UPDATE quotas SET reserved = greatest(reserved - 1, 0) WHERE tenant_id = i.tenant_id;\n"
         "    PERFORM record_event(",
-        shown_by=7,
+        shown_by=2,
     ),
     Planted(
         "a release that is taken back counts on",

@@ -10,7 +10,7 @@ from tests.simulation.postgres import Hung, InPostgres, in_postgres
 from tests.simulation.schedule import run
 from tests.support.simulated_time import SimulatedPostgres
 
-IN_CI, IN_FULL = 12, 10_000
+IN_CI, IN_FULL = 4, 10_000
 PARTS = 10
 SEEDS_TO_CATCH_WITHIN = 100
 
