@@ -12,7 +12,7 @@ import yaml
 
 from service.cli.main import cli
 from service.observability import metrics
-from tests.support.promtool import promtool
+from tests.support.debian import program
 
 from .manifests import DEPLOY
 
@@ -104,5 +104,7 @@ def test_every_alert_is_tried():
 @pytest.mark.timeout(900)
 def test_every_alert_fires_when_it_should_and_none_in_a_quiet_hour():
     for arguments in (("check", "config", "prometheus.yaml"), ("test", "rules", "alerts.test.yaml")):
-        ended = subprocess.run([promtool(), *arguments], cwd=FOLDER, capture_output=True, text=True)
+        ended = subprocess.run(
+            [program("promtool", "prometheus"), *arguments], cwd=FOLDER, capture_output=True, text=True
+        )
         assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -3,11 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
 import uvicorn
 
-from service.app import create_app
 from service.http.edge import STANDARD, Limits
 from service.http.server import limited
 from tests.support.gateway import App, Gateway
@@ -19,11 +18,7 @@ async def served(gateway: Gateway, limits: Limits = STANDARD) -> AsyncIterator[i
     # Named as TCP, for only then asyncio switches Nagle's algorithm off (uvloop, in production, always does).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    with (
-        App.over(gateway.services)
-        if limits is STANDARD
-        else nullcontext(create_app(lambda: nullcontext(gateway.services), limits)) as app
-    ):
+    with App.over(gateway.services, limits) as app:
         server = uvicorn.Server(
             uvicorn.Config(app, http=limited(limits), log_config=None, access_log=False, proxy_headers=False, ws="none")
         )

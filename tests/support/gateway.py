@@ -1,6 +1,7 @@
 """A gateway in this process over a real Postgres, a real Valkey and the simulator, for tests to talk to."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import httpx
 from sqlalchemy import CursorResult, text
 
 from service.app import create_app
-from service.http.edge import Edge
+from service.http.edge import STANDARD, Edge, Limits
 from service.quotas.administration import of_tenant
 from service.settings import Settings
 from service.tenants.administration import TENANT_SCOPES, Author
@@ -72,21 +73,22 @@ class Tenant:
 class App:
     """An application that is used again, with other services: making one takes longer than most tests do."""
 
-    _idle: ClassVar[list["App"]] = []
+    _idle: ClassVar[defaultdict[Limits, list["App"]]] = defaultdict(list)
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._services: Any = None
-        self._edge: Edge = create_app(lambda: nullcontext(self._services))
+        self._edge: Edge = create_app(lambda: nullcontext(self._services), limits)
 
     @classmethod
     @contextmanager
-    def over(cls, services: Services) -> Iterator[Edge]:
-        app = cls._idle.pop() if cls._idle else cls()
+    def over(cls, services: Services, limits: Limits = STANDARD) -> Iterator[Edge]:
+        idle = cls._idle[limits]
+        app = idle.pop() if idle else cls(limits)
         app._services = app._edge.app.state.services = services  # type: ignore[attr-defined]
         try:
             yield app._edge
         finally:
-            cls._idle.append(app)
+            idle.append(app)
 
 
 class Gateway:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,24 +10,11 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 
 from service.embedded.ports import free_port
+from tests.support.debian import program
 
-INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", "pgbouncer"]
 PASSWORD = "of the tests"
-
-
-def program() -> str:
-    # Debian has it in a folder that is on a superuser's path only.
-    places = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    if shutil.which("pgbouncer", path=places) is None:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            pytest.skip("no pgbouncer here, and no way to install one")
-        if subprocess.run(INSTALL, capture_output=True).returncode:
-            subprocess.run(["apt-get", "update"], capture_output=True, check=True)
-            subprocess.run(INSTALL, capture_output=True, check=True)
-    return shutil.which("pgbouncer", path=places) or ""
 
 
 @asynccontextmanager
@@ -51,7 +37,9 @@ async def pgbouncer(superuser_url: str, login: str, *, connections: int) -> Asyn
             for path, mode in ((Path(folder), 0o755), (users, 0o644), (settings, 0o644)):
                 path.chmod(mode)
         process = subprocess.Popen(
-            [program(), "-q", *as_somebody, str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [program("pgbouncer", "pgbouncer"), "-q", *as_somebody, str(settings)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
         )
         try:
             await _answers(process, port)

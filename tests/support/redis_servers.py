@@ -4,9 +4,7 @@ All are processes of the tests' own, on the loopback interface.
 """
 
 import asyncio
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,16 +12,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from redis.asyncio import Redis, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 
 from service.embedded import EmbeddedValkey
 from service.embedded.files import keep_password
 from service.embedded.ports import free_port
+from tests.support.debian import program
 
 KINDS = ("valkey", "redis", "cluster")
-INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", "redis-tools"]
 
 
 class Redis7(EmbeddedValkey):
@@ -42,16 +39,11 @@ def redis_server(home: Path) -> Path:
     """
     if installed := shutil.which("redis-server"):
         return Path(installed)
-    if shutil.which("redis-check-rdb") is None:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            pytest.skip("no redis-server here, and no way to install one: install Redis 7 or newer")
-        if subprocess.run(INSTALL, capture_output=True).returncode:
-            subprocess.run(["apt-get", "update"], capture_output=True, check=True)
-            subprocess.run(INSTALL, capture_output=True, check=True)
-    program = home / "redis-server"
-    if not program.is_symlink():
-        program.symlink_to(shutil.which("redis-check-rdb") or "")
-    return program
+    server = home / "redis-server"
+    checking = program("redis-check-rdb", "redis-tools")
+    if not server.is_symlink():
+        server.symlink_to(checking)
+    return server
 
 
 class Node(EmbeddedValkey):
