@@ -595,7 +595,7 @@ def _no_more_than_ordered(truths: Truths, _: bool) -> Iterator[str]:
             yield f"more than ordered: item {seq} of order {order_id} was cancelled, and was bought"
     cancelled = {one.order: one.at for one in truths.ordering if one.kind == "cancel" and one.refused is None}
     for intent in world.intents.values():
-        if intent.order_id is None or not truths.sends[intent.id]:
+        if intent.order_id is None:
             continue
         order, admitted = world.orders[intent.order_id], intent.admitted_at
         if order.deadline is not None and admitted > order.deadline:

@@ -303,7 +303,7 @@ def taken_over_twice():
     return patch.object(World, "deliver", lambda *_: None)
 
 
-@fault("What is unresolved is not taken over.", shown_by=38)
+@fault("What is unresolved is not taken over.", shown_by=72)
 def unresolved_taken_over():
     return patch.object(tests.fakes.ledger, "NEVER_TAKEN_OVER", ())
 
@@ -335,7 +335,7 @@ class Crowded(dict[Any, Any]):
         self.pop(lane, None)
 
 
-@fault("A lane has one send at a time, and where two open purchases could own a row neither takes it.", shown_by=1)
+@fault("A lane has one send at a time, and where two open purchases could own a row neither takes it.", shown_by=49)
 def lanes_and_differences_shared():
     def begin(real: Any) -> Any:
         def init(world: World) -> None:
@@ -639,14 +639,6 @@ def release_repeated_without_looking():
     return patch.object(Release, "_look", there)
 
 
-@fault("A number that stands for something else too is not given back, be its row listed on.", shown_by=4708)
-def released_though_shared():
-    async def nothing(*_: Any) -> None:
-        return None
-
-    return patch.object(NumbersInMemory, "shared_by", nothing)
-
-
 @fault("A release of unknown outcome is not repeated before everything has settled.", shown_by=118)
 def release_repeated_unsettled():
     def make(real: Any) -> Any:
@@ -658,7 +650,7 @@ def release_repeated_unsettled():
     return instead(Release, "__init__", make)
 
 
-@fault("A row that is gone though no DELETE left is no release of ours.", shown_by=60)
+@fault("A row that is gone though no DELETE left is no release of ours.", shown_by=52)
 def release_believed_without_a_delete():
     def make(real: Any) -> Any:
         async def gone(release: Release, step: Any, number: Any) -> Any:
