@@ -9,7 +9,11 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 REQUESTS_IN_FLIGHT = Gauge("numbergate_http_requests_in_flight", "Requests being answered")
-PURCHASES = Counter("numbergate_purchases_total", "Purchases by what became of the attempt", ["verdict", "reason"])
+PURCHASES = Counter(
+    "numbergate_purchases_total",
+    "Purchases by the state they are in after an attempt, and by what the attempt showed",
+    ["state", "verdict"],
+)
 PURCHASES_IN_FLIGHT = Gauge("numbergate_purchases_in_flight", "Sends under way in this process")
 UPSTREAM_SECONDS = Histogram(
     "numbergate_upstream_create_seconds",
