@@ -19,7 +19,9 @@ from service import kv as redis_client
 from service.embedded import EmbeddedPostgres, EmbeddedValkey, temporary_data_dir
 from service.kv import KeyValue
 from service.migrations import migrate
+from service.numbers.operations import Operations
 from service.observability.logs import configure_logs
+from service.outbox.feed import Feed
 from service.settings import Settings
 from service.teli.client import TeliClient
 from service.tenants.accounts import ensure_account
@@ -243,6 +245,20 @@ def gateways(redis_url: str, database_url: str, teli_process: Simulator, teli: S
             yield gateway
 
     return opened
+
+
+@pytest.fixture
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever polls for up to a minute, as requests drawn at random do, is answered in a moment."""
+
+    def shortened(poll: Callable[..., Any]) -> Callable[..., Any]:
+        def polled(*args: Any, wait: float = 0, **named: Any) -> Any:
+            return poll(*args, wait=min(wait, 0.1), **named)
+
+        return polled
+
+    for polled, name in ((Feed, "page"), (Operations, "get")):
+        monkeypatch.setattr(polled, name, shortened(getattr(polled, name)))
 
 
 @pytest.fixture

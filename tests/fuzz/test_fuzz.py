@@ -15,9 +15,11 @@ from tests.fuzz.cast import Cast
 from tests.fuzz.running import fuzz
 
 Tell = Callable[[str, object], None]
-IN_CI, IN_FULL = 5000, 20_000
+IN_CI, IN_FULL = 5_000, 20_000
 # A planted fault takes one of an operation's passes to find: the more operations, the more requests.
 TO_FIND_PLANTED = 60
+
+pytestmark = pytest.mark.usefixtures("short_polls")
 
 
 @pytest.mark.timeout(1800)

@@ -52,7 +52,6 @@ def explore(port: int, key: str | None, examples: int, *, stateful: bool) -> tup
                 "expected-statuses": [*REFUSED, "5xx"],
             },
         },
-        # Longer than the longest poll.
         "request-timeout": 90,
     }
     schema = schemathesis.openapi.from_url(
@@ -79,6 +78,7 @@ def explore(port: int, key: str | None, examples: int, *, stateful: bool) -> tup
     return statuses, wrong
 
 
+@pytest.mark.usefixtures("short_polls")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("who", "examples"),
