@@ -48,8 +48,6 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
                 signal.signal(number, lambda *_: None)
             gc.collect()
             gc.freeze()
-            # What a request makes is gone with it; a pass through the oldest is a pause for all who wait.
-            gc.set_threshold(50_000, 20, 100)
             await Server(config, stopping=found.drain.begin).serve(sockets=[listener])
 
     with ExitStack() as opened:
