@@ -1,6 +1,7 @@
 """The single processes: `serve`, `worker`, `migrate`, and issuing the first key."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from contextlib import ExitStack, nullcontext
@@ -12,6 +13,8 @@ from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
 from service.cli.several import run_several
 from service.settings import DatabaseSettings, Settings
+
+GIVES_WAY = 10
 
 
 def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
@@ -74,6 +77,8 @@ def run_worker(*, host: str) -> int:
     settings = settings_or_exit(Settings)
 
     async def main() -> None:
+        # Nobody waits for a worker as somebody does for an API on the same machine.
+        os.nice(GIVES_WAY)
         stop = asyncio.Event()
         stop_on_signals(stop)
         await work(settings, stop)

@@ -87,4 +87,8 @@ def _row(listed: Any) -> Row | None:
 
 
 def _text(value: Any) -> str | None:
-    return value.replace("\x00", "").encode(errors="replace").decode()[:500] or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # Neither NUL nor half a surrogate pair can be printed, and hardly any of thousands of rows has either.
+    text = value if value.isprintable() else value.replace("\x00", "").encode(errors="replace").decode()
+    return text[:500] or None

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.cli.processes import GIVES_WAY
 from service.cli.stack import Ready
 from tests.simulator.control import SimulatorControl
 from tests.simulator.program import KEY, Simulator
@@ -68,6 +69,8 @@ async def test_an_api_or_worker_that_is_killed_is_started_again_and_its_callers_
     children = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in running.family()}
     [api] = [pid for pid, command in children.items() if "\0serve\0" in command]
     [worker] = [pid for pid, command in children.items() if "\0worker\0" in command]
+    niceness = {pid: os.getpriority(os.PRIO_PROCESS, pid) for pid in (api, worker)}
+    assert niceness[worker] == niceness[api] + GIVES_WAY
 
     for pid in (api, worker):
         os.kill(pid, signal.SIGKILL)
