@@ -270,7 +270,7 @@ class LedgerInMemory(Ledger):
         if answered or moves:
             self._hear(intent, ask["evidence"])
         if verdict == "owned" and not moves and answered and self._is_news(intent, bought["phone_number"]):
-            self._keep_late_proof(intent, bought)
+            self._keep_late_proof(intent, bought["phone_number"], bought["area_code"])
             return {"state": state, "moved": False, "reason": "late_proof", "answer": intent.answer}
         if not moves:
             if verdict == "owned" and answered and bought.get("type") is not None and intent.number_id is not None:
@@ -281,6 +281,8 @@ class LedgerInMemory(Ledger):
         keeps_lane = False
         if verdict == "owned":
             self._own(intent, bought, ask, now)
+            if intent.named_number not in (None, bought["phone_number"]):
+                self._keep_what_was_named(intent, intent.named_number)
         if verdict == "doubtful":
             # The user is seen through a grant, which may have been taken away meanwhile.
             granted = (tenant_id, intent.organization_id) in world.grants
@@ -373,13 +375,23 @@ class LedgerInMemory(Ledger):
         owned = self._world.numbers.get(intent.number_id) if intent.number_id else None
         return intent.state == "refused" or owned is None or owned.phone_number != phone_number
 
-    def _keep_late_proof(self, intent: Intent, bought: dict[str, Any]) -> None:
-        world, phone_number = self._world, bought["phone_number"]
+    def _keep_what_was_named(self, intent: Intent, named: str) -> None:
+        """Its answer named a number that was held already, and its own is another."""
+        moment = intent.send_ended_at
+        if not any(
+            one.account_id == intent.account_id and one.phone_number == named
+            and one.acquired_at <= moment and (one.released_at is None or one.released_at > moment)
+            for one in self._world.numbers.values()
+        ):  # fmt: skip
+            self._keep_late_proof(intent, named, named[2:5])
+
+    def _keep_late_proof(self, intent: Intent, phone_number: str, area_code: str) -> None:
+        world = self._world
         if any(one.phone_number == phone_number for one in world.orphans_of_intent.get(intent.id, ())):
             return
         world.add_orphan(
             intent.account_id, phone_number, "late_proof", tenant_id=intent.tenant_id, user_id=intent.user_id,
-            organization_id=intent.organization_id, area_code=bought["area_code"], intent_id=intent.id,
+            organization_id=intent.organization_id, area_code=area_code, intent_id=intent.id,
         )  # fmt: skip
         world.tell("number.orphaned")
 

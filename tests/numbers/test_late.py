@@ -112,6 +112,32 @@ async def test_a_second_number_for_an_owned_intent_is_an_orphan_and_the_same_one
     await check(gateway)
 
 
+@pytest.mark.parametrize("explained", [False, True], ids=["by nothing of ours", "by another's number"])
+async def test_what_an_answer_named_is_kept_where_the_doubt_turns_out_to_own_another(
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str, explained: bool
+):
+    if explained:
+        other = Send((await gateway.tenant()).id, account)
+        await other.admit(api)
+        await other.settle(api, "owned", OTHER)
+    else:
+        await gateway.sql(
+            "INSERT INTO existing_numbers (account_id, row_id, phone_number) SELECT id, 'row', :n FROM accounts",
+            n=OTHER,
+        )
+    send = Send(tenant.id, account)
+    await send.admit(api)
+    named = await send.settle(api, "owned", OTHER)
+
+    seen = await send.settle(api, "owned", NUMBER)
+
+    assert (named["state"], named["reason"], seen["state"]) == ("doubtful", "number_already_held", "owned")
+    assert await orphans(gateway) == ([] if explained else [(OTHER, send.id, "late_proof", "open")])
+    events = await gateway.sql("SELECT kind FROM outbox WHERE intent_id = :i ORDER BY id", i=send.id)
+    assert ("number.orphaned",) not in events if explained else events.count(("number.orphaned",)) == 1
+    await check(gateway)
+
+
 async def test_of_which_type_a_number_is_its_own_answer_says_however_late(
     gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
 ):
