@@ -15,13 +15,11 @@ from service.numbers.repository import Numbers, RowTaken
 from service.numbers.steps import Done, Later
 from service.teli.client import Upstreams
 from service.teli.directory import read_users
-from service.teli.listing import Listing, Row, read_moment
+from service.teli.listing import Listing, Row, made_before
 from service.teli.shared import SharedListings
 
 # Given up as missing, it is looked for so seldom: a sweep would see it sooner, were it to come back under its mark.
 MISSING_IS_LOOKED_FOR_EVERY = 3600.0
-# Teli's clock and the ledger's may be so far apart.
-CLOCKS_APART = timedelta(seconds=5)
 
 
 class Confirmation:
@@ -85,10 +83,8 @@ class Confirmation:
             return False
         if utc_now() - number.acquired_at > self._window:
             return False
-        created = read_moment(row.created_at)
-        if created is None:
-            return not begins_with(number.mark + (number.nickname or ""), row.nickname)
-        return created + CLOCKS_APART < await self._numbers.admitted_at(number, tenant)
+        before = made_before(row, await self._numbers.admitted_at(number, tenant))
+        return not begins_with(number.mark + (number.nickname or ""), row.nickname) if before is None else before
 
     async def _owner_agrees(self, row: Row, number: Number, tenant: TenantId | None) -> bool:
         """Rows carry either form of an id; one that is not known yet is asked for."""

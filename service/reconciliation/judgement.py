@@ -12,7 +12,7 @@ from uuid import UUID
 
 from service.kit.phone import is_nanp
 from service.numbers.marks import mark_of
-from service.teli.listing import Row
+from service.teli.listing import Row, made_before
 
 # What is confirmed and in one of these states must be in a listing that is to be trusted.
 SURELY_HELD = ("active", "release_scheduled")
@@ -252,16 +252,20 @@ def ghosts(seen: Observation, ours: Mapping[str, Acquisition]) -> Mapping[str, A
     }
 
 
-def only_new_row(lane: Lane) -> Row | None:
+def only_new_row(lane: Lane, doubt: Doubt, seen: Observation) -> Row | None:
     """The one new row that only this doubt can have caused, where an operator vouched that nobody else buys.
 
     Only in lane mode, only for an exclusive user whose lane the doubt has held ever since, only over rows absent from
-    the last trustworthy listing before the send, and only if no other open purchase could own the row.
+    the last trustworthy listing before the send, only if no other open purchase could own the row, and only as it is
+    listed now, without a time before the purchase.
     """
     if lane.mode != "lane" or not lane.exclusive or not lane.held or lane.others_open or lane.baseline is None:
         return None
     new = [row for row, first_seen_at in lane.appeared if first_seen_at > lane.baseline and not mark_of(row.nickname)]
-    return new[0] if len(new) == 1 else None
+    if len(new) != 1:
+        return None
+    listed = next((row for row in seen.rows if row.row_id == new[0].row_id), None)
+    return None if listed is None or made_before(listed, doubt.admitted_at) else listed
 
 
 def _once(rows: Iterable[Row]) -> Iterable[Row]:

@@ -131,7 +131,7 @@ class Resolver:
         overdue: list[Doubt] = []
         for doubt in found.doubts:
             lane = found.lanes.get(doubt.id)
-            row = only_new_row(lane) if lane and looked_at > doubt.ended_at else None
+            row = only_new_row(lane, doubt, seen) if lane and looked_at > doubt.ended_at else None
             if row is not None:
                 await self._doubts.keep_grounds([considered.grounds(doubt, "only_new_row")])
                 await self._owned(Presence(doubt, row), "only_new_row")

@@ -1,13 +1,15 @@
 """A listing of numbers, read with suspicion: it may be short, empty, or carry ids in either form."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.teli.heard import Heard
 
 MOST_DIGITS = 18
 MILLISECONDS = 13
+# Teli's clock and the ledger's may be so far apart.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ def read_moment(told: str | None) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def made_before(row: Row, moment: datetime) -> bool | None:
+    """Whether a row tells that it was made before a moment of ours; None where it tells no time."""
+    made = read_moment(row.created_at)
+    return None if made is None else made + CLOCKS_APART < moment
 
 
 def _row(listed: Any) -> Row | None:

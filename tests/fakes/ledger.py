@@ -378,11 +378,11 @@ class LedgerInMemory(Ledger):
     def _keep_what_was_named(self, intent: Intent, named: str) -> None:
         """Its answer named a number that was held already, and its own is another."""
         moment = intent.send_ended_at
+        assert moment is not None
         if not any(
-            one.account_id == intent.account_id and one.phone_number == named
-            and one.acquired_at <= moment and (one.released_at is None or one.released_at > moment)
-            for one in self._world.numbers.values()
-        ):  # fmt: skip
+            one.acquired_at <= moment and (one.released_at is None or one.released_at > moment)
+            for one in self._world.acquisitions.get((intent.account_id, named), ())
+        ):
             self._keep_late_proof(intent, named, named[2:5])
 
     def _keep_late_proof(self, intent: Intent, phone_number: str, area_code: str) -> None:

@@ -146,8 +146,10 @@ class Looks(Purchases):
         place = self._place(chance)
         found = await self._doubts_of(place, timedelta(seconds=chance.choice((1, 100, 10_000))))
         for doubt in found.doubts:
-            lane = found.lanes.get(doubt.id)
-            if lane is not None and (row := only_new_row(lane)) is not None:
+            if (lane := found.lanes.get(doubt.id)) is None:
+                continue
+            seen = Observation(place, utc_now(), tuple(row for row, _ in lane.appeared), complete=True)
+            if (row := only_new_row(lane, doubt, seen)) is not None:
                 await self._found(doubt, row)
         await self.both.ask("doubts", "with_candidates", place, found.doubts, role="worker")
         since = utc_now() - timedelta(seconds=chance.choice((0, 60, 1000, 100_000)))

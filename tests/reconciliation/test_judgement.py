@@ -247,14 +247,32 @@ SURE = Lane(
 )
 
 
+def only_new(lane: Lane, *listed: Row) -> Row | None:
+    return only_new_row(lane, doubt(), Observation(PLACE, NOW, listed, complete=True))
+
+
 def test_the_only_new_row_of_an_exclusive_user_is_the_doubts():
-    found = only_new_row(SURE)
-    assert found is not None
-    assert found.row_id == "1"
+    assert only_new(SURE, row("2"), row("1")) == row("1")
+
+
+def test_a_row_that_tells_a_time_before_its_purchase_or_is_not_listed_just_now_is_not_the_doubts():
+    admitted = doubt().admitted_at
+    for told, is_its in (
+        (None, True),
+        ("soon", True),
+        (admitted.isoformat(), True),
+        # Clocks are apart.
+        ((admitted - timedelta(seconds=4)).isoformat(), True),
+        ((admitted - timedelta(seconds=6)).isoformat(), False),
+    ):
+        listed = replace(row("1"), created_at=told)
+        assert only_new(SURE, listed) == (listed if is_its else None), told
+    assert only_new(SURE, row("2")) is None
 
 
 def test_set_difference_decides_nothing_where_anything_else_may_own_the_row():
     later = NOW + timedelta(seconds=1)
+    listed = (row("1"), row("2"), row("2", MARK), row("3"))
     for lane in (
         replace(SURE, mode="mark"),
         replace(SURE, exclusive=False),
@@ -266,9 +284,9 @@ def test_set_difference_decides_nothing_where_anything_else_may_own_the_row():
         replace(SURE, appeared=[(row("1"), later), (row("2"), later)]),
         replace(SURE, appeared=[(row("1", MARK), later)]),
     ):
-        assert only_new_row(lane) is None
+        assert only_new(lane, *listed) is None
     with_a_marked_one = replace(SURE, appeared=[(row("1"), later), (row("2", MARK), later), (row("3"), NOW)])
-    assert only_new_row(with_a_marked_one) == row("1")
+    assert only_new(with_a_marked_one, *listed) == row("1")
 
 
 def test_a_doubt_is_overdue_by_its_tenants_policy_where_that_says_when_and_else_by_the_deployments():

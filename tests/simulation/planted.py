@@ -508,12 +508,27 @@ def no_baseline():
 
         return lanes
 
-    return instead(DoubtsInMemory, "_lanes", make)
+    return [instead(DoubtsInMemory, "_lanes", make), telling_no_time()]
 
 
 @fault("What a refusal bought after all is no row of the next purchase.", shown_by=461)
 def a_refusals_row_is_the_next_ones():
-    return patch.object(tests.fakes.doubts, "may_own_new_rows", lambda *_: False)
+    return [patch.object(tests.fakes.doubts, "may_own_new_rows", lambda *_: False), telling_no_time()]
+
+
+def telling_no_time() -> Patch:
+    """Rows that say when they were made are known by that; these rules are for those that do not."""
+    return patch.object(service.reconciliation.judgement, "made_before", lambda *_: None)
+
+
+@fault("What an answer named is kept as proof, where its doubt turned out to own another.", shown_by=103_479)
+def named_and_forgotten():
+    return patch.object(LedgerInMemory, "_keep_what_was_named", lambda *_: None)
+
+
+@fault("A row made before a purchase is not what it bought.", shown_by=106_962)
+def made_before_it_and_taken():
+    return telling_no_time()
 
 
 def present(more: Callable[[Any, Any, Sequence[Presence]], list[Presence]]) -> Patch:
