@@ -1,13 +1,12 @@
 """`python -m service` is `numbergate`."""
 
-import gc
 import sys
+
+from service.kit.garbage import collect_seldom
 
 
 def main() -> None:
-    # What a request makes is gone with it, and what is imported stays: a pass through all there is finds next to
-    # nothing, takes a fifth of the time to start, and later is a pause for all who wait.
-    gc.set_threshold(50_000, 20, 100)
+    collect_seldom()
     try:
         from service.cli.main import run
     except ModuleNotFoundError as missing:

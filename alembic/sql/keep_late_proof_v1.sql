@@ -1,5 +1,6 @@
 -- An orphan that names the intent whose purchase is proven and which does not own it; once, however often it is brought.
-CREATE FUNCTION keep_late_proof(i intents, proven text, code text) RETURNS void
+-- Answers whether it was brought for the first time.
+CREATE FUNCTION keep_late_proof(i intents, proven text, code text) RETURNS boolean
 LANGUAGE plpgsql SECURITY INVOKER AS $$
 BEGIN
   INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number, intent_id, reason)
@@ -8,4 +9,5 @@ BEGIN
   IF FOUND THEN
     PERFORM record_event(i.tenant_id, 'number.orphaned', NULL, i.id, jsonb_build_object('phone_number', proven));
   END IF;
+  RETURN FOUND;
 END $$

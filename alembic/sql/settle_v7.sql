@@ -10,7 +10,7 @@
 -- that holds, and where it moved to a decision, the revision of the tenant's quota. What Teli answered is kept in every
 -- case: fencing guards decisions, never evidence. What a listing showed or a person said is kept where it decides.
 -- A doubt whose answer named a number that was held already, and whose own row was another, leaves that answer as proof of
--- a second purchase where nothing of ours explains it.
+-- a second purchase where nothing of ours explains it, and the answer here has `proof_kept`.
 -- Of which type a number is only its sale says. Where none was heard, it is as an answer says that decided nothing, else
 -- as what was sold to the organisation last; and once the answer comes after all, as that says.
 CREATE OR REPLACE FUNCTION settle(ask jsonb) RETURNS jsonb
@@ -27,6 +27,7 @@ DECLARE
   keeps_lane boolean := false;
   quota     bigint;
   named     text := bought->>'type';
+  kept      boolean := false;
   -- Said of the purchase by Teli, not concluded from a listing or by a person.
   answered  boolean := heard->>'kind' NOT IN ('listing', 'operator');
 BEGIN
@@ -70,6 +71,9 @@ BEGIN
     RETURN jsonb_build_object('state', i.state, 'moved', false, 'reason', 'late_proof', 'answer', i.answer);
   END IF;
   IF next_state IS NULL THEN
+    -- As where the answer had come in time.
+    UPDATE intents SET named_number = bought->>'phone_number'
+      WHERE id = i.id AND answered AND reason = 'number_already_held' AND named_number IS NULL;
     UPDATE numbers n SET number_type = named
       WHERE verdict = 'owned' AND answered AND named IS NOT NULL AND n.id = i.number_id
         AND n.number_type IS DISTINCT FROM named;
@@ -112,9 +116,11 @@ BEGIN
       FROM users u WHERE u.organization_id = i.organization_id AND u.id = i.user_id;
   END IF;
 
-  IF next_state = 'owned' AND i.named_number <> bought->>'phone_number'
-     AND NOT held_then(i.account_id, i.named_number, i.send_ended_at) THEN
-    PERFORM keep_late_proof(i, i.named_number, substr(i.named_number, 3, 3));
+  IF next_state = 'owned' AND i.named_number <> bought->>'phone_number' AND NOT held_then(
+       i.account_id, i.named_number,
+       (SELECT max(e.heard_at) FROM evidence e
+          WHERE e.intent_id = i.id AND e.kind = 'answer' AND e.status BETWEEN 200 AND 299)) THEN
+    kept := keep_late_proof(i, i.named_number, substr(i.named_number, 3, 3));
   END IF;
 
   IF next_state <> 'doubtful' THEN
@@ -139,5 +145,6 @@ BEGIN
     jsonb_build_object('organization_id', i.organization_id, 'user_id', i.user_id, 'area_code', i.area_code,
                        'phone_number', CASE WHEN next_state = 'owned' THEN bought->>'phone_number' END, 'reason', reason));
   RETURN jsonb_build_object('state', next_state, 'moved', true, 'reason', reason, 'quota', quota,
-                            'answer', CASE WHEN next_state <> 'doubtful' THEN ask->'answer' END);
+                            'answer', CASE WHEN next_state <> 'doubtful' THEN ask->'answer' END)
+      || CASE WHEN kept THEN '{"proof_kept": true}' ELSE '{}' END::jsonb;
 END $$

@@ -13,7 +13,7 @@ MOST_BODY = 300
 # Every reason an orphan can have that is worth more than its own name.
 ORPHANED = {
     "unexplained": "No purchase made through Numbergate explains it: bought in the dashboard, or by another program.",
-    "late_proof": "Proof of a purchase came after that had been decided otherwise.",
+    "late_proof": "Proof of a purchase that has been decided otherwise: it bought nothing, or another number.",
     "refused_intent": "It carries the mark of a purchase that was taken to have bought nothing.",
     "second_row_of_a_mark": "It carries the mark of a purchase that has bought another number.",
 }

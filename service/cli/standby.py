@@ -12,6 +12,8 @@ import sys
 from importlib import import_module
 from threading import Thread
 
+from service.kit.garbage import collect_seldom
+
 LOADED = {
     "serve": ("uvicorn", "uvloop", "service.app"),
     "worker": ("uvloop", "service.worker"),
@@ -20,6 +22,7 @@ LOADED = {
 
 
 def main() -> None:
+    collect_seldom()
     for module in ("service.cli.main", *LOADED[sys.argv[1]]):
         import_module(module)
     line = sys.stdin.readline()

@@ -4,7 +4,7 @@ The seam between what a purchase decides and where it is kept: `Sending`, `Provi
 nothing below it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,13 +17,20 @@ from sqlalchemy import text
 from service.db import Database, storage_trouble
 from service.kit.errors import StorageUnavailable
 from service.kit.types import TenantId
-from service.observability.metrics import ADMISSIONS
+from service.observability.metrics import ADMISSIONS, ALARMS
 from service.quotas.counting import tell_shadow
 from service.quotas.errors import refusal_of
 from service.teli.client import SendBy
 
 SEND_WITHIN = 1.0
 log = structlog.get_logger()
+
+
+def ring(settled: Mapping[str, Any], intent_id: str) -> None:
+    """Say that money may have been spent on what no purchase owns, where the function `settle` tells of it."""
+    if settled["reason"] == "late_proof" or settled.get("proof_kept"):
+        ALARMS.labels("late_proof").inc()
+        log.error("a purchase its intent does not own", intent=intent_id)
 
 
 class NoSuchIntent(Exception):
@@ -96,6 +103,7 @@ class Ledger:
             settled: dict[str, Any] = await self._database.call("settle", ask)
         except asyncpg.NoDataFoundError:
             raise NoSuchIntent from None
+        ring(settled, ask["intent_id"])
         return settled
 
     async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:

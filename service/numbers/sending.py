@@ -136,9 +136,6 @@ class Sending:
 
     async def _tell(self, purchase: Purchase, verdict: str, settled: Mapping[str, Any]) -> Answered | None:
         PURCHASES.labels(settled["state"], verdict).inc()
-        if settled["reason"] == "late_proof":
-            ALARMS.labels("late_proof").inc()
-            log.error("a purchase its intent does not own", intent=str(purchase.intent_id))
         if settled["state"] == "doubtful":
             log.warning("doubt", intent=str(purchase.intent_id), reason=settled["reason"])
         held = Answer.of(settled["answer"]) if settled["answer"] else None

@@ -63,7 +63,7 @@ class NumberUnresolved(Purchase):
 
 
 class NumberOrphaned(EventData):
-    """A late answer told of a number that its purchase does not own; an operator decides."""
+    """An answer told of a number that its purchase does not own; an operator decides."""
 
     kind = "number.orphaned"
     operation_id: UUID

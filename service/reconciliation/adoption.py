@@ -14,7 +14,7 @@ from service.kit.types import new_id
 from service.numbers.marks import mark_of, without_mark
 from service.numbers.models import Intent, Number
 from service.reconciliation.doubts import DOUBTS
-from service.reconciliation.models import Orphan, UpstreamRow
+from service.reconciliation.models import ExistingNumber, Orphan, UpstreamRow
 from service.tenants.models import Grant, Tenant, User
 
 MOST_NAMED = 5
@@ -57,6 +57,25 @@ async def claimed_by_doubts(session: AsyncSession, orphan: Orphan) -> None:
     if named := ", ".join(map(str, doubts)):
         raise StateConflict(
             f"A purchase in doubt may have bought this number; decide that first, or ignore this orphan: {named}."
+        )
+
+
+async def held_before_us(session: AsyncSession, orphan: Orphan) -> None:
+    """Raises: StateConflict where it has no row, and its E.164 stands for one that was there before Numbergate: to give
+    it back would be to give that one back.
+    """
+    if orphan.row_id is None and await session.scalar(
+        select(ExistingNumber.phone_number)
+        .where(
+            ExistingNumber.account_id == orphan.account_id,
+            ExistingNumber.phone_number == orphan.phone_number,
+            ExistingNumber.gone_at.is_(None),
+        )
+        .limit(1)
+    ):
+        raise StateConflict(
+            f"{orphan.phone_number} was there before Numbergate and is listed still: ignore this orphan, or decide once"
+            " it is listed no more."
         )
 
 

@@ -24,6 +24,7 @@ from service.kit.phone import E164, area_code_of, pretty
 from service.kit.types import TenantId, new_id
 from service.numbers.answers import sale
 from service.numbers.errors import NothingBought
+from service.numbers.ledger import ring
 from service.numbers.marks import mark_of
 from service.numbers.members import CHANGEABLE
 from service.numbers.models import Intent, Number, Step
@@ -36,6 +37,7 @@ from service.reconciliation.adoption import (
     claimed_by_doubts,
     faults_of,
     held_before,
+    held_before_us,
     held_by_another,
     number_of,
     row_of,
@@ -195,6 +197,7 @@ class Decisions:
         }
         settled = await session.scalar(select(func.settle(literal(ask, JSONB))))
         assert isinstance(settled, dict)
+        ring(settled, str(intent.id))
         await act_as(session, tenant=None, duty="operator", sees=caller.sees)  # It acted for the tenant.
         state = str(settled["state"])
         if not settled["moved"] and state not in ("doubtful", "unresolved"):
@@ -227,6 +230,7 @@ class Decisions:
                     return named.answer
                 orphan = await self._orphan(session, orphan_id)
                 await claimed_by_doubts(session, orphan)
+                await held_before_us(session, orphan)
                 tenant = tenant_id or orphan.tenant_id
                 user = user_id or orphan.user_id
                 if missing := [name for name, value in (("tenant_id", tenant), ("user_id", user)) if value is None]:

@@ -109,6 +109,8 @@ class Doubts:
               LEFT JOIN intents i ON i.id = o.intent_id
               LEFT JOIN upstream_rows r ON r.account_id = o.account_id AND r.row_id = o.row_id
               WHERE o.account_id = :account_id AND o.organization_id = :organization_id
+                -- What was named, and is not listed, by the purchase of another may be that other, misnamed.
+                AND (o.row_id IS NOT NULL OR i.state IS DISTINCT FROM 'owned')
             )
             SELECT asked.user_id, asked.since, t.phone_number, t.row_id
             FROM asked JOIN told t ON t.user_id = asked.user_id AND t.told_at >= asked.since

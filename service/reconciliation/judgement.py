@@ -264,8 +264,8 @@ def only_new_row(lane: Lane, doubt: Doubt, seen: Observation) -> Row | None:
     new = [row for row, first_seen_at in lane.appeared if first_seen_at > lane.baseline and not mark_of(row.nickname)]
     if len(new) != 1:
         return None
-    listed = next((row for row in seen.rows if row.row_id == new[0].row_id), None)
-    return None if listed is None or made_before(listed, doubt.admitted_at) else listed
+    listed = [row for row in _told_alike(seen.rows) if row.row_id == new[0].row_id and not mark_of(row.nickname)]
+    return listed[0] if listed and not made_before(listed[0], doubt.admitted_at) else None
 
 
 def _once(rows: Iterable[Row]) -> Iterable[Row]:

@@ -72,7 +72,7 @@ def read_moment(told: str | None) -> datetime | None:
 def made_before(row: Row, moment: datetime) -> bool | None:
     """Whether a row tells that it was made before a moment of ours; None where it tells no time."""
     made = read_moment(row.created_at)
-    return None if made is None else made + CLOCKS_APART < moment
+    return None if made is None else made < moment - CLOCKS_APART
 
 
 def _row(listed: Any) -> Row | None:

@@ -13,7 +13,7 @@ from service.reconciliation.absence import Bought, Taken, count_purchases
 from service.reconciliation.doubts import DECIDED, DOUBTS, Doubts, OpenDoubts, may_own_new_rows
 from service.reconciliation.grounds import Grounds
 from service.reconciliation.judgement import Doubt, Lane, Place
-from service.reconciliation.models import DecidedOn
+from service.reconciliation.models import DecidedOn, Orphan
 from service.teli.listing import Row
 from tests.fakes.orders import item_follows
 from tests.fakes.world import World, made
@@ -154,10 +154,14 @@ class DoubtsInMemory(Doubts):
                 moments = [one.acquired_at, *self._moments(place, one.intent_id, one.upstream_row_id)]
                 told.append((one.user_id, one.phone_number, one.upstream_row_id, min(moments)))
         for orphan in world.orphans_at.get(place.account_id, ()):
-            if orphan.organization_id == place.organization_id:
+            if orphan.organization_id == place.organization_id and not self._may_be_misnamed(orphan):
                 moments = [orphan.created_at, *self._moments(place, orphan.intent_id, orphan.row_id)]
                 told.append((orphan.user_id, orphan.phone_number, orphan.row_id, min(moments)))
         return told
+
+    def _may_be_misnamed(self, orphan: Orphan) -> bool:
+        intent = self._world.intents.get(orphan.intent_id) if orphan.intent_id else None
+        return orphan.row_id is None and intent is not None and intent.state == "owned"
 
     def _moments(self, place: Place, intent_id: UUID | None, row_id: str | None) -> list[datetime]:
         intent = self._world.intents.get(intent_id) if intent_id else None

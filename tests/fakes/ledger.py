@@ -273,16 +273,18 @@ class LedgerInMemory(Ledger):
             self._keep_late_proof(intent, bought["phone_number"], bought["area_code"])
             return {"state": state, "moved": False, "reason": "late_proof", "answer": intent.answer}
         if not moves:
+            if answered and reason == "number_already_held" and intent.named_number is None:
+                alter(intent, named_number=bought.get("phone_number"))
             if verdict == "owned" and answered and bought.get("type") is not None and intent.number_id is not None:
                 alter(world.numbers[intent.number_id], number_type=bought["type"])
             return {"state": state, "moved": False, "reason": reason, "answer": intent.answer}
 
         world.free_slot(intent)
-        keeps_lane = False
+        keeps_lane = kept = False
         if verdict == "owned":
             self._own(intent, bought, ask, now)
             if intent.named_number not in (None, bought["phone_number"]):
-                self._keep_what_was_named(intent, intent.named_number)
+                kept = self._keep_what_was_named(intent, intent.named_number)
         if verdict == "doubtful":
             # The user is seen through a grant, which may have been taken away meanwhile.
             granted = (tenant_id, intent.organization_id) in world.grants
@@ -306,7 +308,8 @@ class LedgerInMemory(Ledger):
         orders.item_follows(world, intent)
         world.note(f"intent.{verdict}")
         world.tell(EVENTS[verdict])
-        return {"state": verdict, "moved": True, "reason": reason, "answer": answer, "quota": quota}
+        proof = {"proof_kept": True} if kept else {}
+        return {"state": verdict, "moved": True, "reason": reason, "answer": answer, "quota": quota} | proof
 
     def _to_be_had(self, intent: Intent, orphan_id: UUID) -> Orphan | None:
         """An orphan that is reused, while it can be."""
@@ -375,25 +378,28 @@ class LedgerInMemory(Ledger):
         owned = self._world.numbers.get(intent.number_id) if intent.number_id else None
         return intent.state == "refused" or owned is None or owned.phone_number != phone_number
 
-    def _keep_what_was_named(self, intent: Intent, named: str) -> None:
+    def _keep_what_was_named(self, intent: Intent, named: str) -> bool:
         """Its answer named a number that was held already, and its own is another."""
-        moment = intent.send_ended_at
-        assert moment is not None
-        if not any(
-            one.acquired_at <= moment and (one.released_at is None or one.released_at > moment)
-            for one in self._world.acquisitions.get((intent.account_id, named), ())
-        ):
-            self._keep_late_proof(intent, named, named[2:5])
+        world = self._world
+        heard = max(
+            (one.heard_at for one in world.evidence if one.intent_id == intent.id and is_sale(one)), default=None
+        )
+        is_explained = heard is not None and any(
+            one.acquired_at <= heard and (one.released_at is None or one.released_at > heard)
+            for one in world.acquisitions.get((intent.account_id, named), ())
+        )
+        return not is_explained and self._keep_late_proof(intent, named, named[2:5])
 
-    def _keep_late_proof(self, intent: Intent, phone_number: str, area_code: str) -> None:
+    def _keep_late_proof(self, intent: Intent, phone_number: str, area_code: str) -> bool:
         world = self._world
         if any(one.phone_number == phone_number for one in world.orphans_of_intent.get(intent.id, ())):
-            return
+            return False
         world.add_orphan(
             intent.account_id, phone_number, "late_proof", tenant_id=intent.tenant_id, user_id=intent.user_id,
             organization_id=intent.organization_id, area_code=area_code, intent_id=intent.id,
         )  # fmt: skip
         world.tell("number.orphaned")
+        return True
 
     def _own(self, intent: Intent, bought: dict[str, Any], ask: dict[str, Any], now: datetime) -> None:
         world, tenant_id, wish, request_id = self._world, intent.tenant_id, intent.wish, ask["request_id"]
@@ -502,3 +508,7 @@ def _violated(constraint: str) -> asyncpg.UniqueViolationError:
     error = asyncpg.UniqueViolationError(f'duplicate key value violates unique constraint "{constraint}"')
     error.constraint_name = constraint
     return error
+
+
+def is_sale(heard: Evidence) -> bool:
+    return heard.kind == "answer" and heard.status is not None and 200 <= heard.status < 300

@@ -112,30 +112,58 @@ async def test_a_second_number_for_an_owned_intent_is_an_orphan_and_the_same_one
     await check(gateway)
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "once its lease had lapsed"])
 @pytest.mark.parametrize("explained", [False, True], ids=["by nothing of ours", "by another's number"])
 async def test_what_an_answer_named_is_kept_where_the_doubt_turns_out_to_own_another(
-    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str, explained: bool
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str, explained: bool, late: bool
 ):
     if explained:
         other = Send((await gateway.tenant()).id, account)
         await other.admit(api)
         await other.settle(api, "owned", OTHER)
+        await gateway.sql("UPDATE numbers SET acquired_at = '2026-05-01Z'")  # Before that was heard.
     else:
         await gateway.sql(
             "INSERT INTO existing_numbers (account_id, row_id, phone_number) SELECT id, 'row', :n FROM accounts",
             n=OTHER,
         )
-    send = Send(tenant.id, account)
+    send = Send(tenant.id, account, lease=-1 if late else 20)
     await send.admit(api)
+    assert await lapse(gateway) == late
     named = await send.settle(api, "owned", OTHER)
 
     seen = await send.settle(api, "owned", NUMBER)
 
     assert (named["state"], named["reason"], seen["state"]) == ("doubtful", "number_already_held", "owned")
+    assert seen.get("proof_kept", False) is not explained
     assert await orphans(gateway) == ([] if explained else [(OTHER, send.id, "late_proof", "open")])
     events = await gateway.sql("SELECT kind FROM outbox WHERE intent_id = :i ORDER BY id", i=send.id)
-    assert ("number.orphaned",) not in events if explained else events.count(("number.orphaned",)) == 1
+    assert events.count(("number.orphaned",)) == (not explained)
     await check(gateway)
+
+
+async def test_what_only_a_number_from_before_numbergate_can_be_is_given_to_nobody_and_given_back_by_nobody(
+    gateway: Gateway, tenant: Tenant, api: asyncpg.Connection, account: str
+):
+    await gateway.sql(
+        "INSERT INTO existing_numbers (account_id, row_id, phone_number) SELECT id, 'row', :n FROM accounts", n=OTHER
+    )
+    send = Send(tenant.id, account)
+    await send.admit(api)
+    await send.settle(api, "owned", OTHER)
+    await send.settle(api, "owned", NUMBER)
+    [(orphan,)] = await gateway.sql("SELECT id FROM orphans")
+
+    for deed in ("adopt", "release"):
+        body = {"decision": deed, "reason": "a test", "user_id": USER}
+        refused = await gateway.operator.send("POST", f"/v1/admin/orphans/{orphan}/resolve", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "state_conflict")
+        assert "was there before Numbergate" in refused.json()["detail"]
+    await gateway.sql("UPDATE existing_numbers SET gone_at = now()")
+    given = await gateway.operator.send(
+        "POST", f"/v1/admin/orphans/{orphan}/resolve", json={"decision": "adopt", "reason": "a test", "user_id": USER}
+    )
+    assert given.status_code == 200, given.text
 
 
 async def test_of_which_type_a_number_is_its_own_answer_says_however_late(

@@ -1,0 +1,10 @@
+"""When garbage is looked for."""
+
+import gc
+
+
+def collect_seldom() -> None:
+    """What a request makes is gone with it, and what is imported stays: a pass through all there is finds next to
+    nothing, takes a fifth of the time to start, and later is a pause for all who wait.
+    """
+    gc.set_threshold(50_000, 20, 100)
