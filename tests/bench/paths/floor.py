@@ -132,10 +132,13 @@ class Floor:
         wish, intent_id = orjson.loads(body), uuid4()
         organization, user = wish["organization_id"], wish["user_id"]
         fingerprint = hashlib.sha256(body).hexdigest()
-        admitted = await self._own.fetch(
-            ADMIT, tenant, (key or intent_id.hex.encode()).decode(), fingerprint, intent_id, organization, user,
-            wish["area_code"],
-        )  # fmt: skip
+        try:
+            admitted = await self._own.fetch(
+                ADMIT, tenant, (key or intent_id.hex.encode()).decode(), fingerprint, intent_id, organization, user,
+                wish["area_code"],
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            return 200, await self._answer_of_the_first(named)
         if not admitted:
             return 429, b'{"title":"Quota exceeded"}'
         heard = await Upstream.post(self._port, body)
@@ -147,6 +150,14 @@ class Floor:
         )  # fmt: skip
         await self._redis.ask("EVALSHA", self._leave, 1, named, told)
         return 200, told
+
+    async def _answer_of_the_first(self, named: bytes) -> bytes:
+        """Of those who bring one key at the same moment."""
+        async with asyncio.timeout(10):
+            while (answer := await self._redis.ask("GET", named)) is None:
+                await asyncio.sleep(0.005)
+        first: bytes = answer
+        return first
 
     async def _list(self, tenant: str, organization: str, user: str) -> bytes:
         rows = await self._ledger.fetch(LIST, organization, user, tenant)
