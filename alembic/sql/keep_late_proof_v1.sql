@@ -6,8 +6,9 @@ BEGIN
   INSERT INTO orphans (account_id, tenant_id, organization_id, user_id, area_code, phone_number, intent_id, reason)
     SELECT i.account_id, i.tenant_id, i.organization_id, i.user_id, code, proven, i.id, 'late_proof'
     WHERE NOT EXISTS (SELECT FROM orphans o WHERE o.intent_id = i.id AND o.phone_number = proven);
-  IF FOUND THEN
-    PERFORM record_event(i.tenant_id, 'number.orphaned', NULL, i.id, jsonb_build_object('phone_number', proven));
+  IF NOT FOUND THEN
+    RETURN false;
   END IF;
-  RETURN FOUND;
+  PERFORM record_event(i.tenant_id, 'number.orphaned', NULL, i.id, jsonb_build_object('phone_number', proven));
+  RETURN true;
 END $$

@@ -116,11 +116,13 @@ BEGIN
       FROM users u WHERE u.organization_id = i.organization_id AND u.id = i.user_id;
   END IF;
 
-  IF next_state = 'owned' AND i.named_number <> bought->>'phone_number' AND NOT held_then(
-       i.account_id, i.named_number,
-       (SELECT max(e.heard_at) FROM evidence e
-          WHERE e.intent_id = i.id AND e.kind = 'answer' AND e.status BETWEEN 200 AND 299)) THEN
-    kept := keep_late_proof(i, i.named_number, substr(i.named_number, 3, 3));
+  -- Within, for no other purchase is to pay for the look.
+  IF next_state = 'owned' AND i.named_number <> bought->>'phone_number' THEN
+    IF NOT held_then(i.account_id, i.named_number, (
+         SELECT max(e.heard_at) FROM evidence e
+           WHERE e.intent_id = i.id AND e.kind = 'answer' AND e.status BETWEEN 200 AND 299)) THEN
+      kept := keep_late_proof(i, i.named_number, substr(i.named_number, 3, 3));
+    END IF;
   END IF;
 
   IF next_state <> 'doubtful' THEN

@@ -17,6 +17,7 @@ from service.kit.errors import StateConflict
 from service.numbers.models import Intent, Number
 from service.numbers.steps import SEND_WITHIN
 from service.quotas.models import Quota
+from tests.fakes.ledger import is_sale
 from tests.fakes.quotas import counted, covers
 from tests.fakes.world import World
 from tests.simulation.callers import Deed, Heard
@@ -192,7 +193,7 @@ def _proof_is_kept(truths: Truths, _: bool) -> Iterator[str]:
     orphans = {(one.intent_id, one.phone_number) for one in world.orphans.values()}
     numbers = {(one.intent_id, one.phone_number) for one in world.numbers.values()}
     for heard in world.evidence:
-        if heard.kind != "answer" or heard.status is None or not 200 <= heard.status < 300:
+        if not is_sale(heard):
             continue
         named, intent = _named(heard.body), world.intents[heard.intent_id]
         if named is None or (intent.id, named) in orphans | numbers or intent.named_number == named:
