@@ -1,11 +1,13 @@
 """Exports: to a file that is there as a whole or not at all, or to a DataFrame."""
 
+import io
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,13 +56,21 @@ def _umask() -> int:
     return mask
 
 
-def need_pandas() -> Any:
-    """Raises: ImportError, naming the mend."""
+def frames_of(library: str) -> str:
+    """Its name, before anything is asked for. Raises: ValueError; ImportError, naming the mend."""
+    if library not in ("pandas", "polars"):
+        raise ValueError("library must be pandas or polars")
+    _imported(library)
+    return library
+
+
+def _imported(library: str) -> Any:
     try:
-        import pandas
+        return import_module(library)
     except ImportError:
-        raise ImportError("a DataFrame needs pandas, which is no part of this package: pip install pandas") from None
-    return pandas
+        raise ImportError(
+            f"a DataFrame needs {library}, which is no part of this package: pip install {library}"
+        ) from None
 
 
 def frame(lines: Iterable[str]) -> Any:
@@ -70,4 +80,9 @@ def frame(lines: Iterable[str]) -> Any:
     """
     names = [one.name for one in fields(NumberItem) if one.name != "extra"]
     items = [read(NumberItem, json.loads(line)) for line in lines if line]
-    return need_pandas().DataFrame([[getattr(one, name) for name in names] for one in items], columns=names)
+    return _imported("pandas").DataFrame([[getattr(one, name) for name in names] for one in items], columns=names)
+
+
+def polars_frame(parquet: bytes) -> Any:
+    """A polars.DataFrame of an export, with the types that its columns have there."""
+    return _imported("polars").read_parquet(io.BytesIO(parquet))

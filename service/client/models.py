@@ -158,6 +158,7 @@ class SavedFilter(Answer):
     faults: tuple[FilterFault, ...]
     created_at: datetime
     updated_at: datetime
+    etag: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

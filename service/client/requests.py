@@ -72,7 +72,9 @@ class OrderWish(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One call. `body` is sent as JSON where it is not None; `idempotency_key` is kept over all attempts."""
+    """One call. `body` is sent as JSON where it is not None, `content` as it is; `idempotency_key` is kept over all
+    attempts. `harmless_again`: done twice it does no more than once.
+    """
 
     method: str
     path: str
@@ -80,6 +82,8 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
+    content: bytes | None = None
+    harmless_again: bool = False
 
     @property
     def changes(self) -> bool:
@@ -87,13 +91,16 @@ class Request:
 
     @property
     def repeatable(self) -> bool:
-        """By HTTP's own words, or by its key."""
-        return self.method in ("GET", "HEAD", "PUT", "DELETE") or self.idempotency_key is not None
+        """By HTTP's own words, by its key, or by what it does."""
+        by_http = self.method in ("GET", "HEAD", "PUT", "DELETE")
+        return by_http or self.idempotency_key is not None or self.harmless_again
 
     def sent(self) -> dict[str, Any]:
         """As httpx takes it."""
         keyed = {} if self.idempotency_key is None else {"Idempotency-Key": self.idempotency_key}
-        body = {} if self.body is None else {"json": plain(self.body)}
+        body: dict[str, Any] = {} if self.body is None else {"json": plain(self.body)}
+        if self.content is not None:
+            body["content"] = self.content
         return {
             "method": self.method,
             "url": self.path,

@@ -1,46 +1,27 @@
-"""The client that waits. Made by `python -m tests.client` from `service/client/aio.py`, which says how it works."""
+"""For the client that waits. Made by `python -m tests.client` from `aio.py`, which says how it works."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 from uuid import UUID
 
 import httpx
 
 from service.client import errors, files, models
-from service.client.answers import NotAsDescribed, read
-from service.client.reading import decoded, no_answer, refusal
-from service.client.requests import (
-    LONGEST_HOLD,
-    Filters,
-    NumberChange,
-    OrderWish,
-    Request,
-    checked_key,
-    checked_url,
-    given,
-    new_key,
-    path,
-    prefer,
-    verification,
-)
-from service.client.retrying import Attempts, is_worth_repeating
-from service.client.waiting import is_over, pause_before_look, succeeded
+from service.client.reading import decoded
+from service.client.requests import Filters, NumberChange, OrderWish, Request, given, new_key, path
+from service.client.sync_calls import PAGE, RETRY_FOR, TIMEOUT, WAIT, Calls, model
+from service.client.sync_groups import Generated
+from service.client.waiting import pause_before_look, succeeded
 
-T = TypeVar("T")
-# Seconds: of one request, for repeating one that failed, and until the outcome of a change is known.
-TIMEOUT, RETRY_FOR, WAIT = 60.0, 30.0, 120.0
-PAGE = 100
 NUMBERS, ORDERS, EVENTS, WEBHOOKS = "/v1/numbers", "/v1/orders", "/v1/events", "/v1/webhook-endpoints"
 CREATE, TELI_NUMBER = "/v1/voice/phone-numbers/create", "/v1/voice/phone-numbers/{}"
-AGENT = f"numbergate-client httpx/{httpx.__version__}"
 
 
-class Client:
+class Client(Generated):
     """A gateway, asked with one API key. Close it, or use it as a context manager; one is enough for a whole process.
 
     What changes something is sent with an `Idempotency-Key` of its own, the same on each attempt, so that it is done
@@ -59,26 +40,11 @@ class Client:
         retry_for: float = RETRY_FOR,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._url = checked_url(base_url)
-        self._timeout = timeout
-        self._retry_for = retry_for
-        self._http = httpx.Client(
-            base_url=self._url,
-            # Of the two headers that take a key the one that httpx shows to nobody.
-            headers={
-                "Authorization": f"Bearer {checked_key(api_key)}",
-                "Accept": "application/json",
-                "User-Agent": AGENT,
-            },
-            timeout=timeout,
-            transport=transport,
-            # The key goes where it is meant to go; whoever needs a proxy says so by a transport.
-            trust_env=False,
-            verify=verification(self._url),
-        )
+        self._calls = Calls(base_url, api_key, timeout=timeout, retry_for=retry_for, transport=transport)
+        super().__init__(self._calls)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._url!r})"
+        return f"{type(self).__name__}({self._calls.url!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +56,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._calls.close()
 
     # -- Buying --------------------------------------------------------------------------------------------------------
 
@@ -122,12 +88,11 @@ class Client:
             inbound_agent_id=inbound_agent_id,
             outbound_agent_id=outbound_agent_id,
         )
-        return self._done(models.NumberBought, self._change("POST", CREATE, body, key, wait), wait)
+        return self._calls.done(models.NumberBought, self._calls.change("POST", CREATE, body, key, wait), wait)
 
     def operation(self, operation_id: UUID | str, *, hold: float = 0) -> models.Operation:
         """How something stands that took longer; `hold`: seconds for which the gateway waits while it is pending."""
-        params = {"wait": hold or None}
-        return self._get(models.Operation, path("/v1/operations/{}", operation_id), params)
+        return self._calls.operation(operation_id, hold=hold)
 
     def resume(
         self, operation: models.Operation | errors.StillPending | UUID | str, *, wait: float = WAIT
@@ -138,27 +103,27 @@ class Client:
         """
         known = operation.operation_id if isinstance(operation, errors.StillPending) else operation
         operation_id = known.id if isinstance(known, models.Operation) else known
-        return succeeded(self._watched(operation_id, wait))
+        return succeeded(self._calls.watched(operation_id, wait))
 
     # -- Numbers -------------------------------------------------------------------------------------------------------
 
     def numbers(self, **filters: Unpack[Filters]) -> Iterator[models.NumberItem]:
         """Every number that the key may see and the filters mean, page after page as they are wanted."""
-        return self._items(models.NumberItem, NUMBERS, filters)
+        return self._calls.items(models.NumberItem, NUMBERS, filters)
 
     def numbers_page(
         self, *, limit: int = PAGE, cursor: str | None = None, **filters: Unpack[Filters]
     ) -> models.Page[models.NumberItem]:
         """One page of them."""
-        return self._page(models.NumberItem, NUMBERS, {**filters, "limit": limit, "cursor": cursor})
+        return self._calls.page(models.NumberItem, NUMBERS, {**filters, "limit": limit, "cursor": cursor})
 
     def number(self, number: UUID | str) -> models.Number:
         """All that is known of a number, by its id or its E.164; with its `etag`, for `change`."""
-        return self._number(Request(method="GET", path=path("/v1/numbers/{}", number)))
+        return self._calls.ask(models.Number, Request(method="GET", path=path("/v1/numbers/{}", number)))
 
     def history(self, number: UUID | str) -> Iterator[models.HistoryItem]:
         """What happened to it, newest first."""
-        return self._items(models.HistoryItem, path("/v1/numbers/{}/history", number), {})
+        return self._calls.items(models.HistoryItem, path("/v1/numbers/{}/history", number), {})
 
     def change(
         self,
@@ -174,14 +139,14 @@ class Client:
         Raises: EtagMismatch; StillPending, where Teli has not confirmed it in time.
         """
         key = idempotency_key or new_key()
-        request = self._change("PATCH", path("/v1/numbers/{}", number), changes, key, wait)
+        request = self._calls.change("PATCH", path("/v1/numbers/{}", number), changes, key, wait)
         if if_match is not None:
             request = replace(request, headers={**request.headers, "If-Match": if_match})
-        answer = self._send(request)
+        answer = self._calls.send(request)
         if answer.status_code == httpx.codes.ACCEPTED:
-            self._outcome(answer, key, wait)
+            self._calls.outcome(answer, key, wait)
             return self.number(number)
-        return _with_etag(answer)
+        return model(models.Number, answer)
 
     def release(
         self,
@@ -193,14 +158,16 @@ class Client:
     ) -> models.Number:
         """Give it back at the end of its grace, `release.at`; until then `restore` keeps it."""
         body = given(reason=reason) | ({"force": True} if force else {})
-        return self._number(self._change("POST", path("/v1/numbers/{}/release", number), body, idempotency_key))
+        return self._calls.ask(
+            models.Number, self._calls.change("POST", path("/v1/numbers/{}/release", number), body, idempotency_key)
+        )
 
     def restore(
         self, number: UUID | str, *, reason: str | None = None, idempotency_key: str | None = None
     ) -> models.Number:
         """Take a release back, while its grace lasts."""
         place = path("/v1/numbers/{}/restore", number)
-        return self._number(self._change("POST", place, given(reason=reason), idempotency_key))
+        return self._calls.ask(models.Number, self._calls.change("POST", place, given(reason=reason), idempotency_key))
 
     def release_now(
         self,
@@ -213,9 +180,9 @@ class Client:
     ) -> models.NumberReleased:
         """Give it back for good, at once. `id`: which acquisition is meant, where there was an earlier one."""
         key = idempotency_key or new_key()
-        request = self._change("DELETE", path(TELI_NUMBER, phone_number), None, key, wait)
+        request = self._calls.change("DELETE", path(TELI_NUMBER, phone_number), None, key, wait)
         params = {"id": id, "force": True if force else None}
-        return self._done(models.NumberReleased, replace(request, params=params), wait)
+        return self._calls.done(models.NumberReleased, replace(request, params=params), wait)
 
     def export_numbers(
         self,
@@ -229,36 +196,38 @@ class Client:
         The file is there once it is whole; until then, and where it fails, `target` stays as it was.
         """
         accept = files.media_type(format, "csv", "ndjson", "parquet")
-        return self._export(NUMBERS, filters, accept, target)
+        return self._calls.export(NUMBERS, filters, accept, target)
 
-    def numbers_frame(self, **filters: Unpack[Filters]) -> Any:
-        """The same as a pandas.DataFrame, where pandas is installed."""
-        files.need_pandas()
-        with self._streamed(NUMBERS, filters, files.MEDIA_TYPES["ndjson"]) as answer:
-            return files.frame([line for line in answer.iter_lines()])
+    def numbers_frame(self, library: str = "pandas", **filters: Unpack[Filters]) -> Any:
+        """The same as a DataFrame of `pandas` or `polars`, where that is installed."""
+        if files.frames_of(library) == "pandas":
+            with self._calls.streamed(NUMBERS, filters, files.MEDIA_TYPES["ndjson"]) as answer:
+                return files.frame([line for line in answer.iter_lines()])
+        with self._calls.streamed(NUMBERS, filters, files.MEDIA_TYPES["parquet"]) as answer:
+            return files.polars_frame(answer.read())
 
     # -- Many at once --------------------------------------------------------------------------------------------------
 
     def quote(self, **wish: Unpack[OrderWish]) -> models.Quote:
         """What an order would come to; nothing is written."""
         body = {**wish, "dry_run": True}
-        return self._ask(models.Quote, self._change("POST", ORDERS, body, None))
+        return self._calls.ask(models.Quote, self._calls.change("POST", ORDERS, body, None))
 
     def order(self, *, idempotency_key: str | None = None, **wish: Unpack[OrderWish]) -> models.Order:
         """Order many new numbers; `finish_order` waits until it is over."""
-        return self._ask(models.Order, self._change("POST", ORDERS, wish, idempotency_key))
+        return self._calls.ask(models.Order, self._calls.change("POST", ORDERS, wish, idempotency_key))
 
     def orders(self, *, state: str | None = None) -> Iterator[models.Order]:
         """Newest first."""
-        return self._items(models.Order, ORDERS, {"state": state})
+        return self._calls.items(models.Order, ORDERS, {"state": state})
 
     def get_order(self, order_id: UUID | str) -> models.OrderShown:
         """How far it is."""
-        return self._get(models.OrderShown, path("/v1/orders/{}", order_id))
+        return self._calls.get(models.OrderShown, path("/v1/orders/{}", order_id))
 
     def order_items(self, order_id: UUID | str, *, outcome: str | None = None) -> Iterator[models.OrderItem]:
         """What became of each of its numbers."""
-        return self._items(models.OrderItem, path("/v1/orders/{}/items", order_id), {"outcome": outcome})
+        return self._calls.items(models.OrderItem, path("/v1/orders/{}/items", order_id), {"outcome": outcome})
 
     def finish_order(self, order_id: UUID | str, *, wait: float = 600.0) -> models.OrderShown:
         """The order once it is over, however it went: see its `state` and `counts`.
@@ -279,36 +248,36 @@ class Client:
     def cancel_order(self, order_id: UUID | str, *, idempotency_key: str | None = None) -> models.Order:
         """Send no more of it; what is under way comes to its end."""
         place = path("/v1/orders/{}/cancel", order_id)
-        return self._ask(models.Order, self._change("POST", place, None, idempotency_key))
+        return self._calls.ask(models.Order, self._calls.change("POST", place, None, idempotency_key))
 
     def preview(
         self, selection: Mapping[str, Any], change: Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> models.Preview:
         """What a change or release of many numbers would come to; its `token` has exactly that done."""
         body = {"action": "preview", "selection": selection, "change": change}
-        return self._ask(models.Preview, self._change("POST", f"{NUMBERS}/bulk", body, idempotency_key))
+        return self._calls.ask(models.Preview, self._calls.change("POST", f"{NUMBERS}/bulk", body, idempotency_key))
 
     def apply(self, token: str, *, idempotency_key: str | None = None) -> models.Order:
         """Do what was shown; `finish_order` waits until it is over."""
         body = {"action": "apply", "token": token}
-        return self._ask(models.Order, self._change("POST", f"{NUMBERS}/bulk", body, idempotency_key))
+        return self._calls.ask(models.Order, self._calls.change("POST", f"{NUMBERS}/bulk", body, idempotency_key))
 
     # -- Limits, statements, who asks ----------------------------------------------------------------------------------
 
     def quotas(self) -> models.Limits:
         """Every limit of the tenant, with its use."""
-        return self._get(models.Limits, "/v1/quotas")
+        return self._calls.get(models.Limits, "/v1/quotas")
 
     def counted(self, name: str) -> Iterator[models.CountedRow]:
         """The rows that a limit counts."""
-        return self._items(models.CountedRow, path("/v1/quotas/{}/rows", name), {})
+        return self._calls.items(models.CountedRow, path("/v1/quotas/{}/rows", name), {})
 
     def statement(
         self, period: str, *, group_by: str | None = None, organization_id: str | None = None
     ) -> models.Statement:
         """A month's charges, as 2026-10. `group_by`: members by commas, as cost_center,tag."""
         params = {"group_by": group_by, "organization_id": organization_id}
-        return self._get(models.Statement, path("/v1/billing/statements/{}", period), params)
+        return self._calls.get(models.Statement, path("/v1/billing/statements/{}", period), params)
 
     def export_statement(
         self,
@@ -321,11 +290,11 @@ class Client:
         """Its lines into a file, as `export_numbers` has it; `html` is to be printed. How many, where it is told."""
         accept = files.media_type(format, "csv", "ndjson", "parquet", "html")
         place = path("/v1/billing/statements/{}/export", period)
-        return self._export(place, {"organization_id": organization_id}, accept, target)
+        return self._calls.export(place, {"organization_id": organization_id}, accept, target)
 
     def me(self) -> models.Me:
         """Who the key is, and what it may."""
-        return self._get(models.Me, "/v1/me")
+        return self._calls.get(models.Me, "/v1/me")
 
     # -- Events and webhooks -------------------------------------------------------------------------------------------
 
@@ -344,7 +313,7 @@ class Client:
         """
         while True:
             params = {"cursor": cursor, "type": types, "limit": limit, "wait": 20 if follow else None}
-            page = self._page(models.Event, EVENTS, params)
+            page = self._calls.page(models.Event, EVENTS, params)
             if page.items:
                 yield page
             elif not follow:
@@ -353,7 +322,7 @@ class Client:
 
     def webhooks(self) -> Iterator[models.Webhook]:
         """Where events are sent to."""
-        return self._items(models.Webhook, WEBHOOKS, {})
+        return self._calls.items(models.Webhook, WEBHOOKS, {})
 
     def create_webhook(
         self,
@@ -367,7 +336,7 @@ class Client:
         it was lost: then `rotate_webhook`.
         """
         body = {"url": url} | given(types=types, description=description)
-        return self._ask(models.WebhookMade, self._change("POST", WEBHOOKS, body, idempotency_key))
+        return self._calls.ask(models.WebhookMade, self._calls.change("POST", WEBHOOKS, body, idempotency_key))
 
     def change_webhook(
         self,
@@ -382,7 +351,7 @@ class Client:
         """What is None stays as it is. `state`: `active` or `disabled`."""
         body = given(url=url, types=types, description=description, state=state)
         place = path(WEBHOOKS + "/{}", endpoint_id)
-        return self._ask(models.Webhook, self._change("PATCH", place, body, idempotency_key))
+        return self._calls.ask(models.Webhook, self._calls.change("PATCH", place, body, idempotency_key))
 
     def rotate_webhook(
         self, endpoint_id: UUID | str, *, overlap_seconds: int = 86_400, idempotency_key: str | None = None
@@ -390,12 +359,12 @@ class Client:
         """A new secret; the one before signs too until the overlap is over."""
         place = path(WEBHOOKS + "/{}/rotate", endpoint_id)
         body = {"overlap_seconds": overlap_seconds}
-        return self._ask(models.WebhookMade, self._change("POST", place, body, idempotency_key))
+        return self._calls.ask(models.WebhookMade, self._calls.change("POST", place, body, idempotency_key))
 
     def delete_webhook(self, endpoint_id: UUID | str) -> None:
         """Send nothing more there. It is no error where it is gone already."""
         try:
-            self._send(Request(method="DELETE", path=path(WEBHOOKS + "/{}", endpoint_id)))
+            self._calls.send(Request(method="DELETE", path=path(WEBHOOKS + "/{}", endpoint_id)))
         except errors.NotFound:
             return
         except errors.OutcomeUnknown as unknown:
@@ -404,7 +373,7 @@ class Client:
 
     def deliveries(self, endpoint_id: UUID | str, *, state: str | None = None) -> Iterator[models.Delivery]:
         """What became of each event, newest first."""
-        return self._items(models.Delivery, path(WEBHOOKS + "/{}/deliveries", endpoint_id), {"state": state})
+        return self._calls.items(models.Delivery, path(WEBHOOKS + "/{}/deliveries", endpoint_id), {"state": state})
 
     # -- Whatever has no method ----------------------------------------------------------------------------------------
 
@@ -431,147 +400,9 @@ class Client:
             headers=headers or {},
             idempotency_key=idempotency_key,
         )
-        return decoded(self._send(request))
+        return decoded(self._calls.send(request))
 
     def items(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """The items of any listing, as decoded JSON."""
-        for one in self._items(dict, path, params):
+        for one in self._calls.items(dict, path, params):
             yield one
-
-    # -- How it is done ------------------------------------------------------------------------------------------------
-
-    def _change(
-        self, method: str, place: str, body: Mapping[str, Any] | None, key: str | None, wait: float | None = None
-    ) -> Request:
-        """`wait`: where the gateway may have to ask Teli."""
-        headers = {} if wait is None else prefer(min(wait, self._timeout / 2))
-        return Request(method=method, path=place, body=body, headers=headers, idempotency_key=key or new_key())
-
-    def _get(self, kind: type[T], place: str, params: Mapping[str, Any] | None = None) -> T:
-        return self._ask(kind, Request(method="GET", path=place, params=params or {}))
-
-    def _ask(self, kind: type[T], request: Request) -> T:
-        return _model(kind, self._send(request))
-
-    def _number(self, request: Request) -> models.Number:
-        return _with_etag(self._send(request))
-
-    def _page(self, kind: type[T], place: str, params: Mapping[str, Any]) -> models.Page[T]:
-        answer = self._send(Request(method="GET", path=place, params=params))
-        return _as_described(models.Page[kind], decoded(answer))  # type: ignore[valid-type]
-
-    def _items(self, kind: type[T], place: str, params: Mapping[str, Any]) -> Iterator[T]:
-        cursor: str | None = None
-        while True:
-            page = self._page(kind, place, {"limit": PAGE, **params, "cursor": cursor})
-            for one in page.items:
-                yield one
-            # A cursor that stays would lead round in a circle.
-            if page.next_cursor is None or page.next_cursor == cursor:
-                return
-            cursor = page.next_cursor
-
-    def _done(self, kind: type[T], request: Request, wait: float) -> T:
-        """The answer itself, or the result of the operation that stands for it."""
-        answer = self._send(request)
-        if answer.status_code == httpx.codes.ACCEPTED:
-            settled = self._outcome(answer, request.idempotency_key, wait)
-            return _as_described(kind, settled.result)
-        return _model(kind, answer)
-
-    def _outcome(self, answer: httpx.Response, key: str | None, wait: float) -> models.Operation:
-        """Of a 202. Whatever hinders from learning it leaves it pending, and is the cause of that."""
-        pending = _model(models.Pending, answer)
-        if wait <= 0:
-            raise errors.StillPending(pending.operation_id, idempotency_key=key)
-        try:
-            found = self._watched(pending.operation_id, wait)
-        except errors.NumbergateError as failure:
-            raise errors.StillPending(pending.operation_id, idempotency_key=key) from failure
-        return succeeded(found, key)
-
-    def _watched(self, operation_id: UUID | str, wait: float) -> models.Operation:
-        """An operation once it is over, or `wait` seconds are. What fails in passing meanwhile is asked for again."""
-        until, looks = time.monotonic() + wait, 0
-        while True:
-            left = until - time.monotonic()
-            hold = int(max(0, min(left, LONGEST_HOLD, self._timeout / 2)))
-            try:
-                found = self.operation(operation_id, hold=hold)
-            except errors.NumbergateError as failure:
-                if left <= 0 or not is_worth_repeating(failure):
-                    raise
-            else:
-                if is_over(found) or until <= time.monotonic():
-                    return found
-            time.sleep(max(0, min(until - time.monotonic(), pause_before_look(looks))))
-            looks += 1
-
-    def _send(self, request: Request) -> httpx.Response:
-        """An answer of success, read to its end, after as many attempts as it takes."""
-        attempts, began = self._attempts(request), time.monotonic()
-        while True:
-            failure: errors.NumbergateError
-            try:
-                answer = self._http.request(**request.sent())
-                problem = refusal(answer)
-                if problem is None:
-                    return answer
-                failure = problem
-            except httpx.TransportError as broken:
-                failure = no_answer(broken)
-            time.sleep(attempts.pause_after(failure, spent=time.monotonic() - began))
-
-    def _attempts(self, request: Request) -> Attempts:
-        return Attempts(
-            changes=request.changes,
-            repeatable=request.repeatable,
-            idempotency_key=request.idempotency_key,
-            within=self._retry_for,
-        )
-
-    def _export(self, place: str, params: Mapping[str, Any], accept: str, target: str | PathLike[str]) -> int:
-        with files.whole_file(target) as file:
-            with self._streamed(place, params, accept) as answer:
-                for part in answer.iter_bytes():
-                    file.write(part)
-                return int(answer.headers.get("X-Total-Count", 0))
-
-    @contextmanager
-    def _streamed(self, place: str, params: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
-        """An answer too long to be held. Until it begins it is asked for again; one that breaks off is NoAnswer."""
-        request = Request(method="GET", path=place, params=params, headers={"Accept": accept})
-        attempts, began, begun = self._attempts(request), time.monotonic(), False
-        patience = httpx.Timeout(self._timeout, read=files.EXPORT_PATIENCE)
-        while True:
-            failure: errors.NumbergateError
-            try:
-                with self._http.stream(**request.sent(), timeout=patience) as answer:
-                    if answer.status_code == httpx.codes.OK:
-                        begun = True
-                        yield answer
-                        return
-                    answer.read()
-                    failure = refusal(answer) or errors.UnexpectedAnswer(f"the answer was {answer.status_code}")
-            except httpx.TransportError as broken:
-                failure = no_answer(broken)
-                if begun:
-                    raise failure from broken
-            time.sleep(attempts.pause_after(failure, spent=time.monotonic() - began))
-
-
-def _model(kind: type[T], answer: httpx.Response) -> T:
-    return _as_described(kind, decoded(answer), answer.headers.get("X-Request-ID"))
-
-
-def _with_etag(answer: httpx.Response) -> models.Number:
-    return replace(_model(models.Number, answer), etag=answer.headers.get("ETag"))
-
-
-def _as_described(kind: type[T], body: object, request_id: str | None = None) -> T:
-    try:
-        return read(kind, body)
-    except NotAsDescribed as wrong:
-        raise errors.UnexpectedAnswer(
-            f"the answer is not as described: {wrong}", body=body, request_id=request_id
-        ) from None

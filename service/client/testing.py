@@ -34,12 +34,13 @@ class RunningGateway:
     tenant_key: str = field(repr=False)
     admin_key: str = field(repr=False)
     organization_id: str
+    tenant_id: str
     user_id: str
     told: dict[str, Any] = field(repr=False)
 
-    def client(self, **options: Any) -> Client:
-        """A client of the tenant; `options` as Client takes them."""
-        return Client(self.base_url, self.tenant_key, **options)
+    def client(self, who: str = "tenant", **options: Any) -> Client:
+        """A client of the tenant, or of an `admin`, `finance` or `operator`; `options` as Client takes them."""
+        return Client(self.base_url, self.told[f"{who}_key"], **options)
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def running_gateway(data: Path) -> Iterator[RunningGateway]:
         if not line:
             raise RuntimeError(f"numbergate up did not begin: {log.read_text()[-2000:]}")
         told = json.loads(line)
-        known = ("base_url", "tenant_key", "admin_key", "organization_id", "user_id")
+        known = ("base_url", "tenant_key", "admin_key", "organization_id", "tenant_id", "user_id")
         yield RunningGateway(**{name: told[name] for name in known}, told=told)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -168,6 +168,7 @@ GHOST = {
     "row_id": "1762896371001x481290012345678901",
     "gone_at": LATER,
     "looks": 5,
+    "reason": "Teli does not list it any more",
 }
 DRIFT = {
     "id": OPERATION_ID,

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ class Asked:
         self.client = client
 
     async def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
-        called = getattr(self.client, method)
+        called = attrgetter(method)(self.client)
         if isinstance(self.client, AsyncClient):
             found = called(*arguments, **named)
             return [one async for one in found] if inspect.isasyncgen(found) else await found

@@ -1,4 +1,4 @@
-"""What is made and not written: the client's models, of the OpenAPI document, and `Client`, of `AsyncClient`."""
+"""What is made and not written: the client's models, of the OpenAPI document, and what waits, of what is awaited."""
 
 import keyword
 import re
@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from service.app import create_app
 from service.http.edge import STANDARD
 
 CLIENT = Path(__file__).parents[2] / "service" / "client"
-MODELS, ASYNC, SYNC = CLIENT / "models.py", CLIENT / "aio.py", CLIENT / "sync.py"
+MODELS = CLIENT / "models.py"
+# What is awaited, and by it what waits.
+PAIRS = {CLIENT / f"aio{what}.py": CLIENT / f"sync{what}.py" for what in ("", "_calls", "_groups")}
 MADE = "python -m tests.client"
 Json = Mapping[str, Any]
 
@@ -27,13 +30,14 @@ NAMES = {
     "service__inventory__saved__schemas__FaultOut": "FilterFault",
 }
 # Not of the body: told by a header.
-BESIDE = {"NumberOut": {"etag": ("str | None", "None")}}
+BESIDE = {one: {"etag": ("str | None", "None")} for one in ("NumberOut", "SavedFilterOut")}
 # Shown once, to whoever asked for them, and in no repr.
 SECRETS = {("KeyOut", "key"), ("WebhookMade", "secret"), ("PreviewOut", "token"), ("MeOut", "csrf_token")}
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 FORMATS = {"uuid": "UUID", "date-time": "datetime", "date": "date"}
 
 
+@cache
 def document() -> dict[str, Any]:
     """The OpenAPI document, for which nothing need run."""
     app = create_app(lambda: nullcontext(None), STANDARD)
@@ -170,7 +174,8 @@ WORDS = [
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\basynccontextmanager\b", "contextmanager"),
-    (r"\bAsyncClient\b", "Client"),
+    (r"\bAsync(Client|Calls|Admin|Billing|Generated)\b", r"\1"),
+    (r"\bservice\.client\.aio_", "service.client.sync_"),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bAsyncBaseTransport\b", "BaseTransport"),
     (r"\b__aenter__\b", "__enter__"),
@@ -183,20 +188,23 @@ WORDS = [
 ]
 
 
-def synchronous(text: str) -> str:
-    """The text of `service/client/sync.py`."""
+def synchronous(source: Path, text: str) -> str:
+    """The text of the file that stands beside `source`, whose text is given."""
     for word, instead in WORDS:
         text = re.sub(word, instead, text, flags=re.MULTILINE)
-    head = f'"""The client that waits. Made by `{MADE}` from `service/client/aio.py`, which says how it works."""\n'
+    head = f'"""For the client that waits. Made by `{MADE}` from `{source.name}`, which says how it works."""\n'
     return formatted(re.sub(r'\A""".*?"""\n', head, text, flags=re.DOTALL))
 
 
 def formatted(text: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(MODELS), "-"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return ended.stdout
+    """As `./dev lint` wants it, and without imports that nothing needs."""
+    for words in (["check", "--fix-only", "--quiet", "--select", "I,F401"], ["format"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "--stdin-filename", str(CLIENT / "made.py"), "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        text = ended.stdout
+    return text

@@ -3,7 +3,9 @@
 import inspect
 import json
 import re
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,9 +13,10 @@ import pytest
 
 from service.client import AsyncClient, Client, errors
 from service.client.requests import Filters, NumberChange, OrderWish
+from service.client.sync_groups import Generated
 from service.http.examples import EXAMPLES, NUMBER_ID, OPERATION_ID, USER
 from service.inventory.schemas import tags_of
-from tests.client import generated
+from tests.client import generated, grouped
 from tests.client.asked import told_by
 
 MOMENT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -99,6 +102,18 @@ def test_no_method_is_left_out_of_these():
     assert public == CALLS.keys() | ELSEWHERE
 
 
+def test_every_operation_has_a_method_or_a_reason_why_not():
+    document = generated.document()
+    by_hand = {operation for _, _, operation in CALLS.values()} | {"export_statement"}
+    assert by_hand == grouped.BY_HAND, "what has a method in service/client/aio.py"
+
+    of_itself = {one.id for one in grouped.made(document)}
+    ids = [one.id for one in grouped.operations(document)]
+    assert sorted(ids) == sorted(by_hand | of_itself | grouped.LEFT_OUT.keys())
+    names = [name for group in (Client, Generated) for name in vars(group) if not name.startswith("__")]
+    assert len(names) == len(set(names)), "a method that is made hides none that is written, nor the other way round"
+
+
 def test_the_arguments_of_these_are_all_there_are():
     assert FILTERS.keys() == Filters.__annotations__.keys()
     assert CHANGES.keys() == NumberChange.__annotations__.keys()
@@ -138,12 +153,53 @@ async def test_each_call_is_an_operation_with_its_parameters_and_its_body(operat
         assert set(schema.get("required", ())) <= members_of(request)
 
 
+MADE = {one.id: one for one in grouped.made(generated.document())}
+
+
+@pytest.mark.parametrize("operation", MADE)
+async def test_each_method_that_is_made_sends_what_is_described_and_reads_what_is_answered(operation: str, kind: str):
+    one, seen = MADE[operation], []
+    described = one.told
+    arguments = [f"a/{name}" for name, _ in one.parts]
+    named = {name: "1" for name, _, _ in one.query if name not in ("limit", "cursor")}
+    body = json.loads(json.dumps(EXAMPLES[one.body])) if one.body else {}
+    content = {"content": b"a,b"} if one.files else {}
+    only_a_file = one.answer is None and "204" not in one.answers
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=b"file") if only_a_file else answer_of(described)
+
+    async def call(name: str, /, *more: Any, **also: Any) -> Any:
+        group = {"AsyncAdmin": "admin.", "AsyncBilling": "billing."}.get(one.group, "")
+        return await told_by(answer, kind)(group + name, *arguments, *more, **also)
+
+    if only_a_file:
+        with tempfile.TemporaryDirectory() as folder:
+            await call(f"save_{operation.removeprefix('get_')}", f"{folder}/file")
+            assert Path(folder, "file").read_bytes() == b"file"
+    else:
+        told = await call(one.name, **named, **body, **content)
+        assert told is None or one.answer, "read by its model"
+    request = seen[0]
+    assert request.method == one.method
+    path = re.sub(r"\{(\w+)\}", r"a%2F\1", one.path)
+    assert request.url.raw_path.decode().partition("?")[0] == path
+    assert named.items() <= dict(request.url.params).items()
+    assert request.url.params.keys() - named.keys() <= {name for name, _, _ in one.query} & {"limit"}
+    if one.body:
+        assert json.loads(request.content) == body
+    if one.files:
+        assert (request.content, request.headers["Content-Type"]) == (b"a,b", one.files[0])
+    assert ("Idempotency-Key" in request.headers) == one.takes("idempotency-key")
+
+
 def members_of(request: httpx.Request) -> set[str]:
     return set(json.loads(request.content))
 
 
 def answer_of(described: dict[str, Any]) -> httpx.Response:
-    """The documented answer of success, by its example; of a listing an empty page, so that it ends."""
+    """The documented answer of success, by its example; of a listing the last page, so that it ends."""
     status = min(one for one in described["responses"] if one.startswith("2"))
     content = described["responses"][status].get("content", {}).get("application/json")
     if content is None:
@@ -153,7 +209,9 @@ def answer_of(described: dict[str, Any]) -> httpx.Response:
         merged = EXAMPLES["OrderOut"] | EXAMPLES["PreviewOut"] | EXAMPLES["QuoteOut"]
         return httpx.Response(202, json=merged)
     schema = content["schema"]["$ref"].rpartition("/")[2]
-    return httpx.Response(int(status), json=EMPTY_PAGE if schema.endswith("Page") else EXAMPLES[schema])
+    # Of events it is the empty page that ends.
+    last = EMPTY_PAGE if schema == "EventPage" else {"next_cursor": None} if schema.endswith("Page") else {}
+    return httpx.Response(int(status), json=EXAMPLES[schema] | last)
 
 
 async def test_a_comma_within_a_tag_is_told_from_one_between_tags(kind: str):

@@ -97,8 +97,21 @@ async def test_a_frame_has_a_column_a_member_and_guesses_nothing(kind: str, monk
     assert files.frame([]) == ([], columns)
 
 
-async def test_without_pandas_it_is_said_what_to_install(kind: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
+async def test_a_frame_of_polars_is_read_from_parquet(kind: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "polars", types.SimpleNamespace(read_parquet=lambda file: file.read()))
+    accepted: list[str] = []
 
-    with pytest.raises(ImportError, match="pip install pandas"):
-        await told_by(lambda request: httpx.Response(500), kind)("numbers_frame")
+    def answer(request: httpx.Request) -> httpx.Response:
+        accepted.append(request.headers["Accept"])
+        return httpx.Response(200, content=b"PAR1")
+
+    assert await told_by(answer, kind)("numbers_frame", "polars", state="active") == b"PAR1"
+    assert accepted == ["application/vnd.apache.parquet"]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+async def test_without_its_library_it_is_said_what_to_install(kind: str, library: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, library, None)
+
+    with pytest.raises(ImportError, match=f"pip install {library}"):
+        await told_by(lambda request: httpx.Response(500), kind)("numbers_frame", library)

@@ -14,7 +14,7 @@ from hypothesis import given
 from service.client import models
 from service.client.answers import NotAsDescribed, read
 from service.http.examples import EXAMPLES
-from tests.client import generated
+from tests.client import generated, grouped
 
 ROOT = Path(__file__).parents[2]
 MODELS = {
@@ -33,8 +33,15 @@ def test_the_models_are_those_of_the_document(document: dict[str, Any]):
     assert generated.MODELS.read_text() == generated.models(document), f"run {generated.MADE}"
 
 
-def test_the_two_clients_are_one():
-    assert generated.SYNC.read_text() == generated.synchronous(generated.ASYNC.read_text()), f"run {generated.MADE}"
+def test_bodies_and_further_methods_are_those_of_the_document(document: dict[str, Any]):
+    assert grouped.BODIES.read_text() == grouped.bodies(document), f"run {generated.MADE}"
+    assert grouped.ASYNC_GROUPS.read_text() == grouped.groups(document), f"run {generated.MADE}"
+
+
+@pytest.mark.parametrize("awaited", generated.PAIRS, ids=lambda path: path.name)
+def test_the_two_clients_are_one(awaited: Path):
+    made = generated.synchronous(awaited, awaited.read_text())
+    assert generated.PAIRS[awaited].read_text() == made, f"run {generated.MADE}"
 
 
 def test_every_example_of_an_answer_is_read_whole():
