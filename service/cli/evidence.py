@@ -1,52 +1,15 @@
 """Doubts, orphans and ghosts in plain words: what each is, what is known of it, and what may be done."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from service.cli.words import count_of, fit, known, moment
+from service.reconciliation.words import DECIDED_ON, ORPHANED, of_evidence, why
 
 List = Literal["doubts", "orphans", "ghosts"]
 Item = dict[str, Any]
 SINCE: dict[List, str] = {"doubts": "admitted_at", "orphans": "seen_at", "ghosts": "gone_at"}
 MOST_BODY = 300
-# Every reason an orphan can have that is worth more than its own name.
-ORPHANED = {
-    "unexplained": "No purchase made through Numbergate explains it: bought in the dashboard, or by another program.",
-    "late_proof": "Proof of a purchase that has been decided otherwise: it bought nothing, or another number.",
-    "refused_intent": "It carries the mark of a purchase that was taken to have bought nothing.",
-    "second_row_of_a_mark": "It carries the mark of a purchase that has bought another number.",
-}
-HEARD = {
-    "never_sent": "nothing was sent",
-    "listing": "a listing showed it",
-    "absence": "no listing ever showed it",
-    "operator": "an operator decided",
-    "reuse": "it was given a number that an earlier purchase had bought after all",
-}
-# What a doubt came of: as it is filed, or the error by which the connection broke.
-WHY = {
-    "absent": "it was looked for over the whole window, and no listing showed it",
-    "sender_lost": "the process that sent it ended before it could tell what was answered",
-    "number_already_held": "the answer named a number that the account held already",
-    "ReadError": "the connection broke while the answer was waited for",
-    "WriteError": "the connection broke while the request was sent",
-    "RemoteProtocolError": "the connection was closed before a whole answer had come",
-    "TimeoutError": "no answer came in time",
-    "Unreadable": "the answer could not be read",
-}
-UNCLEAR_STATUS = re.compile(r"status ([0-9]{3})( with success false| without a number)?")
-UNCLEAR = {
-    None: "which does not tell whether it bought",
-    " with success false": "and said in it that it had failed, which is no proof",
-    " without a number": "and named no number",
-}
-DECIDED_ON = {
-    "seen": "a listing showed a row that proves it",
-    "only_new_row": "one row alone was new, and only this purchase can have bought it",
-    "absent": "no listing showed it, over the whole window",
-    "presumed": "no listing ever showed it, and Teli counts no more purchases than are known",
-}
 WHAT = {
     ("doubts", "owned"): "The purchase is taken to have bought {phone_number}: the tenant holds it, and it counts.",
     ("doubts", "refused"): "The purchase is taken to have bought nothing: its quota is given back.",
@@ -110,7 +73,7 @@ def _doubt(item: Item) -> Iterator[str]:
     if item.get("phone_number"):
         yield f"  named      {known(item['phone_number'])}, which the account held already"
     if item.get("reason"):
-        yield f"  why        {_why(str(item['reason']))}"
+        yield f"  why        {fit(why(str(item['reason'])), 2 * MOST_BODY)}"
     yield ""
     yield "What was heard of it"
     heard = item.get("evidence") or []
@@ -188,16 +151,6 @@ def _decided_on(one: Item, user: str) -> Iterator[str]:
         yield f"  and {count_of(left_out, 'row')} more"
 
 
-def _why(reason: str) -> str:
-    """Why it is a doubt, in plain words; what is not known here is shown as it is filed."""
-    if found := UNCLEAR_STATUS.fullmatch(reason):
-        return f"Teli answered {found[1]}, {UNCLEAR[found[2]]}"
-    name, _, more = reason.partition(": ")
-    if name not in WHY:
-        return known(reason)
-    return f"{WHY[name]} ({fit(more, MOST_BODY)})" if more else WHY[name]
-
-
 def _owner(item: Item) -> Iterator[str]:
     yield f"  tenant     {known(item.get('tenant_id'))}"
     yield f"  for        user {known(item.get('user_id'))} of organisation {known(item.get('organization_id'))}"
@@ -205,14 +158,8 @@ def _owner(item: Item) -> Iterator[str]:
 
 def _heard(one: Item, *, brief: bool = False) -> str:
     """One piece of evidence, by its `kind`; one that is not known here is shown by its name."""
-    status, detail = one.get("status"), one.get("detail")
-    kind = known(one.get("kind"))
-    if kind == "answer":
-        said = f"Teli answered {known(status)}"
-    elif kind == "broken":
-        said = f"the answer {known(status)} broke off" if status else "the connection broke"
-    else:
-        said = HEARD.get(kind, kind)
+    detail = one.get("detail")
+    said = of_evidence(known(one.get("kind")), known(one["status"]) if one.get("status") else None)
     if brief:
         return said
     if detail:

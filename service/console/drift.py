@@ -11,4 +11,5 @@ router = APIRouter(prefix="/console/drift", route_class=PageRoute, include_in_sc
 @router.get("")
 async def drift(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/drift", {"limit": PAGE, "cursor": visit.query["cursor"]})
-    return visit.page("drift/list.html", title="Drift", found=found)
+    names = await visit.names(tenants=(one["tenant_id"] for one in found["items"]))
+    return visit.page("drift/list.html", title="Drift", found=found, names=names)

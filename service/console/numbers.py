@@ -84,10 +84,11 @@ async def _found(visit: Visit, asked: dict[str, Any]) -> tuple[dict[str, Any] | 
 async def idle(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/idle-numbers", {"days": 30, "limit": PAGE} | visit.query)
     selection = found["selection"]["filters"]
+    names = await visit.names(tenants=(one["tenant_id"] for one in found["items"]))
     return visit.page(
         "numbers/idle.html", title="Idle numbers", found=found, days=visit.query["days"] or "30",
         release=urlencode({"change": "release"} | selection),
-        release_these=urlencode({"change": "release", "ids": ",".join(found["selection"]["ids"])}),
+        release_these=urlencode({"change": "release", "ids": ",".join(found["selection"]["ids"])}), names=names,
     )  # fmt: skip
 
 
@@ -116,8 +117,9 @@ async def preview(order_id: str, visit: VisitDep) -> Response:
     """What a change of many numbers would do, and the button that has it done."""
     order = await visit.api.get(f"/v1/orders/{order_id}")
     shown = order["preview"]
+    names = await visit.names(tenants=(one["tenant_id"] for one in (shown["sample"] if shown else ())))
     return visit.page(
-        "numbers/preview.html", title="Preview", order=order, preview=shown,
+        "numbers/preview.html", title="Preview", order=order, preview=shown, names=names,
         sample=[_before(one) for one in shown["sample"]] if shown else [],
     )  # fmt: skip
 

@@ -1,16 +1,19 @@
 """The first page: what is held and what it costs, how near limits are, and what needs a person."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
 
 from service.console.doubts import LISTS
+from service.console.finance.budgets import names_of
 from service.console.finance.statements import added_up, beside
 from service.console.visit import PageRoute, Visit, VisitDep
 
 DAYS = 30
+# Budgets that are shown: those of which most is spent.
+MOST_BUDGETS = 4
 T = TypeVar("T")
 router = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
@@ -29,13 +32,24 @@ async def overview(visit: VisitDep) -> Response:
     )
     items = {name: found[name]["items"] if found[name] else [] for name in ("stops", "accounts", "budgets")}
     lists = {name: found[name] or [] for name in ("needing", "money")}
-    return visit.page("overview.html", title="Overview", days=DAYS, **found | items | lists)
+    nearest = sorted(items["budgets"], key=_share_spent, reverse=True)[:MOST_BUDGETS]
+    names = {one["id"]: one["name"] for one in items["accounts"]} | await names_of(visit, nearest)
+    names |= await visit.names(tenants=(one["id"] for one in items["stops"] if one["scope"] == "tenant"))
+    return visit.page(
+        "overview.html", title="Overview", days=DAYS, nearest=nearest, names=names, **found | items | lists
+    )
 
 
 @router.get("/activity")
 async def activity(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/activity", {"days": DAYS})
     return visit.page("activity.html", title=f"The last {DAYS} days", activity=found)
+
+
+def _share_spent(budget: Mapping[str, Any]) -> float:
+    """By the end of the month, as far as that is reckoned yet."""
+    standing = budget["standing"]
+    return float(standing["forecast"] / budget["amount"]) if standing else 0.0
 
 
 async def _together(**asked: Awaitable[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A page loads scripts and styles of ours alone, and none that stand in it, whatever a nickname says.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -19,6 +20,7 @@ from starlette.types import Scope
 
 from service.http.context import header
 from service.kit.money import money
+from service.reconciliation.words import DECIDED_ON, ORPHANED, of_evidence, why
 
 HERE = Path(__file__).parent
 # Charts are drawn on a canvas, whose library sets sizes by script.
@@ -39,6 +41,7 @@ TIME = Markup('<time datetime="%s" title="%s UTC">%s UTC</time>')
 NOTHING, TAG = Markup('<span class="soft">–</span>'), Markup('<span class="state">%s</span>')
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 # Members of the log, of limits, prices, budgets and matches.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 AMOUNTS = frozenset(("micros", "amount", "monthly", "setup", "spend_per_month", "tolerance"))
 
 
@@ -87,6 +90,12 @@ def cell(value: Any, name: str, names: Mapping[str, str] = NO_NAMES) -> str | Ma
     return str(value)
 
 
+def is_moment(value: Any, name: str) -> bool:
+    """Whether a member of the log, by its name, is a time of the API."""
+    is_named_so = name == "at" or name.endswith(("_at", "_until"))
+    return is_named_so and isinstance(value, str) and MOMENT.fullmatch(value) is not None
+
+
 def is_amount(value: Any, name: str) -> bool:
     """Whether a member of the log, by its name, is in micro-units."""
     return isinstance(value, int) and (name in AMOUNTS or name.endswith("_micros"))
@@ -110,6 +119,11 @@ def month(day: str) -> str:
 def words(name: str) -> str:
     """`release_scheduled` as people say it, and `credited_micros`, which is shown as an amount."""
     return name.removesuffix("_micros").replace("_", " ").replace(".", " ")
+
+
+def capitalize_first(text: str) -> str:
+    """As a sentence begins; what follows stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def who(actor: str) -> str:
@@ -172,8 +186,10 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters |= {
         "money": money, "phone": phone, "cell": cell, "moment": moment, "age": age, "month": month, "words": words,
-        "who": who, "total": total, "of_many": of_many, "last_day": last_day,
+        "who": who, "total": total, "of_many": of_many, "last_day": last_day, "why": why,
+        "capitalize_first": capitalize_first, "decided_on": lambda kind: DECIDED_ON.get(kind, words(kind)),
+        "orphaned": ORPHANED.get,
     }  # fmt: skip
-    environment.tests["amount"] = is_amount
-    environment.globals |= {"static": static, "here": here}
+    environment.tests |= {"amount": is_amount, "moment": is_moment}
+    environment.globals |= {"static": static, "here": here, "of_evidence": of_evidence}
     return environment

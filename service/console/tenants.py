@@ -51,7 +51,7 @@ async def tenant(tenant_id: str, visit: VisitDep) -> Response:
     keys = await visit.api.get("/v1/admin/keys", {"tenant_id": tenant_id, "limit": PAGE})
     return visit.page(
         "tenants/one.html", title=one["name"], one=one, quotas=quotas, limits=LIMITS, policy=policy, keys=keys,
-        scopes=SCOPES, api=path,
+        scopes=SCOPES, api=path, names=await visit.names(organizations=one["organization_ids"]),
     )  # fmt: skip
 
 
@@ -65,7 +65,8 @@ async def limits(visit: VisitDep) -> Response:
 @router.get("/keys")
 async def keys(visit: VisitDep) -> Response:
     found = await visit.api.get("/v1/admin/keys", {"limit": PAGE} | visit.query)
-    return visit.page("keys/list.html", title="Keys", found=found)
+    names = await visit.names(tenants=(one["tenant_id"] for one in found["items"]))
+    return visit.page("keys/list.html", title="Keys", found=found, names=names)
 
 
 @router.get("/sessions")

@@ -18,7 +18,10 @@ async def upstream(visit: VisitDep) -> Response:
     accounts = None
     if visit.may("admin:read"):
         accounts = await visit.api.get("/v1/admin/accounts", {"limit": PAGE, "cursor": visit.query["cursor"]})
-    return visit.page("upstream/page.html", title="Upstream", ready=ready, stops=stops["items"], accounts=accounts)
+    items = stops["items"]
+    names = {one["id"]: one["name"] for one in accounts["items"]} if accounts else {}
+    names |= await visit.names(tenants=(one["id"] for one in items if one["scope"] == "tenant"))
+    return visit.page("upstream/page.html", title="Upstream", ready=ready, stops=items, accounts=accounts, names=names)
 
 
 async def _ready(visit: Visit) -> dict[str, Any]:

@@ -26,4 +26,6 @@ async def webhook(endpoint_id: str, visit: VisitDep) -> Response:
     tenant = {"tenant_id": visit.query.get("tenant_id")}
     one = await visit.api.get(f"{ENDPOINTS}/{endpoint_id}", tenant)
     found = await visit.api.get(f"{ENDPOINTS}/{endpoint_id}/deliveries", {"limit": PAGE} | visit.query)
-    return visit.page("webhooks/one.html", title="Webhook endpoint", one=one, found=found, states=STATES)
+    of = visit.query.get("tenant_id")
+    whose = await visit.api.find(f"/v1/admin/tenants/{of}") if of and visit.may("admin:read") else None
+    return visit.page("webhooks/one.html", title="Webhook endpoint", one=one, found=found, states=STATES, tenant=whose)

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
+from tests.browser.stack import Stack
 
 MARKUP = "<img src=x onerror=alert(1)>'\""
 
@@ -151,6 +151,18 @@ def test_the_log_tells_who_changed_a_limit_from_what_to_what(enter: Enter, stack
     person.page.get_by_role("list", name="Filters in force").get_by_role("link").click()
     expect(person.page).to_have_url(re.compile("/console/audit$"))
     person.assert_sound_everywhere("/console/audit")
+
+    person.page.get_by_label("After").fill("yesterday")
+    person.page.get_by_label("Who").fill(MARKUP)
+    with person.page.expect_navigation():
+        person.page.get_by_role("button", name="Filter").click()
+    expect(person.page.locator(".wrong")).to_contain_text("2026-01-31T12:00:00Z")
+    expect(person.page.get_by_label("Actor")).to_have_value(MARKUP)
+    person.assert_page_is_sound()
+    person.page.get_by_label("After").fill("2026-01-31T12:00:00Z")
+    with person.page.expect_navigation():
+        person.page.get_by_role("button", name="Look again").click()
+    expect(person.page.get_by_text("Nothing in the log is like that.")).to_be_visible()
 
 
 def test_a_form_is_a_call_of_the_api_that_can_be_copied_as_curl(enter: Enter, stack: Stack):

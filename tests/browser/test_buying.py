@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from service.cli.provision import ORGANIZATION, TENANT, USER
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
+from tests.browser.stack import Stack
 
 MARKUP = "<img src=x onerror=alert(1)>'\""
 

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter
+from tests.browser.stack import Stack
 
 PAGE = """<!doctype html><title>Free numbers</title><p id="said">waiting</p>
 <form id="form" method="post" action="{target}/console/logout" enctype="text/plain"><input name="{{" value="}}"></form>

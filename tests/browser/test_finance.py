@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from service.kit.clock import utc_now
 from service.kit.money import months_later
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
+from tests.browser.stack import Stack
 
 THIS = utc_now().date().replace(day=1)
 LAST = (THIS - timedelta(days=1)).replace(day=1)
@@ -379,6 +379,7 @@ def test_a_budget_over_its_limit_says_so_and_is_changed_and_deleted(enter: Enter
     _until(over)
     expect(card.get_by_title(stack.ready["tenant_id"])).to_be_visible()
     person.assert_sound_everywhere("/console/budgets")
+    person.assert_sound_everywhere("/console")
     card.click()
     expect(page.locator(".timeline")).to_contain_text("100 %")
     page.get_by_label("A month").fill("1234.50")

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter
+from tests.browser.stack import Stack
 
 ROOMS = {
     "admin": {"Numbers", "Buy", "Orders", "Doubts", "Tenants", "Keys", "Audit log"},

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Stack
 from tests.browser.person import NAMES, Enter, Person
+from tests.browser.stack import Stack
 
 MARKUP = "<img src=x onerror=alert(1)>'\""
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Stack
 from tests.browser.person import Enter, Person
+from tests.browser.stack import Stack
 
 MARKUP = "<img src=x onerror=alert(1)>'\""
 
@@ -72,6 +72,7 @@ def test_a_doubt_is_settled_with_what_was_sent_heard_and_listed_side_by_side(ent
     for heading in ("What we sent", "What we heard", "What the listing shows"):
         expect(one.get_by_role("heading", name=heading)).to_be_visible()
     expect(one.get_by_text(MARKUP)).to_be_visible()
+    expect(one.get_by_text("The connection broke", exact=False).first).to_be_visible()
     expect(one.get_by_text(f"Demo user {stack.ready['user_id']}")).to_be_visible()
     person.assert_sound_everywhere("/console/doubts")
     person.assert_sound_everywhere(f"/console/doubts/{doubt}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.console.rendering import is_amount, last_day, of_many, words
+from service.console.rendering import is_amount, is_moment, last_day, of_many, words
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,10 @@ def test_micro_units_are_amounts_and_counts_are_none():
     ]  # fmt: skip
     assert not is_amount(None, "spend_per_month")
     assert words("credited_micros") == "credited"
+
+
+def test_times_of_the_log_are_told_by_name_and_form():
+    assert is_moment("2026-12-03T20:41:33.128785Z", "release_at")
+    assert not is_moment("2026-12-03T20:41:33Z", "nickname")
+    assert not is_moment("whenever <b>we</b> like", "release_at")
+    assert not is_moment(None, "release_at")

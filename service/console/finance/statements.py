@@ -61,7 +61,11 @@ async def statement(visit: VisitDep, period: str) -> Response:
     prices = await visit.api.find("/v1/billing/prices")
     first = int(visit.query["line"] or 1) if re.fullmatch("[0-9]{0,7}", visit.query["line"] or "") else 1
     lines = await _lines(visit, period, chosen | {"offset": max(first, 1) - 1})
-    names = await visit.names(**_ids(_step(visit), told["groups"], chosen, lines or ()))
+    ids = _ids(_step(visit), told["groups"], chosen, lines or ())
+    for one in (compared or {"items": []})["items"]:
+        ids["organizations"].append(one["organization_id"])
+        ids["users"] += [each["user_id"] for each in one["differences"] or ()]
+    names = await visit.names(**ids)
     return visit.page(
         "finance/statement.html", title=f"Statement of {period}", told=told, month=month, chosen=chosen, names=names,
         by=_step(visit), steps=[*STEPS, *OTHERS], lines=lines, first=max(first, 1), most=SHOWN,

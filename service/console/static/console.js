@@ -384,7 +384,7 @@ async function takeFrom(place) {
 function charts(within) {
   const figures = within.querySelectorAll("figure[data-chart]");
   if (!figures.length || !window.uPlot) return;
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(document.body);
   const probe = document.createElement("span");
   document.body.append(probe);
   const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
@@ -400,15 +400,17 @@ function charts(within) {
     plot.className = "plot";
     plot.setAttribute("aria-hidden", "true");
     figure.querySelector("figcaption").after(plot);
+    // Of few points each is labelled, and nothing between them: there is none between two months.
+    const each = body.length < 16 ? { splits: () => data[0].filter((_, i) => body.length < 5 || plot.clientWidth > 60 * body.length || i % 3 === 0) } : {};
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: `12px ${style.fontFamily || "sans-serif"}` };
     const chart = new uPlot({
       width: plot.clientWidth, height: 240, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
       scales: { y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
       axes: [
-        { ...axis, values: (_, at) => at.map((one) => DAY.format(one * 1000)) },
+        { ...axis, ...each, values: (_, at) => at.map((one) => DAY.format(one * 1000)) },
         { ...axis, size: 60, values: (_, at) => at.map((one) => (Number.isInteger(one) ? one.toLocaleString() : "")) },
       ],
-      series: [{ label: "day", value: (_, one) => (one == null ? "–" : DAY.format(one * 1000)) }, ...names.map((label, i) => ({ label, stroke: lines[i % lines.length], width: 2, points: { show: body.length < 32 } }))],
+      series: [{ label: "day", value: (_, one) => (one == null ? "–" : DAY.format(one * 1000)) }, ...names.map((label, i) => ({ label, value: (_, one) => (one == null ? "–" : one.toLocaleString()), stroke: lines[i % lines.length], width: 2, points: { show: body.length < 32 } }))],
     }, data, plot);
     new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: 240 })).observe(plot);
   }
