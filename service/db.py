@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import asyncpg
 import orjson
+import structlog
 from sqlalchemy import Select, event, func, select, text
 from sqlalchemy.exc import IntegrityError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase
 from service.kit.errors import StorageUnavailable
 from service.kit.pagination import COUNTED
 
+log = structlog.get_logger()
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
 Pooler = Literal["none", "transaction"]
 Function = Literal["admit", "settle", "list_numbers", "show_number"]
@@ -189,7 +191,8 @@ class Database:
         """
         try:
             async with self._in_hand() as fetch:
-                return int(await fetch("SELECT revision FROM version"))
+                # Behind a pooler a connection outlives the server that it led to; elsewhere none does.
+                return int(await fetch("SELECT revision FROM version, notice_restore()"))
         except (CommitUnknown, asyncpg.PostgresError) as error:
             raise StorageUnavailable from error
 
@@ -339,6 +342,15 @@ def async_url(url: str) -> str:
     return f"postgresql+asyncpg://{rest}" if scheme in ("postgresql", "postgres") else url
 
 
+async def _notice_restore(connection: "asyncpg.Connection[Any]") -> None:
+    """A ledger that was put back to an earlier moment buys nothing, from the first connection to it on."""
+    try:
+        if await connection.fetchval("SELECT notice_restore()"):
+            log.error("the database was restored, or failed over: nothing is bought until what it lost is found")
+    except (asyncpg.UndefinedFunctionError, asyncpg.InsufficientPrivilegeError):
+        return  # Not migrated, or not in its role: whoever starts says so.
+
+
 def open_database(
     url: str, role: Role, *, pool: int = 20, statement_timeout: float = 30, pooler: Pooler = "none"
 ) -> Database:
@@ -380,6 +392,10 @@ def open_database(
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def count(*_: Any) -> None:
         database.round_trips += 1
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def notice_restore(connected: Any, *_: Any) -> None:
+        connected.run_async(_notice_restore)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(pooled: Any, *_: Any) -> None:

@@ -122,6 +122,16 @@ class KeyValue:
         everywhere = {"target_nodes": RedisCluster.PRIMARIES}
         await self.run(lambda client: client.ping() if client is self._client else client.ping(**everywhere))
 
+    async def forget(self, pattern: str) -> None:
+        """Every key like this, on every node; what comes meanwhile may stay. Raises: RedisAway."""
+        client = await self.run(_itself)
+        try:
+            keys = [key async for key in client.scan_iter(match=pattern, count=1000)]
+            for key in keys:  # One by one, for in a cluster each may be another node's.
+                await client.unlink(key)
+        except Exception as error:
+            raise RedisAway from error
+
     async def about(self) -> tuple[str, bool]:
         """The version of Redis that the server speaks as, and whether it is a cluster's. Raises: RedisAway."""
         said = await self.run(lambda _: self._client.info())
@@ -155,6 +165,11 @@ class Script:
             return await self._kv.pass_on(client, "EVALSHA", self._hash, *call)
         except NoScriptError:
             return await self._kv.pass_on(client, "EVAL", self._text, *call)
+
+
+async def _itself(client: Client) -> Client:
+    await client.ping()
+    return client
 
 
 class Pipe:

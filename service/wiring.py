@@ -91,6 +91,7 @@ from service.reconciliation.drifts import Drifts
 from service.reconciliation.existing import ExistingNumbers
 from service.reconciliation.lists import Lists
 from service.reconciliation.pruning import Pruning
+from service.reconciliation.recovery import Recovery
 from service.reconciliation.resolver import Resolver
 from service.reconciliation.sightings import Sightings
 from service.settings import Settings
@@ -167,6 +168,7 @@ class Services:
     drift_list: DriftList
     decisions: Decisions
     resolver: Resolver
+    recovery: Recovery
     pruning: Pruning
     feed: Feed
     numbering: Numbering
@@ -258,6 +260,21 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
     ledger = Ledger(database)
     circuits = Circuits(database, upstreams)
     directory = Directory(database, upstreams)
+    existing, sightings = ExistingNumbers(database, upstreams), Sightings(database, window=window)
+    resolver = Resolver(
+        ledger,
+        sightings,
+        Doubts(database),
+        Drifts(database, upstreams, window=window),
+        upstreams,
+        window=window,
+        write_off=timedelta(seconds=settings.write_off),
+        doubts_every=settings.resolve_interval,
+        all_every=settings.sweep_interval,
+    )
+    recovery = Recovery(
+        database, kv, upstreams, existing, sightings, resolver, upstream_timeout=settings.upstream_timeout
+    )
     settling = Settling(database, looked_at_every=settings.campaign_interval)
     provisioning = Provisioning(
         ledger=ledger,
@@ -364,21 +381,12 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         key_listing=KeyListing(database, cursors),
         ledger=ledger,
         circuits=circuits,
-        existing=ExistingNumbers(database, upstreams),
+        existing=existing,
         lists=Lists(database, cursors, window=window),
         drift_list=DriftList(database, cursors),
         decisions=Decisions(database, window=window, mark_keep=settings.mark_keep),
-        resolver=Resolver(
-            ledger,
-            Sightings(database, window=window),
-            Doubts(database),
-            Drifts(database, upstreams, window=window),
-            upstreams,
-            window=window,
-            write_off=timedelta(seconds=settings.write_off),
-            doubts_every=settings.resolve_interval,
-            all_every=settings.sweep_interval,
-        ),
+        resolver=resolver,
+        recovery=recovery,
         pruning=Pruning(database),
         feed=Feed(database, cursors, drain.left, kept=events_kept),
         numbering=Numbering(database, kept=events_kept, heard=wake),
@@ -431,19 +439,22 @@ def access_tokens(settings: Settings, principals: Principals) -> AccessTokens | 
 
 
 async def purchases_open(database: Database) -> str:
-    """open; partly_stopped, for some tenants or accounts; stopped, everywhere; or listing, while an account's numbers
-    are listed for the first time.
+    """open; partly_stopped, for some tenants or accounts; stopped, everywhere; recovering, after a restore; or listing,
+    while an account's numbers are listed for the first time.
     """
     async with database.acting(duty="admin") as session:
         found = (
             await session.execute(
                 text(
-                    "SELECT EXISTS (SELECT FROM stops WHERE scope = 'global') AS stopped,"
+                    "SELECT EXISTS (SELECT FROM stops WHERE scope = 'global' AND id = 'recovering') AS recovering,"
+                    " EXISTS (SELECT FROM stops WHERE scope = 'global') AS stopped,"
                     " EXISTS (SELECT FROM stops) AS partly,"
                     " EXISTS (SELECT FROM accounts WHERE listed_at IS NOT NULL) AS listed"
                 )
             )
         ).one()
+    if found.recovering:
+        return "recovering"
     if found.stopped:
         return "stopped"
     if not found.listed:

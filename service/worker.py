@@ -29,6 +29,7 @@ IDLE_PAUSE = 1.0
 FOLLOW_UPS_EVERY = 0.25
 ORDERS_EVERY = 0.25
 LAPSES_EVERY = 1.0
+RECOVERY_EVERY = 0.5
 CIRCUITS_EVERY = 0.5
 GAUGES_EVERY = 5.0
 CHAINED_EVERY = 1.0
@@ -61,6 +62,7 @@ async def work_with(settings: Settings, found: Services, stop: asyncio.Event) ->
     async with asyncio.TaskGroup() as group:
         for name, job, pause in (
             ("accounts", partial(_work_for_new_accounts, settings, found, group, set(), stop), ACCOUNTS_EVERY),
+            ("recovery", found.recovery.run, RECOVERY_EVERY),
             ("lapsed sends", lambda: _lapse(found), min(LAPSES_EVERY, settings.resolve_interval)),
             ("gauges", lambda: _measure(found), GAUGES_EVERY),
             ("quota counters", found.drift.run, settings.sweep_interval),

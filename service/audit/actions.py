@@ -32,6 +32,7 @@ Action = Literal[
     "price.filed",
     "purchases.resumed", "purchases.stopped",
     "quota.put", "quota.repaired",
+    "recovery.begun", "recovery.ended",
     "request.refused",
     "session.begun", "session.ended",
     "tenant.put",

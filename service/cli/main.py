@@ -207,6 +207,19 @@ def stops(json: Json = False, url: Url = None, key: Key = None) -> None:
     raise SystemExit(run_stops(url=url, key=key, json=json))
 
 
+@cli.command()
+def recover(
+    reason: Reason,
+    over: Annotated[
+        bool, typer.Option("--over", help="End it without a sweep: nothing can have been bought that was lost.")
+    ] = False,
+) -> None:
+    """The database of DATABASE_URL was put back to an earlier moment: buy nothing until what was lost is found."""
+    from service.cli.processes import run_recover
+
+    raise SystemExit(run_recover(over=over, reason=reason))
+
+
 def _one_scope(tenant: str | None, account: str | None) -> None:
     if tenant is not None and account is not None:
         raise typer.BadParameter("goes without --tenant: stop one, then the other", param_hint="--account")

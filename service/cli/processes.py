@@ -116,6 +116,32 @@ def run_create_key(kind: Literal["admin", "finance", "operator"], name: str, net
     return _run(main())
 
 
+def run_recover(*, over: bool, reason: str) -> int:
+    """Returns the exit code. `over`: end the recovery without a sweep."""
+    from service.tenants.administration import Author
+    from service.wiring import services
+
+    settings = settings_or_exit(Settings)
+    ended = False
+
+    async def main() -> None:
+        nonlocal ended
+        async with services(settings, "numbergate_api") as found:
+            author = Author("command line")
+            if over:
+                ended = await found.stops.recovered(author, reason)
+            else:
+                await found.stops.recover(author, reason)
+
+    if (code := _run(main())) != 0:
+        return code
+    if not over:
+        print("Nothing is bought until a sweep has found what was bought since; a worker does that by itself.")
+    else:
+        print("The recovery is over; purchases go on." if ended else "No recovery was under way.")
+    return 0
+
+
 def run_reencrypt(*, json: bool) -> int:
     """Returns the exit code: 1 where one cannot be opened, which leaves it as it is."""
     import json as jsonlib

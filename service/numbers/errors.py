@@ -1,5 +1,7 @@
 """Refusals of a purchase, a change or a release."""
 
+from collections.abc import Mapping
+from typing import ClassVar
 from uuid import UUID
 
 from service.kit.errors import ServiceError, StateConflict
@@ -57,12 +59,21 @@ class LaneBusy(ServiceError):
 
 
 class PurchasesStopped(ServiceError):
-    """Somebody pulled the money stop, or suspended the tenant; everything but purchases goes on."""
+    """Somebody pulled the money stop, or suspended the tenant; or what was bought before a restore of the database is
+    still looked for. Everything but purchases goes on.
+    """
 
     status, code, title = 503, "purchases_stopped", "Purchases stopped"
+    NOT_BY_AN_OPERATOR: ClassVar[Mapping[str, str]] = {
+        "recovering": "The database was restored, and what was bought since that backup is looked for",
+        "after_restore": "A number turned up for this user after a restore of the database, and is to be decided first",
+    }
 
-    def __init__(self, *, suspended: bool = False) -> None:
-        why = "This tenant is suspended by an administrator" if suspended else "Purchases are stopped by an operator"
+    def __init__(self, *, suspended: bool = False, why: str | None = None) -> None:
+        """`why`: what holds purchases up, as admission tells it; None is an operator."""
+        why = self.NOT_BY_AN_OPERATOR.get(why or "", "Purchases are stopped by an operator")
+        if suspended:
+            why = "This tenant is suspended by an administrator"
         super().__init__(f"{why}; nothing was bought.", headers={"Retry-After": "60"}, suspended=suspended)
 
 

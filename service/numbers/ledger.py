@@ -106,8 +106,11 @@ class Ledger:
         ring(settled, ask["intent_id"])
         return settled
 
-    async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
-        """The intent that an idempotency key names: intent_id, state, answer, fingerprint; None where it names none."""
+    async def named_by(self, tenant: TenantId, key: str, mark: str = "") -> dict[str, Any] | None:
+        """The intent that an idempotency key names: intent_id, state, answer, fingerprint; None where it names none.
+
+        `mark`: of this key. After a restore a purchase may be known by that alone; then there is no fingerprint.
+        """
         async with self._database.acting(tenant=tenant) as session:
             row = (
                 await session.execute(
@@ -115,8 +118,12 @@ class Ledger:
                         "SELECT k.fingerprint, i.id, i.state, i.answer FROM idempotency_keys k"
                         " JOIN intents i ON i.id = k.intent_id"
                         " WHERE k.tenant_id = :tenant AND k.scope = 'create' AND k.key = :key"
+                        " UNION ALL"
+                        " SELECT NULL, i.id, i.state, i.answer FROM intents i WHERE i.tenant_id = :tenant"
+                        " AND i.mark = :mark AND i.slot = 0 AND i.idempotency_key IS NULL"
+                        " LIMIT 1"
                     ),
-                    {"tenant": tenant, "key": key},
+                    {"tenant": tenant, "key": key, "mark": mark},
                 )
             ).one_or_none()
         if row is None:

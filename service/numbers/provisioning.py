@@ -184,9 +184,9 @@ class Provisioning:
         if ask.key is None:
             return None
         async with self._looks.setdefault(caller.tenant, asyncio.Lock()):
-            said = await self._ledger.named_by(caller.tenant, ask.key)
+            said = await self._ledger.named_by(caller.tenant, ask.key, self._mark(caller, ask.key))
         if said is not None:
-            said["fingerprint_equal"] = said.pop("fingerprint") == ask.fingerprint
+            said["fingerprint_equal"] = said.pop("fingerprint") in (ask.fingerprint, None)
         return said
 
     async def drain(self) -> None:
@@ -214,7 +214,7 @@ class Provisioning:
             wish,
             ask,
             request_id,
-            mark=make_mark(self._secret, tenant=caller.tenant, tag=caller.tag or "", names=ask.key or str(intent_id)),
+            mark=self._mark(caller, ask.key or str(intent_id)),
             intent_id=intent_id,
             admitted=asyncio.get_running_loop().create_future(),
             ordered=ordered,
@@ -225,6 +225,9 @@ class Provisioning:
         purchase.task = asyncio.create_task(self._run(purchase), name=f"purchase {intent_id}")
         purchase.task.add_done_callback(lambda task: self._forget(purchase, task))
         return purchase
+
+    def _mark(self, caller: Principal, names: str) -> str:
+        return make_mark(self._secret, tenant=caller.tenant, tag=caller.tag or "", names=names)
 
     def _forget(self, purchase: Purchase, task: "asyncio.Task[Answered | None]") -> None:
         del self._under_way[purchase.intent_id]
@@ -301,7 +304,7 @@ class Provisioning:
             case "not_your_organization":
                 raise NotYourOrganization
             case "stopped":
-                raise PurchasesStopped(suspended=caller.suspended)
+                raise PurchasesStopped(suspended=caller.suspended, why=admission.said.get("why"))
             case "resting":
                 raise UpstreamUnavailable(
                     "Teli has failed again and again and is left alone until it answers; nothing was bought.",

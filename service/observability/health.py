@@ -68,8 +68,9 @@ class Alive(BaseModel):
 
 class Ready(BaseModel):
     """`status`: ready, degraded (slower and correct, or without some accounts) or unready. `purchases`: open,
-    partly_stopped (for some tenants or accounts), stopped, listing, or draining. `accounts`: ok, partly_out_of_service
-    where a key of some upstream account cannot be opened, or key_refused where Teli refuses one.
+    partly_stopped (for some tenants or accounts), stopped, recovering (after a restore), listing, or draining.
+    `accounts`: ok, partly_out_of_service where a key of some upstream account cannot be opened, or key_refused where
+    Teli refuses one.
     """
 
     status: Literal["ready", "degraded", "unready"]

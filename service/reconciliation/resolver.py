@@ -113,7 +113,7 @@ class Resolver:
         if kept.presences:
             await self._doubts.keep_grounds([considered.grounds(one.intent, "seen") for one in kept.presences])
         for presence in kept.presences:
-            await self._owned(presence, "seen")
+            await self.own(presence, "seen")
         overdue = await self._decide(observation, considered)
         # As for absence: what a listing lacks proves something only where it lacks nothing else.
         if overdue and observation.complete and kept.trustworthy:
@@ -134,7 +134,7 @@ class Resolver:
             row = only_new_row(lane, doubt, seen) if lane and looked_at > doubt.ended_at else None
             if row is not None:
                 await self._doubts.keep_grounds([considered.grounds(doubt, "only_new_row")])
-                await self._owned(Presence(doubt, row), "only_new_row")
+                await self.own(Presence(doubt, row), "only_new_row")
             elif doubt.state == "unresolved":
                 if doubt.is_overdue(looked_at, write_off=self._write_off):
                     overdue.append(doubt)
@@ -215,7 +215,7 @@ class Resolver:
             self._strangers[place] = Strangers(monotonic() + UNKNOWN_FOR, unknown, frozenset(forms))
         return forms
 
-    async def _owned(self, presence: Presence, reason: str) -> None:
+    async def own(self, presence: Presence, reason: str) -> None:
         """The row is the intent's: filed by the same transaction as any purchase, and no orphan any more."""
         intent, row = presence.intent, presence.row
         await self._sightings.close_older(presence)

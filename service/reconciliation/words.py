@@ -6,6 +6,7 @@ import re
 ORPHANED = {
     "unexplained": "No purchase made through Numbergate explains it: bought in the dashboard, or by another program.",
     "late_proof": "Proof of a purchase that has been decided otherwise: it bought nothing, or another number.",
+    "after_restore": "It turned up after a restore of the database; while it is open, nothing is bought for its user.",
     "refused_intent": "It carries the mark of a purchase that was taken to have bought nothing.",
     "second_row_of_a_mark": "It carries the mark of a purchase that has bought another number.",
 }

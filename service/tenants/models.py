@@ -24,13 +24,17 @@ Moment = DateTime(timezone=True)
 
 
 class Version(Base):
-    """One row whose revision grows whenever keys, grants, policies, stops or account modes change."""
+    """One row whose revision grows whenever keys, grants, policies, stops or account modes change.
+
+    `server`: which one, on which timeline, the ledger was written on last; another is a restore, or a failover.
+    """
 
     __tablename__ = "version"
 
     one: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     revision: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    server: Mapped[str | None] = mapped_column(Text)
 
 
 class Account(Base):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,8 @@ from service.tenants.models import Account, Stop, Tenant
 from service.tenants.version import bump
 
 StopScope = Literal["global", "tenant", "account"]
+# The stop of everything that lasts until a restored ledger knows what was bought since; only that ends it.
+RECOVERING = "recovering"
 log = structlog.get_logger()
 
 
@@ -33,6 +35,25 @@ class Stops:
         async with self._database.acting(duty="admin") as session:
             found = await session.scalars(select(Stop).order_by(Stop.at.desc(), Stop.scope, Stop.id))
             return [_told(one) for one in found]
+
+    async def recover(self, author: Author, reason: str) -> None:
+        """The ledger was put back to an earlier moment: buy nothing until a sweep has found what was bought since."""
+        async with self._database.acting(duty="admin") as session:
+            await session.execute(text("SELECT begin_recovery(:who, :why)"), {"who": author.actor, "why": reason})
+
+    async def recovered(self, author: Author, reason: str) -> bool:
+        """Nothing can have been bought since, as somebody knows: end it without a sweep. False where there is none."""
+        async with self._database.acting(duty="admin") as session:
+            ended = await session.scalar(
+                delete(Stop).where(Stop.scope == "global", Stop.id == RECOVERING).returning(Stop.at)
+            )
+            if ended is not None:
+                note(
+                    session, actor=author.actor, action="recovery.ended", of=("global", ""),
+                    before={"recovering": True}, after={"recovering": False, "reason": reason},
+                )  # fmt: skip
+                await bump(session)
+        return ended is not None
 
     async def stop(self, author: Author, scope: StopScope, of: str | None, reason: str) -> dict[str, Any]:
         """Stop purchases. What is stopped already stays so, with its first reason.

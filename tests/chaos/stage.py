@@ -41,7 +41,7 @@ TIMES = {
 
 @dataclass
 class Stage:
-    """`others` are further APIs, `more_workers` further workers.
+    """`others` are further APIs, `more_workers` further workers; `url` is a superuser's, of the ledger.
 
     `lost` and `nobody` are users for whom faults are armed: an answer is lost, a request is lost.
     """
@@ -54,6 +54,7 @@ class Stage:
     teli_tenant: str
     organization: str
     others: list[Child]
+    url: str = ""
     more_workers: list[Child] = field(default_factory=list)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     user: str = field(default_factory=lambda: f"user-{uuid4().hex[:12]}")
@@ -140,7 +141,9 @@ async def stage(
         api, worker = Child("api", environment, url), Child("worker", environment, url)
         services = assemble(settings, database, kv, client, Exports(database, ExportLimits(60, 1 << 20)))
         others = [Child("api", environment, url) for _ in range(apis - 1)]
-        opened = Stage(services, ledger, teli, api, worker, teli_tenant, f"organization-{uuid4().hex[:12]}", others)
+        opened = Stage(
+            services, ledger, teli, api, worker, teli_tenant, f"organization-{uuid4().hex[:12]}", others, url
+        )
         await opened.people()
         stack.push_async_callback(api.close)
         stack.push_async_callback(worker.close)

@@ -445,7 +445,7 @@ class LedgerInMemory(Ledger):
         ]
         return max(typed, key=lambda one: (one.acquired_at, one.id)).number_type if typed else None
 
-    async def named_by(self, tenant: TenantId, key: str) -> dict[str, Any] | None:
+    async def named_by(self, tenant: TenantId, key: str, mark: str = "") -> dict[str, Any] | None:
         found = self._world.keys.get((tenant, "create", key))
         if found is None or found.intent_id is None:
             return None
