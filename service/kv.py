@@ -132,12 +132,15 @@ class KeyValue:
         except Exception as error:
             raise RedisAway from error
 
-    async def about(self) -> tuple[str, bool]:
-        """The version of Redis that the server speaks as, and whether it is a cluster's. Raises: RedisAway."""
+    async def about(self) -> tuple[str, bool, bool]:
+        """The version of Redis that the server speaks as, whether it is a cluster's, and whether it is a mere replica,
+        which of a cluster will do. Raises: RedisAway.
+        """
         said = await self.run(lambda _: self._client.info())
         if said["cluster_enabled"]:
             self._known_cluster()
-        return str(said["redis_version"]), bool(said["cluster_enabled"])
+        cluster = bool(said["cluster_enabled"])
+        return str(said["redis_version"]), cluster, said["role"] != "master" and not cluster
 
     async def close(self) -> None:
         if self._pipe is not None:

@@ -25,8 +25,28 @@ OF_EXTENSIONS = ("CREATE SCHEMA IF NOT EXISTS extensions", "GRANT USAGE ON SCHEM
 PATIENCE, AS_OWNER = "SET lock_timeout = '4s'", "SET ROLE numbergate_owner"
 
 
+# A database of ours has this table from the first migration on. What an extension brought is nobody's.
+WHOSE = text("""
+    SELECT to_regclass('public.intents') IS NOT NULL AND to_regclass('public.alembic_version') IS NOT NULL AS ours,
+      (SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+         AND c.relname <> 'alembic_version'
+         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')) AS tables
+""")
+
+
 class NotMigrated(Exception):
     """The database's schema is not the one this code was written for."""
+
+
+class OfAnother(NotMigrated):
+    """The database has tables, and none of them is ours."""
+
+    def __init__(self) -> None:
+        super().__init__("the database holds tables of another application: name one of Numbergate's own")
+
+
+class Ahead(NotMigrated):
+    """The database was migrated by newer code."""
 
 
 def revisions() -> list[str]:
@@ -68,6 +88,7 @@ async def migrate(url: str, revision: str = "head") -> None:
 
     The login must be able to become `numbergate_owner`; on the first run also to create roles, and extensions unless
     they are there. Two runs at once wait for one another.
+    Raises: OfAnother, Ahead: nothing is changed there.
     """
     engine = create_async_engine(async_url(url), poolclass=NullPool)
     try:
@@ -77,12 +98,14 @@ async def migrate(url: str, revision: str = "head") -> None:
             while not await connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('numbergate migrate'))")):
                 await connection.commit()
                 await asyncio.sleep(0.2)
+            await connection.run_sync(_is_ours)
             await connection.commit()
             await connection.run_sync(_ensure_roles)
             await connection.run_sync(_ensure_extensions)
             await connection.commit()
             for statement in (PATIENCE, AS_OWNER):
                 await connection.execute(text(statement))
+            await connection.run_sync(_revision)
             await connection.commit()
             await connection.run_sync(_run, revision)
     finally:
@@ -149,19 +172,33 @@ def _config() -> "Config":
 async def check_migrated(database: Database) -> None:
     """Raises: NotMigrated, saying whether the database is empty, behind, ahead or somebody else's."""
     async with database.engine.connect() as session:
-        found = (
-            await session.execute(
-                text(
-                    "SELECT to_regclass('alembic_version') IS NOT NULL AS migrated,"
-                    " (SELECT count(*) FROM pg_tables WHERE schemaname = 'public') AS tables"
-                )
-            )
-        ).one()
-        if not found.migrated:
-            whose = "is empty" if found.tables == 0 else "holds tables of another application"
-            raise NotMigrated(f"the database {whose}: run `numbergate migrate` on the right one")
-        revision = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+        revision = await session.run_sync(_revision)
+    if revision is None:
+        raise NotMigrated("the database is empty: run `numbergate migrate`, if it is the right one")
+    expected = revisions()[-1]
+    if revision != expected:
+        raise NotMigrated(
+            f"the database is at revision {revision}, this code expects {expected}: run `numbergate migrate`"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    """Of a database that this code can work with or bring up to date; None of an empty one.
+
+    Raises: OfAnother, Ahead.
+    """
+    if not _is_ours(connection):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM public.alembic_version"))
     known = revisions()
-    if revision != known[-1]:
-        mend = "run `numbergate migrate`" if revision in known else "deploy newer code"
-        raise NotMigrated(f"the database is at revision {revision}, this code expects {known[-1]}: {mend}")
+    if revision not in known:
+        raise Ahead(f"the database is at revision {revision}, this code expects {known[-1]}: deploy newer code")
+    return revision
+
+
+def _is_ours(connection: Connection) -> bool:
+    """Of an empty one: no. Needs no rights. Raises: OfAnother."""
+    found = connection.execute(WHOSE).one()
+    if found.tables and not found.ours:
+        raise OfAnother
+    return bool(found.ours)

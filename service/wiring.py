@@ -68,6 +68,7 @@ from service.numbers.sending import Sending
 from service.numbers.services import NumberServices
 from service.numbers.steps import Steps
 from service.observability.health import Health
+from service.orders.backlog import Backlog
 from service.orders.bulk import Bulk
 from service.orders.buying import Buying
 from service.orders.orders import Orders
@@ -156,6 +157,7 @@ class Services:
     placing: Placing
     buying: Buying
     order_work: OrderWork
+    backlog: Backlog
     numbers: NumberServices
     billing: BillingServices
     campaigns: CampaignServices
@@ -324,6 +326,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
         placing=Placing(database, directory, pricing, limits_at=settings.default_price.first),
         buying=Buying(OrderQueue(database), provisioning, principals),
         order_work=OrderWork(database, mark_keep=settings.mark_keep),
+        backlog=Backlog(database),
         numbers=NumberServices(
             provisioning=provisioning,
             listings=TeliListings(database, cursors),

@@ -183,6 +183,7 @@ async def _measure(found: Services) -> None:
             LANE_MODE.labels(account.name).set(account.mode == "lane")
             for state in OPEN_DOUBTS:
                 DOUBTS_OPEN.labels(state, account.name).set(doubts.get((state, account.id), 0))
+    await found.backlog.measure()
     await found.chaining.measure()
     await found.numbering.measure()
     await found.delivering.measure()

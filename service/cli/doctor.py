@@ -217,12 +217,14 @@ async def _opened(settings: Settings, role: Role) -> AsyncIterator[Database]:
 async def _redis(settings: Settings) -> str:
     kv = KeyValue.open(settings.redis_url.get_secret_value())
     try:
-        version, cluster = await kv.about()
+        version, cluster, is_replica = await kv.about()
         await kv.ping()
     except RedisAway as error:
         raise Unwell(f"does not answer: {error.__cause__}", REDIS_MEND) from None
     finally:
         await kv.close()
+    if is_replica:
+        raise Unwell("is a replica, which keeps nothing", "name the primary in REDIS_URL")
     if int(version.partition(".")[0]) < 7:
         raise Unwell(f"is version {version}", "use Redis 7 or newer, or Valkey")
     return f"speaks as Redis {version}{', as a cluster' if cluster else ''}"
