@@ -20,7 +20,9 @@ LABEL org.opencontainers.image.title="Numbergate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-bookworm"
-RUN useradd --uid 10001 --no-log-init --no-create-home --shell /usr/sbin/nologin numbergate
+# What installs packages is of use to an intruder alone.
+RUN useradd --uid 10001 --no-log-init --no-create-home --shell /usr/sbin/nologin numbergate \
+    && rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip
 COPY --from=build /opt/numbergate /opt/numbergate
 COPY --from=build /app /app
 WORKDIR /app
