@@ -21,11 +21,13 @@ from service.console.api import Refused
 from service.console.visit import NOWHERE, PageRoute, VisitDep, refusal
 
 # What answers in HTML or as a stream of events alone; elsewhere browsers say that they take anything too.
+HTML = ("text/html",)
 STREAMS: dict[str, tuple[str, ...]] = {
-    "/console": ("text/html",),
     "/console/orders/{order_id}/events": ("text/event-stream",),
     **finance.STREAMS,
-}
+    # Every page, as deep as they are.
+    "/console": HTML, "/console/{room}": HTML, "/console/{room}/{page}": HTML, "/console/{room}/{part}/{page}": HTML,
+}  # fmt: skip
 rest = APIRouter(prefix="/console", route_class=PageRoute, include_in_schema=False)
 
 

@@ -20,6 +20,9 @@ SMALL = 1_000
 # Characters that the login leads back to.
 LONGEST_WAY_BACK = 512
 NOWHERE = {"code": "not_found", "title": "Not found", "detail": "There is no such page in the console."}
+NO_ANSWER = {
+    "code": "invalid_request", "title": "Invalid request", "detail": "The API answers nothing like what was sent here.",
+}  # fmt: skip
 TITLES = {403: "This room is not yours", 404: "Nothing is here"}
 
 
@@ -86,8 +89,9 @@ class PageRoute(APIRoute):
                 if refused.status == 401:
                     return _to_login(request)
                 return await refusal(request, refused)
-            except RequestValidationError:
-                return await refusal(request, Refused(404, NOWHERE))
+            except RequestValidationError as error:
+                wrong = Refused(404, NOWHERE) if error.body is None else Refused(400, NO_ANSWER)
+                return await refusal(request, wrong)
 
         return handle
 

@@ -113,3 +113,27 @@ def test_a_login_leads_back_to_pages_of_ours_alone(enter: Enter):
 
     assert answer is not None
     assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", "[]", "nothing", '{"mapping": 3, "headers": 5}', '{"sample": [{}], "micros": 1, "currency": "<b>"}']
+)
+def test_what_no_answer_of_the_api_looks_like_makes_no_part_of_a_page(enter: Enter, body: str):
+    person = enter("finance")
+
+    answer = person.page.request.post(
+        "/console/invoices/preview", data=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status == 400
+    assert "The API answers nothing like what was sent here." in answer.text()
+
+
+@pytest.mark.parametrize("path", ["", "/numbers", "/numbers/idle", "/nowhere/at/all"])
+def test_whoever_takes_nothing_but_pages_is_given_one(enter: Enter, path: str):
+    person = enter("admin")
+
+    answer = person.page.request.get(f"/console{path}", headers={"Accept": "text/html"})
+
+    assert answer.status != 406
+    assert answer.headers["content-type"].startswith("text/html")

@@ -1,10 +1,12 @@
 """The supplier's invoices: how a file would be read, what was read of it, and what differs from the ledger."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel
 
+from service.billing.invoices.schemas import InvoicePreviewOut
 from service.console.api import Api
 from service.console.following import followed
 from service.console.rendering import render
@@ -27,6 +29,13 @@ DISPUTABLE = (
 KEPT = ("kinds", "time_zone", "skip")
 
 
+class Unread(BaseModel):
+    """Of the problem of a file that cannot be read: its columns, where it has any."""
+
+    code: str
+    headers: list[str] = []
+
+
 @router.get("")
 async def invoices(visit: VisitDep) -> Response:
     asked = {name: visit.query[name] for name in ("period", "state", "cursor")}
@@ -41,8 +50,9 @@ async def import_invoice(visit: VisitDep) -> Response:
 
 
 @router.post("/preview")
-async def preview(visit: VisitDep, answer: Annotated[dict[str, Any], Body()]) -> Response:
+async def preview(visit: VisitDep, said: Annotated[InvoicePreviewOut | Unread, Body()]) -> Response:
     """What the API said of a file, as a part of the page on which it was chosen."""
+    answer = said.model_dump(mode="json")
     mapping = answer.get("mapping") or {"columns": {}}
     return visit.page(
         "finance/preview.html", title="", answer=answer, mapping=mapping, members=MEMBERS,

@@ -142,6 +142,18 @@ LATERAL (SELECT direction, 'agent-' || o.rank || '-' || floor(o.agents * u_agent
 """
 
 
+# What each tenant holds, as purchases count it one by one.
+HELD_SQL = """
+INSERT INTO quotas (scope, tenant_id, organization_id, user_id, used, day, month)
+SELECT 'tenant', t.id, '', '', coalesce(n.held, 0), current_date, date_trunc('month', current_date)::date
+FROM tenants t LEFT JOIN (
+  SELECT tenant_id, count(*) AS held FROM numbers WHERE state IN ('active', 'release_scheduled', 'releasing') GROUP BY 1
+) n ON n.tenant_id = t.id
+ON CONFLICT (scope, tenant_id, organization_id, user_id)
+  DO UPDATE SET used = excluded.used, day = excluded.day, month = excluded.month
+"""
+
+
 async def made(url: str) -> dict[str, Any] | None:
     """What a kept ledger was made of, once it was made wholly."""
     connection = await asyncpg.connect(url)
@@ -186,5 +198,6 @@ async def make(url: str, wanted: Wanted, told: Callable[[str], None]) -> None:
             ):
                 await pool.execute(f"REINDEX INDEX {index}")
                 told(f"{index} after {time.monotonic() - began:.0f} s")
+        await pool.execute(HELD_SQL)
         await pool.execute("CREATE TABLE bench.made AS SELECT $1::jsonb AS of", orjson.dumps(values).decode())
         await pool.execute("ANALYZE; CHECKPOINT")
