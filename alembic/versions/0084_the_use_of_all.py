@@ -1,14 +1,14 @@
 """What all hold together is added up from what each tenant holds, where no limit of all has it counted.
 
-Revision ID: 0082
+Revision ID: 0084
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0082"
-down_revision = "0081"
+revision = "0084"
+down_revision = "0083"
 branch_labels = None
 depends_on = None
 
