@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from service.kit.errors import StorageUnavailable
 from service.kit.pagination import COUNTED
+from service.kit.spans import POSTGRES, span
 
 log = structlog.get_logger()
 Role = Literal["numbergate_api", "numbergate_worker", "numbergate_owner"]
@@ -209,7 +210,8 @@ class Database:
             assert isinstance(connection, asyncpg.Connection)
             self.round_trips += 1
             try:
-                return await connection.fetchval(question, *args)
+                with span(question, "client", POSTGRES):
+                    return await connection.fetchval(question, *args)
             except asyncpg.PostgresError as error:
                 if not isinstance(error, BROKEN):
                     raise

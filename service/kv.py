@@ -21,6 +21,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, NoScriptError
 from redis.exceptions import ConnectionError as Broken
 
+from service.kit.spans import REDIS, span
+
 # Not structlog's: where no logs were set up, as in `doctor`, that one would write on stdout, amid the JSON.
 log = logging.getLogger(__name__)
 
@@ -156,12 +158,14 @@ class Script:
     def __init__(self, kv: KeyValue, *parts: Path) -> None:
         self._kv = kv
         self._text = "".join(part.read_text() for part in parts)
+        self._name = f"EVALSHA {parts[-1].stem}"
         self._hash = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, *, keys: list[str], args: list[str | bytes | int]) -> Any:
         """Raises: RedisAway."""
         call = (len(keys), *keys, *args)
-        return await self._kv.run(lambda client: self._ask(client, *call))
+        with span(self._name, "client", REDIS):
+            return await self._kv.run(lambda client: self._ask(client, *call))
 
     async def _ask(self, client: Client, *call: str | bytes | int) -> Any:
         try:

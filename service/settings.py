@@ -131,6 +131,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(':443' if parts.scheme == 'https' else ':80')}"
 
 
+def _collector(url: str) -> str:
+    """Often inside the cluster, by http: no secret goes there."""
+    if scheme_and_host(url)[0] not in ("http", "https") or any(sign in url for sign in "@?#"):
+        raise ValueError("must look like http://host:4318, without credentials, query or fragment")
+    return url
+
+
 def _words(value: object) -> object:
     return tuple(value.split()) if isinstance(value, str) else value
 
@@ -283,6 +290,8 @@ class Settings(FromEnvironment):
     export_mebibytes: int = Field(4096, ge=1, le=1_048_576, alias="NUMBERGATE_EXPORT_MEBIBYTES")
     replicas: int = Field(4, ge=1, le=10_000, alias="NUMBERGATE_REPLICAS")
     metrics_port: int | None = Field(None, ge=0, le=65535, alias="NUMBERGATE_METRICS_PORT")
+    traces_url: Annotated[str, AfterValidator(_collector)] | None = Field(None, alias="NUMBERGATE_TRACES_URL")
+    traces_ratio: float = Field(0.05, ge=0, le=1, allow_inf_nan=False, alias="NUMBERGATE_TRACES_RATIO")
     trusted_proxies: Annotated[tuple[Network, ...] | None, BeforeValidator(_networks)] = Field(
         None, alias="NUMBERGATE_TRUSTED_PROXIES"
     )

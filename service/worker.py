@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.calls.reading import pause_between
 from service.db import CommitUnknown
 from service.kit.errors import ServiceError
+from service.kit.spans import span
 from service.numbers.members import CHANGEABLE
 from service.numbers.models import Drift, Intent, Number
 from service.observability.metrics import DOUBTS_OPEN, DRIFT_OPEN, LANE_MODE, STOPS
@@ -117,7 +118,8 @@ async def _repeat(name: str, job: Callable[[], Awaitable[bool | None]], pause: f
     wait = pause
     while not stop.is_set():
         try:
-            wait = min(1.5 * wait, max(pause, IDLE_PAUSE)) if await job() is False else pause
+            with span("job", facts={"numbergate.job": name.partition(" of ")[0]}):
+                wait = min(1.5 * wait, max(pause, IDLE_PAUSE)) if await job() is False else pause
         except (ServiceError, SQLAlchemyError, CommitUnknown, NotListed) as error:
             log.warning("could not be done now", job=name, error=str(error)[:300])
             wait = max(pause, 1.0)

@@ -6,13 +6,16 @@ import signal
 from collections.abc import Coroutine
 from contextlib import ExitStack, nullcontext
 from socket import socket
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from service.cli.children import patience_of_api
 from service.cli.faults import FAILED, CannotStart, failed, settings_or_exit
 from service.cli.listening import listen
 from service.cli.several import run_several
 from service.settings import DatabaseSettings, Settings
+
+if TYPE_CHECKING:
+    from service.observability.tracing import OpenTelemetry
 
 GIVES_WAY = 10
 
@@ -34,8 +37,9 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
 
     async def main() -> None:
         async with services(settings, "numbergate_api") as found:
+            app = create_app(lambda: nullcontext(found))
             config = uvicorn.Config(
-                create_app(lambda: nullcontext(found)),
+                app if tracer is None else tracer.around(app),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -64,7 +68,7 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
                     patience=patience_of_api(settings.answer_within),
                 )
                 return asyncio.run(serving)
-            _prepare(settings, host)
+            tracer = _prepare(settings, host, "api")
         except CannotStart as error:
             return failed(error)
         return _run(main())
@@ -84,7 +88,7 @@ def run_worker(*, host: str) -> int:
         await work(settings, stop)
 
     try:
-        _prepare(settings, host)
+        _prepare(settings, host, "worker")
     except CannotStart as error:
         return failed(error)
     return _run(main())
@@ -170,21 +174,36 @@ def run_reencrypt(*, json: bool) -> int:
     return FAILED if not_opened else 0
 
 
-def _prepare(settings: Settings, host: str) -> None:
-    """Logs and metrics. Raises: CannotStart."""
+def _prepare(settings: Settings, host: str, process: Literal["api", "worker"]) -> "OpenTelemetry | None":
+    """Logs, metrics and traces; the tracer, where there are traces. Raises: CannotStart."""
     from service.observability.logs import configure_logs
     from service.observability.metrics import serve_metrics
 
+    tracer = _trace(settings, process) if settings.traces_url is not None else None
     configure_logs(
         form=settings.log_format,
         level=settings.log_level,
         secrets=settings.secrets,
+        beside=[tracer.told_in_logs] if tracer is not None else [],
     )
     if settings.metrics_port is not None:
         try:
             serve_metrics(host, settings.metrics_port)
         except OSError as error:
             raise CannotStart(f"metrics on port {settings.metrics_port} of {host}: {error.strerror}") from None
+    return tracer
+
+
+def _trace(settings: Settings, process: Literal["api", "worker"]) -> "OpenTelemetry":
+    """Takes a while to load, and is an extra. Raises: CannotStart."""
+    try:
+        from service.observability.tracing import start_tracing
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("opentelemetry"):
+            raise
+        raise CannotStart("NUMBERGATE_TRACES_URL needs more packages: pip install 'numbergate[otel]'") from None
+    assert settings.traces_url is not None
+    return start_tracing(settings.traces_url, ratio=settings.traces_ratio, process=process)
 
 
 def _run(main: Coroutine[Any, Any, None]) -> int:

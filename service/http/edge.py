@@ -27,6 +27,7 @@ from service.http.problems import (
     problem_response,
 )
 from service.kit.errors import Fault, InvalidRequest, ServiceError
+from service.kit.spans import exemplar
 from service.observability.metrics import REQUEST_SECONDS, REQUESTS_IN_FLIGHT
 
 # On every answer that does not say otherwise itself, as pages for people do: they need styles and scripts, of ours.
@@ -140,7 +141,8 @@ class Edge:
             took = time.perf_counter() - began
             route = scope.get("route")
             path = getattr(route, "path", "unmatched")
-            REQUEST_SECONDS.labels(scope["method"] if route else "other", path, str(status)).observe(took)
+            measured = REQUEST_SECONDS.labels(scope["method"] if route else "other", path, str(status))
+            measured.observe(took, exemplar())
             access.info("request", method=scope["method"], route=path, status=status, seconds=round(took, 6))
 
 

@@ -3,11 +3,12 @@
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
+from structlog.typing import Processor
 
 # Our own keys (prefix, environment, body) and sessions, JSON Web Tokens, credentials in URLs, what Postgres quotes of a
 # row in the second line of its errors, and anything under a telling name.
@@ -93,11 +94,16 @@ LINES = Lines()
 PROCESSORS: list[Any] = []
 
 
-def configure_logs(*, form: str = "auto", level: str = "info", secrets: Iterable[str] = ()) -> None:
-    """Set up structlog and the standard library's logging alike. `form`: json, pretty, or auto (by terminal)."""
+def configure_logs(
+    *, form: str = "auto", level: str = "info", secrets: Iterable[str] = (), beside: Sequence[Processor] = ()
+) -> None:
+    """Set up structlog and the standard library's logging alike. `form`: json, pretty, or auto (by terminal). `beside`:
+    what else puts something on each line.
+    """
     pretty = form == "pretty" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        *beside,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

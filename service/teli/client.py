@@ -7,6 +7,7 @@ not leave now.
 """
 
 import asyncio
+import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,6 +21,7 @@ from uuid import UUID
 import httpx
 
 from service.kit.clock import monotonic, wall
+from service.kit.spans import onward, span
 from service.kit.urls import DEFAULT_PORTS
 from service.teli.heard import Heard, Kind
 from service.teli.wire import OneShot
@@ -29,6 +31,10 @@ BODY_LIMIT = 1 << 20
 LISTING_LIMIT = 64 << 20
 IDLE_LIMIT = 2.0
 PATH = "/v1/voice/phone-numbers"
+# What follows the name of a collection, save the one verb that does.
+ABOUT = re.compile(
+    r"(?<=/phone-numbers/)(?!create$)[^/]+|(?<=/campaigns/)[^/]+|(?<=/calls/)[^/]+|(?<=/organizations/)[^/]+"
+)
 CAMPAIGNS, CALLS, ORGANIZATIONS = "/v1/voice/campaigns", "/v1/voice/calls", "/v1/organizations"
 
 
@@ -229,14 +235,21 @@ class TeliClient:
 
         self.calls += 1
         http = self._asking if send_by is None else self._buying
+        facts = {"http.request.method": method, "url.template": template(path), "numbergate.account": self.name}
         try:
-            with self._calling():
+            with self._calling(), span(f"Teli {method}", "client", facts) as asked:
                 async with asyncio.timeout(self._listen if listen is None else listen):
                     request = http.stream(
-                        method, self.base_url + path, json=json, params=params, extensions={"trace": before_first_byte}
+                        method,
+                        self.base_url + path,
+                        json=json,
+                        params=params,
+                        headers=onward(),
+                        extensions={"trace": before_first_byte},
                     )
                     async with request as response:
                         status, headers = response.status_code, dict(response.headers)
+                        asked.tell({"http.response.status_code": status}, failed=status >= 400)
                         async for piece in unpacked(response, limit):
                             body += piece
                         self._hear_of_the_key(path, status)
@@ -275,6 +288,11 @@ async def unpacked(response: httpx.Response, limit: int) -> AsyncIterator[bytes]
         yield piece
     if unpack is not None and not unpack.eof:
         raise Unreadable("the packed body is cut")
+
+
+def template(path: str) -> str:
+    """A path of Teli's without what it is about: numbers, ids and queries stand in no trace."""
+    return ABOUT.sub("{id}", path.partition("?")[0])
 
 
 def same_place(here: str, location: str) -> str | None:
