@@ -52,8 +52,13 @@ class RedisAway(Exception):
 
 
 class KeyValue:
-    def __init__(self, client: Redis, open_cluster: Callable[[], RedisCluster]) -> None:
-        """Args: client, of a server, or of one node of the cluster that `open_cluster` opens if it is one."""
+    def __init__(
+        self, client: Redis, open_cluster: Callable[[], RedisCluster], lost: Callable[[], None] = lambda: None
+    ) -> None:
+        """Args: client, of a server, or of one node of the cluster that `open_cluster` opens if it is one; lost, called
+        each time that Redis turned out to be away.
+        """
+        self._lost = lost
         self._client = client
         self._open_cluster = open_cluster
         self._cluster: RedisCluster | None = None
@@ -63,10 +68,11 @@ class KeyValue:
         self._away_until = 0.0
 
     @classmethod
-    def open(cls, url: str) -> "KeyValue":
+    def open(cls, url: str, *, lost: Callable[[], None] = lambda: None) -> "KeyValue":
         """Nothing is connected yet. Half a second is the longest a request waits for a connection or an answer."""
         # What has moved is asked for elsewhere; to learn all anew for it would cut off everybody who waits.
-        return cls(Redis.from_url(url, **OPTIONS), partial(RedisCluster.from_url, url, reinitialize_steps=0, **OPTIONS))
+        cluster = partial(RedisCluster.from_url, url, reinitialize_steps=0, **OPTIONS)
+        return cls(Redis.from_url(url, **OPTIONS), cluster, lost)
 
     def script(self, *parts: Path) -> "Script":
         return Script(self, *parts)
@@ -87,6 +93,7 @@ class KeyValue:
         except Exception as error:  # The client's own faults too: nobody's purchase may fail by them.
             if not self.away:  # Of all who were waiting, the first one tells; never the text, which may quote the URL.
                 log.warning("redis is away: %s", type(error).__name__)
+                self._lost()
             self._away_until = time.monotonic() + AWAY_FOR
             # Another server may stand behind the name by then.
             if self._pipe is not None:

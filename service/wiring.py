@@ -68,6 +68,7 @@ from service.numbers.sending import Sending
 from service.numbers.services import NumberServices
 from service.numbers.steps import Steps
 from service.observability.health import Health
+from service.observability.metrics import REDIS_AWAY
 from service.orders.backlog import Backlog
 from service.orders.bulk import Bulk
 from service.orders.buying import Buying
@@ -199,7 +200,7 @@ async def services(settings: Settings, role: Role) -> AsyncIterator[Services]:
         await check_migrated(database)
         await database.check_role(role)
         exports = await stack.enter_async_context(exporting(settings, role))
-        kv = KeyValue.open(settings.redis_url.get_secret_value())
+        kv = KeyValue.open(settings.redis_url.get_secret_value(), lost=REDIS_AWAY.inc)
         stack.push_async_callback(kv.close)
         teli = TeliClient(
             settings.teli_base_url, settings.teli_api_key.get_secret_value(), listen=settings.upstream_timeout

@@ -199,6 +199,17 @@ async def test_a_node_that_dies_is_away_for_its_keys_and_the_others_go_on(tmp_pa
         await kv.close()
 
 
+async def test_each_time_that_it_turns_out_to_be_away_is_told_once_however_many_wait():
+    times: list[None] = []
+    kv = KeyValue.open("redis://127.0.0.1:1", lost=lambda: times.append(None))
+    for round_of in (1, 2):
+        asked = await asyncio.gather(*(kv.ping() for _ in range(20)), return_exceptions=True)
+        assert {type(one) for one in asked} == {RedisAway}
+        assert len(times) == round_of
+        await until_not_away(kv)
+    await kv.close()
+
+
 async def until_not_away(kv: KeyValue) -> None:
     while kv.away:
         await asyncio.sleep(0.05)

@@ -81,6 +81,7 @@ ORDERS_AT_A_TIME = Gauge(
 QUEUE_AGE = Gauge(
     "numbergate_queue_age_seconds", "For how long the oldest of what is due has waited for a worker", ["queue"]
 )
+REDIS_AWAY = Counter("numbergate_redis_away_total", "Times that Redis did not answer in time, or as it should")
 AUDIT_WAITING = Gauge("numbergate_audit_waiting_rows", "Audit rows that are not chained yet")
 AUDIT_LAG = Gauge("numbergate_audit_lag_seconds", "Age of the oldest audit row that is not chained yet")
 AUDIT_HEAD = Gauge("numbergate_audit_head_seq", "Place of the last link of the audit chain")

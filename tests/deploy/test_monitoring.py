@@ -17,7 +17,9 @@ from tests.support.debian import program
 from .manifests import DEPLOY
 
 FOLDER = DEPLOY / "monitoring"
-RUNBOOKS = DEPLOY.parent / "docs" / "alerts.md"
+PAGE = DEPLOY.parent / "docs" / "alerts.md"
+RUNBOOKS = DEPLOY.parent / "docs" / "operate"
+LISTS = ("doubts", "drift", "ghosts", "orphans")
 DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
 KINDS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 # In braces a label is compared, and after `by` it is named.
@@ -75,20 +77,28 @@ def test_every_alert_says_what_happened_how_bad_it_is_and_what_to_do():
     for name, alert in ALERTS.items():
         assert alert["labels"]["severity"] in ("page", "ticket"), name
         assert alert["annotations"]["summary"], name
-        assert alert["annotations"]["runbook_url"] == f"docs/alerts.md#{name.lower()}"
+        assert alert["annotations"]["runbook_url"] == f"docs/operate/{name}.md"
 
 
-def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
-    page = RUNBOOKS.read_text()
-    assert re.findall(r"^## (Numbergate\w+)$", page, re.MULTILINE) == list(ALERTS)
-    for section in re.split(r"^## (?=Numbergate)", page, flags=re.MULTILINE)[1:]:
+def test_every_alert_and_every_list_has_a_page_and_every_page_is_of_one():
+    pages = {path.stem: path.read_text() for path in RUNBOOKS.glob("*.md")}
+    assert set(pages) == {*ALERTS, *LISTS}
+    for name, page in pages.items():
         for part in ("At risk", "Look", "Do", "Wake"):
-            assert f"**{part}**" in section, (section.split("\n")[0], part)
+            assert page.count(f"\n- **{part}**: ") == 1, (name, part)
+
+
+def test_the_page_of_alerts_names_each_in_their_order_with_how_bad_it_is():
+    told = re.findall(r"^\| \[(\w+)\]\(operate/\1\.md\) \| (\w+) \|", PAGE.read_text(), re.MULTILINE)
+    assert told == [(name, alert["labels"]["severity"]) for name, alert in ALERTS.items()]
+    for name in LISTS:
+        assert f"(operate/{name}.md)" in PAGE.read_text()
 
 
 def test_every_command_of_a_runbook_is_one_there_is():
     root: Any = typer.main.get_command(cli)
-    told = re.findall(r"`numbergate ((?:[a-z-]+ ?)+)", RUNBOOKS.read_text())
+    pages = [PAGE, *RUNBOOKS.glob("*.md")]
+    told = [words for path in pages for words in re.findall(r"`numbergate ((?:[a-z-]+ ?)+)", path.read_text())]
     assert len(told) > 20
     for first, *more in (words.split() for words in told):
         found = root.commands[first]
