@@ -49,9 +49,14 @@ class Names:
         acting = self._database.acting(
             tenant=caller.tenant_id, duty="finance" if everything else "service", sees=caller.sees, bounds=caller.bounds
         )
+        found: dict[str, dict[str, str]] = {kind: {} for kind in queries}
+        if not any(getattr(asked, kind) for kind in queries):
+            return found
         async with acting as session:
-            found = {kind: (await session.execute(query)).all() for kind, query in queries.items()}
-        return {kind: {row[0]: row[1] for row in rows if row[1]} for kind, rows in found.items()}
+            for kind, query in queries.items():
+                if getattr(asked, kind):  # A page asks for one kind, mostly.
+                    found[kind] = {row[0]: row[1] for row in await session.execute(query) if row[1]}
+        return found
 
 
 def _in(column: InstrumentedAttribute[str], ids: Collection[str]) -> ColumnElement[bool]:
