@@ -34,6 +34,7 @@ from service.http.examples import CHARGE
 from service.http.openapi import problems
 from service.http.pages import Cursor, Limit
 from service.http.params import RequestId
+from service.http.problems import NotAcceptable
 from service.http.routes import OwnRoute
 from service.kit.errors import Fault, InvalidRequest
 from service.kit.text import names_of, names_pattern, plain, shaped
@@ -224,7 +225,9 @@ async def export_statement(
     """Every charge of a month, as CSV, NDJSON or Parquet: for which number and days, whose, at which price, and why. Or
     the month as one page of HTML, to be looked at and printed.
     """
-    kind = preferred(accept_of(request.scope), (*MEDIA_TYPES, HTML)) or MEDIA_TYPES[0]
+    kind = preferred(accept_of(request.scope), (*MEDIA_TYPES, HTML))
+    if kind is None:
+        raise NotAcceptable(f"An export is {', '.join(MEDIA_TYPES)} or {HTML}; accept one of these.")
     if kind == HTML:
         return await _printed(found, caller, _first_of(period), asked, columns)
     made = found.export(caller, _first_of(period), asked, FORMATS[kind], WRITTEN[columns], limit=limit, offset=offset)

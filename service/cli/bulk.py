@@ -1,5 +1,7 @@
 """The groups `numbers bulk` and `orders` of the command line; what they do is imported when one of them runs."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,12 +17,26 @@ bulk = typer.Typer(no_args_is_help=True, help="Many numbers at once: shown first
 orders = typer.Typer(no_args_is_help=True, help="Orders of many numbers.")
 numbers.add_typer(bulk, name="bulk")
 
-Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NUMBERS]", help="E.164s; or use filters.")]
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+Numbers = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NUMBERS]", help="Ids or E.164s, - reads them from stdin; or use filters."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 def _selection(filters: dict[str, Any], given: list[str] | None) -> dict[str, Any]:
-    return filters | ({"phone_numbers": given} if given else {})
+    """`given`: as a person wrote them, or of each line on stdin its first word."""
+    if given == ["-"]:
+        given = [words[0] for line in sys.stdin if (words := line.split())]
+        if not given:
+            raise typer.BadParameter("nothing came on stdin", param_hint="NUMBERS")
+    ids: list[str] = []
+    phone_numbers: list[str] = []
+    for one in given or ():
+        (ids if UUID_FORM.fullmatch(one) else phone_numbers).append(one)
+    named_so = {"ids": ids, "phone_numbers": phone_numbers}
+    return filters | {name: some for name, some in named_so.items() if some}
 
 
 @numbers.command("export")

@@ -36,9 +36,11 @@ def show_campaign(campaign: CampaignId, json: Json = False, url: Url = None, key
 
 
 @campaigns.command("pause")
-def pause_campaign(campaign: CampaignId, json: Json = False, url: Url = None, key: Key = None) -> None:
-    """Call nobody further; running calls finish."""
-    _move(campaign, "pause", json=json, url=url, key=key)
+def pause_campaign(
+    campaign: CampaignId, yes: Yes = False, json: Json = False, url: Url = None, key: Key = None
+) -> None:
+    """Call nobody further; running calls finish. Nothing resumes one."""
+    _move(campaign, "pause", yes=yes, json=json, url=url, key=key)
 
 
 @campaigns.command("end")
@@ -48,7 +50,7 @@ def end_campaign(campaign: CampaignId, yes: Yes = False, json: Json = False, url
 
 
 def _move(
-    campaign: str, verb: Literal["pause", "end"], *, yes: bool = True, json: bool, url: str | None, key: str | None
+    campaign: str, verb: Literal["pause", "end"], *, yes: bool, json: bool, url: str | None, key: str | None
 ) -> None:
     from service.cli.campaigns import run_move
 

@@ -46,7 +46,7 @@ def run_move(
     """Returns the exit code."""
     if not yes:
         print(f"{campaign} will call nobody any more, and cannot be resumed.", file=sys.stderr)
-        if not is_meant("End it?"):
+        if not is_meant(f"{verb.capitalize()} it?"):
             return failed("nothing was changed")
     with remote(url, key) as gateway:
         found = gateway.post(f"{_path(campaign)}/{verb}", {}, options={})

@@ -39,6 +39,8 @@ def run_export(
                 for piece in answer.iter_bytes():
                     file.write(piece)
                     bar.update(task, advance=len(piece))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return failed(f"{output}: {error.strerror or error}")
     rows, age = (int(answer.headers.get(name, 0)) for name in ("X-Total-Count", "Data-Age"))

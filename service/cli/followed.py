@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from service.cli.listing import FIRST, Cells, Item, first, show_items
-from service.cli.remote import Remote, remote
+from service.cli.remote import Away, Refused, Remote, remote
 from service.cli.terminal import console, table
 from service.cli.words import count_of, fit, known, moment, money
 
@@ -88,8 +88,23 @@ def show_state(out: Console, told: Item, kind: Kind) -> None:
         out.print(f"{count} for {fit(reason)}")
 
 
-def watch(gateway: Remote, path: str, doing: str) -> Item:
-    """A bar on stderr, where that is a terminal, until the order is over. Returns how it stands then."""
+def watch(gateway: Remote, path: str, one: str, doing: str) -> Item:
+    """A bar on stderr, where that is a terminal, until the order is over. Returns how it stands then. Whatever breaks
+    it off leaves the order as it is: how to go on is told.
+    """
+    try:
+        return _watched(gateway, f"{path}/{one}", doing)
+    except (KeyboardInterrupt, Away, Refused):
+        which = path.rpartition("/")[2]
+        print(
+            f"It goes on without you: `numbergate {which} show {one}` tells how far it is, `numbergate {which} cancel"
+            f" {one}` stops it.",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _watched(gateway: Remote, path: str, doing: str) -> Item:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(doing, total=None)

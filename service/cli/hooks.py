@@ -148,7 +148,7 @@ def _show_secret(made: Json, *, json: bool) -> int:
 def _state(one: Json) -> str:
     if one["state"] == "disabled":
         return f"disabled: {one['disabled_because']}"
-    return "failing" if one["failing_since"] else "active"
+    return "active, failing" if one["failing_since"] else "active"
 
 
 def _listed(one: Json) -> dict[str, str]:

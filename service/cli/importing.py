@@ -70,7 +70,7 @@ def run_apply(import_id: str, *, yes: bool, url: str | None, key: str | None, js
                 print("Nothing was adopted.", file=sys.stderr)
                 return 1
         gateway.post(f"{path}/apply", {})
-        told = watch(gateway, path, "Adopted")
+        told = watch(gateway, IMPORTS, import_id, "Adopted")
         not_done = left_alone(gateway, "imports", told)
     if json:
         print(jsonlib.dumps(told | {"not_done": not_done}))

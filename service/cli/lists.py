@@ -14,10 +14,12 @@ def own_id(text: str) -> UUID:
         raise typer.BadParameter("must be an id, as 0190f3a2-7c1e-7d44-9b0a-3f6c2d8e1a55") from None
 
 
-Url = Annotated[str | None, typer.Option(help="The gateway; NUMBERGATE_URL, else http://127.0.0.1:8080.")]
+Url = Annotated[
+    str | None, typer.Option(help="The gateway; else the profile's, NUMBERGATE_URL, or http://127.0.0.1:8080.")
+]
 Key = Annotated[
     str | None,
-    typer.Option(help="An operator's key; better in NUMBERGATE_API_KEY or NUMBERGATE_API_KEY_FILE."),
+    typer.Option(help="The API key; better in NUMBERGATE_API_KEY or NUMBERGATE_API_KEY_FILE, or in a profile."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Organization = Annotated[str | None, typer.Option(help="Only those of this organisation.")]

@@ -1,5 +1,6 @@
 """The command `numbergate`. Each command imports what it needs when it runs, so that all of them start quickly."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from service.cli.accounts import accounts
+from service.cli.asking import give_dry_run
 from service.cli.audit import audit
 from service.cli.billing import billing
 from service.cli.bulk import orders
@@ -21,6 +23,7 @@ from service.cli.imports import imports
 from service.cli.limiting import quotas
 from service.cli.lists import Key, Reason, Url, doubts, ghosts, orphans
 from service.cli.numbering import numbers
+from service.cli.profiling import profiles
 from service.cli.saving import filters
 from service.cli.telling import agents, events
 
@@ -55,7 +58,21 @@ cli.add_typer(campaigns, name="campaigns")
 cli.add_typer(events, name="events")
 cli.add_typer(webhooks, name="webhooks")
 cli.add_typer(billing, name="billing")
+cli.add_typer(profiles, name="profiles")
+give_dry_run(cli)
 
+
+@cli.callback()
+def choose(
+    profile: Annotated[
+        str | None, typer.Option(help="The gateway of this name, see `profiles`; else NUMBERGATE_PROFILE.")
+    ] = None,
+) -> None:
+    if profile is not None:
+        os.environ["NUMBERGATE_PROFILE"] = profile
+
+
+BROKEN_PIPE = 141
 Json = Annotated[bool, typer.Option("--json", help="One JSON line on stdout, for programs.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Keep everything here; the platform's data folder by default.")
@@ -266,4 +283,19 @@ def create_finance(name: Owner, network: Networks = None) -> None:
 
 
 def run() -> None:
-    cli(prog_name="numbergate")
+    """Whoever reads our output may have enough of it: that is no fault, and told by the exit code alone."""
+    stdout = sys.stdout
+    try:
+        try:
+            cli(prog_name="numbergate")
+        except SystemExit:
+            # Typer has a word of its own for it, and leaves by the code of any failure.
+            if sys.stdout is not stdout:
+                raise BrokenPipeError from None
+            raise
+        finally:
+            stdout.flush()
+    except BrokenPipeError:
+        # Else the interpreter complains when it flushes it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        raise SystemExit(BROKEN_PIPE) from None

@@ -53,7 +53,7 @@ def run_bulk(
             return 1
         gateway.post(BULK, {"action": "apply", "token": shown["token"]}, options=OPTIONS)
         doing = "Released" if shown["kind"] == "release" else "Changed"
-        told = watch(gateway, f"/v1/orders/{shown['order_id']}", doing)
+        told = watch(gateway, "/v1/orders", shown["order_id"], doing)
     if json:
         print(jsonlib.dumps(told))
     else:

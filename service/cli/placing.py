@@ -3,11 +3,12 @@
 import json as jsonlib
 import sys
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
 
 from service.cli.followed import show_order, watch
-from service.cli.remote import remote
+from service.cli.remote import Away, remote
 from service.cli.terminal import console, is_meant
 from service.cli.words import count_of, fit, money
 
@@ -49,8 +50,18 @@ def run_create(
             if not is_meant(f"Order {count_of(quote['quantity'], 'number')}?"):
                 print("Nothing was ordered.", file=sys.stderr)
                 return 1
-        placed = gateway.post(ORDERS, body, options=OPTIONS, idempotency_key=idempotency_key)
-        told = watch(gateway, f"{ORDERS}/{placed['order_id']}", "Bought")
+        # One in any case: what is broken off can be asked for again, and is one order.
+        idempotency_key = idempotency_key or str(uuid4())
+        try:
+            placed = gateway.post(ORDERS, body, options=OPTIONS, idempotency_key=idempotency_key)
+        except (KeyboardInterrupt, Away):
+            print(
+                "Whether it was ordered is not known. The same command with --idempotency-key"
+                f" {fit(idempotency_key)} tells, and orders once.",
+                file=sys.stderr,
+            )
+            raise
+        told = watch(gateway, ORDERS, placed["order_id"], "Bought")
     if json:
         print(jsonlib.dumps(told))
     else:

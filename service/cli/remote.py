@@ -12,6 +12,7 @@ import httpx
 from pydantic import AfterValidator, Field, SecretStr
 
 from service.cli.faults import failed, told_faults
+from service.cli.profiles import CHOSEN, profile_settings
 from service.cli.words import fit
 from service.kit.urls import LOOPBACK
 from service.settings import BadConfiguration, FromEnvironment
@@ -219,9 +220,14 @@ def remote(url: str | None, key: str | None) -> Iterator[Remote]:
     1 where the gateway refused or is away, 2 where it is not said which gateway or with what key.
     """
     given = {SETTINGS[name]: value for name, value in (("url", url), ("key", key)) if value is not None}
-    environment = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in given}
+    settled = profile_settings(url, key, dict(os.environ)) | given
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in settled and name != CHOSEN
+    }
     try:
-        settings = RemoteSettings.from_environment(environment | given)
+        settings = RemoteSettings.from_environment(environment | settled)
     except BadConfiguration as bad:
         raise SystemExit(told_faults(bad)) from None
     try:

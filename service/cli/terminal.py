@@ -2,18 +2,27 @@
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from errno import EPIPE
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from service.cli.faults import BAD_CONFIGURATION
 
 # Nobody's terminal: what goes into a pipe is cut nowhere.
 UNCROPPED = 100_000
 GAP = 2
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """As it is anywhere else that prints, see `service.cli.main.run`."""
+        raise BrokenPipeError(EPIPE, "nobody reads any more")
+
+
 def console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else UNCROPPED)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else UNCROPPED)
 
 
 def table(rows: Sequence[Mapping[str, str]], width: int, whole: Collection[str]) -> Table:
@@ -29,10 +38,25 @@ def table(rows: Sequence[Mapping[str, str]], width: int, whole: Collection[str])
     return made
 
 
+_dry_run = False
+
+
+def only_shown() -> None:
+    """From here on nothing is asked, for nothing is to be done: `is_meant` ends the command."""
+    global _dry_run  # noqa: PLW0603  A process runs one command.
+    _dry_run = True
+
+
 def is_meant(question: str) -> bool:
-    """Asked on stderr: stdout is for what a program reads. The end of the input is a no."""
+    """Asked on stderr: stdout is for what a program reads. The end of the input is a no.
+
+    Exits with 0 for `--dry-run`, and with 2 where nobody is there to be asked.
+    """
+    if _dry_run:
+        print(f"{question} Nothing was done, for --dry-run.", file=sys.stderr)
+        raise SystemExit(0)
+    if not sys.stdin.isatty():
+        print(f"{question} There is no terminal to ask at, so nothing was done: --yes means it.", file=sys.stderr)
+        raise SystemExit(BAD_CONFIGURATION)
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline()
-    if not sys.stdin.isatty():  # Nobody's return key has ended the line.
-        print(file=sys.stderr)
-    return answer.strip().lower() in ("y", "yes")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

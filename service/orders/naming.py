@@ -11,7 +11,8 @@ from typing import Self
 
 # By their place in the order, from 1; the code it is asked for in; who owns it.
 PLACEHOLDERS = ("n", "area_code", "user_id")
-WIDTH = re.compile(r"(0?[1-9][0-9]?)?d?")
+# Digits filled up with zeros; with spaces, as of {n:3}, a name is nobody's wish.
+WIDTH = re.compile(r"(0[1-9][0-9]?)?d?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class WebhookPatch(Strict):
 
 class WebhookRotate(Strict):
     overlap_seconds: Annotated[
-        int, Field(ge=0, le=LONGEST_OVERLAP, description="For so long the secret before signs too")
+        int, Field(strict=True, ge=0, le=LONGEST_OVERLAP, description="For so long the secret before signs too")
     ] = 86_400
 
 

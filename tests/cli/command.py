@@ -21,8 +21,9 @@ OURS = ("NUMBERGATE_", "TELI_", "DATABASE_URL", "REDIS_URL")
 
 
 def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
-    """This process's, without any setting of ours but those given."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | dict(changes)
+    """This process's, without any setting of ours but those given, and without the profiles of whoever runs it."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return others | {"XDG_CONFIG_HOME": "/nonexistent"} | dict(changes)
 
 
 def numbergate(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:

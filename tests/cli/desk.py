@@ -47,11 +47,32 @@ class Desk:
         return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
     async def answering(self, said: str, *arguments: str) -> Ended:
-        """What becomes of a command whose question is answered so."""
+        """What becomes of a command whose question is answered so, at a terminal."""
+        return await asyncio.to_thread(self._answering, said, arguments)
+
+    def _answering(self, said: str, arguments: tuple[str, ...]) -> Ended:
+        ours, theirs = pty.openpty()
+        try:
+            # And then the end of the input, as Ctrl-D is.
+            os.write(ours, said.encode() + b"\x04\x04")
+            return subprocess.run(
+                [*COMMAND, *arguments],
+                env=environment(self.settings),
+                stdin=theirs,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        finally:
+            os.close(theirs)
+            os.close(ours)
+
+    async def piped(self, said: str, *arguments: str, **settings: str) -> Ended:
+        """What becomes of a command that reads this from a pipe, and has no terminal."""
         return await asyncio.to_thread(
             subprocess.run,
             [*COMMAND, *arguments],
-            env=environment(self.settings),
+            env=environment({**self.settings, **settings}),
             input=said,
             capture_output=True,
             text=True,

@@ -142,7 +142,7 @@ async def test_an_account_is_filed_bound_and_given_another_key_that_no_argument_
     keys = "europe-teli-key-1", "europe-teli-key-2"
     file = tmp_path / "key"
     file.write_text(keys[1] + "\n")
-    added = await office.answering(
+    added = await office.piped(
         keys[0] + "\n",
         "accounts",
         "add",

@@ -45,6 +45,7 @@ TASKS = (
     "docs/webhooks.md",
     "docs/operate.md",
     "docs/configuration.md",
+    "docs/cli.md",
 )
 
 
@@ -67,6 +68,7 @@ def test_the_commands_of_a_page_run_one_after_another(page: str, stack: Stack, t
         "TELI_URL": stack.ready["teli_url"],
         "TELI_CONTROL_URL": stack.ready["teli_control_url"],
         "DATA": str(stack.data),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
     }
 
     ended = subprocess.run(

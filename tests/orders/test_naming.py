@@ -20,7 +20,7 @@ def filled(template: str, *, n: int = 7) -> str:
     [
         ("Sales {area_code}-{n:03}", "Sales 313-007"),
         ("{n}", "7"),
-        ("{n:2}|{n:02d}|{n:d}", " 7|07|7"),
+        ("{n:02d}|{n:d}", "07|7"),
         ("{{n}} of {user_id}", "{n} of u1"),
         ("plain", "plain"),
     ],
