@@ -157,6 +157,8 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
         await worker.begin(environment | {"NUMBERGATE_METRICS_PORT": ""})
         await _until_open(base_url, api, worker)
         told("API and worker")
+        # Both are told to end before either is waited for; the simulator and the engines outlast them.
+        opened.callback(_tell_to_end, api, worker)
         # The listener stays open here too: while the API is started again its callers wait, rather than being refused.
         await opened.enter_async_context(kept(api, worker))
         yield Ready(
@@ -173,6 +175,12 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
             identity_provider_url=people.issuer if people is not None else None,
             **{name: credentials.known[name] for name in ("admin_key", "tenant_key", "finance_key", "operator_key")},
         )
+
+
+def _tell_to_end(*children: Child) -> None:
+    for one in children:
+        if one.process.returncode is None:
+            one.process.terminate()
 
 
 def _simulator(wanted: Wanted) -> AbstractAsyncContextManager[Child]:

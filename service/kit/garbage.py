@@ -1,5 +1,6 @@
 """When garbage is looked for."""
 
+import atexit
 import gc
 
 
@@ -8,3 +9,5 @@ def collect_seldom() -> None:
     nothing, takes a fifth of the time to start, and later is a pause for all who wait.
     """
     gc.set_threshold(50_000, 20, 100)
+    # Nor at the end, where the interpreter looks through all there is before it lets go of it: a second and more.
+    atexit.register(gc.freeze)

@@ -67,6 +67,13 @@ async def rows(of: Tenant, month: datetime = LAST) -> list[Row]:
     return found
 
 
+async def test_a_statement_is_no_json_where_its_charges_are_asked_for(whole: Tenant):
+    path = f"/v1/billing/statements/{named(LAST)}/export"
+    refused = await whole.get(path, headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
+    assert (await whole.get(path, headers={"Accept": "*/*"})).headers["Content-Type"].startswith("text/csv")
+
+
 def cells(of: list[Row], *columns: str) -> Iterator[str]:
     return (row[name] for row in of for name in columns)
 

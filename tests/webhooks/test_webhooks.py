@@ -69,6 +69,8 @@ async def test_an_endpoint_is_sent_what_it_asked_for_and_a_change_holds_from_the
 async def test_while_a_secret_is_rotated_both_sign(gateway: Gateway, tenant: Tenant, hooks: Receiver):
     endpoint = await made(tenant, hooks.url())
     path = f"{ENDPOINTS}/{endpoint['id']}/rotate"
+    for no_number in ("60", True):
+        problem(await tenant.send("POST", path, json={"overlap_seconds": no_number}), 400, "invalid_request")
     rotated = (await tenant.send("POST", path, json={"overlap_seconds": 60})).json()
     assert rotated["secret"] != endpoint["secret"]
     await happen(gateway, tenant, a_number())
