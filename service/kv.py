@@ -188,7 +188,7 @@ async def _itself(client: Client) -> Client:
 
 class Pipe:
     """One connection on which questions follow one another, and no one waits for the answer to another: each answer is
-    of the question that was asked first of those without one.
+    of the question that was asked first of those without one. Those of one turn of the loop leave together.
 
     To take a connection out of a pool for each question costs several times as much as to ask it. The connection is
     opened by redis-py, which knows of names, TLS and passwords.
@@ -202,6 +202,7 @@ class Pipe:
         self._writer: asyncio.StreamWriter = connection._writer
         self._answers = hiredis.Reader(replyError=connection._parser.parse_error, notEnoughData=NOTHING)
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
         self.broken = False
         self._hearing = asyncio.create_task(self._hear())
 
@@ -218,15 +219,24 @@ class Pipe:
         """
         if self.broken:
             raise Broken("the connection is gone")
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        written = hiredis.pack_command(question)  # type: ignore[arg-type]
+        answer: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(answer)
-        self._writer.write(hiredis.pack_command(question))  # type: ignore[arg-type]
+        if not self._unsent:
+            loop.call_soon(self._send)
+        self._unsent.append(written)
         try:
             async with asyncio.timeout(PATIENCE):
                 return await answer
         except TimeoutError:
             self.break_off()
             raise
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if not self.broken:
+            self._writer.write(b"".join(unsent))
 
     def break_off(self) -> None:
         """Nobody gets an answer any more."""

@@ -24,13 +24,12 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
     """Returns the exit code. `fd`: an open socket to serve on, instead of host and port. `workers`: how many processes
     serve on it.
     """
-    import gc
-
     import uvicorn
 
     from service.app import create_app
     from service.http.edge import Limits
     from service.http.server import Server, limited
+    from service.kit.garbage import keep_what_is_here
     from service.wiring import services
 
     settings = settings_or_exit(Settings)
@@ -53,8 +52,7 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
             # Once serving has ended uvicorn raises the signal again; by then it must not kill us.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: None)
-            gc.collect()
-            gc.freeze()
+            keep_what_is_here()
             await Server(config, stopping=found.drain.begin).serve(sockets=[listener])
 
     with ExitStack() as opened:

@@ -88,7 +88,10 @@ class Edge:
         self.app = app
         self.express = express
         self.limits = limits
-        self._streams = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items()]
+        self._streams = {path: kinds for path, kinds in streams.items() if "{" not in path}
+        self._streams_below = [
+            (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), kinds) for path, kinds in streams.items() if "{" in path
+        ]
         self._uploads = {path: replace(limits, body=most) for path, most in uploads.items()}
         self._passed_on = {path: replace(limits, body=most) for path, most in passed_on.items()}
 
@@ -97,7 +100,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         request_id = request_id_of(scope)
-        streamed = next((kinds for path, kinds in self._streams if path.fullmatch(scope["path"])), ())
+        streamed = self._streamed(scope["path"])
         structlog.contextvars.clear_contextvars()
         before = CALLER.set(None)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -144,6 +147,12 @@ class Edge:
             measured = REQUEST_SECONDS.labels(scope["method"] if route else "other", path, str(status))
             measured.observe(took, exemplar())
             access.info("request", method=scope["method"], route=path, status=status, seconds=round(took, 6))
+
+    def _streamed(self, path: str) -> Sequence[str]:
+        """The media types beside JSON that it answers in."""
+        if (kinds := self._streams.get(path)) is not None:
+            return kinds
+        return next((kinds for form, kinds in self._streams_below if form.fullmatch(path)), ())
 
 
 async def _read(scope: Scope, receive: Receive, limits: Limits, streamed: Sequence[str]) -> bytes:

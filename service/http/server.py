@@ -3,10 +3,10 @@
 `Edge` limits what has a head; this limits the head itself, before there is a request to speak of.
 """
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import uvicorn
@@ -29,6 +29,42 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+# Bytes of an answer that wait for more of it, at most.
+TOGETHER = 16_384
+
+
+class Gathering:
+    """A transport that sends at once what is written in one turn of the loop: head and body of an answer, and the
+    answers to requests that came together. Each write is a system call, a packet and a wake-up of the caller.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._written: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+        self._size += len(data)
+        if self._size > TOGETHER:
+            self._send()
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._written:
+            written, self._written, self._size = self._written, [], 0
+            self._transport.write(b"".join(written))
+
+
 def limited(limits: Limits) -> type[HttpToolsProtocol]:
     """uvicorn's protocol, for its `http` setting, held to `limits`."""
     return type("Limited", (LimitedProtocol,), {"limits": limits})
@@ -44,6 +80,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.transport = cast(Transport, Gathering(self.transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

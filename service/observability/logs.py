@@ -1,5 +1,6 @@
 """Structured logs on stderr: JSON, or readable in a terminal; secrets taken out wherever they turn up."""
 
+import json
 import logging
 import re
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterable, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.typing import Processor
 
@@ -51,6 +53,15 @@ def _is_telling(name: str) -> bool:
 
 def _prefix_alone(found: re.Match[str]) -> str:
     return f"{found[found.lastindex or 0]}…"
+
+
+def _as_json(event: Any, **how: Any) -> str:
+    """In ASCII: whoever reads it in a terminal is shown no control characters, however they are encoded."""
+    try:
+        line = orjson.dumps(event).decode()
+    except TypeError:  # What it does not know, half a character among it.
+        return json.dumps(event, **how)
+    return line if line.isascii() else json.dumps(event, **how)
 
 
 class AtLeast:
@@ -113,7 +124,7 @@ def configure_logs(
     last: list[Any] = [
         structlog.processors.format_exc_info,
         Redact(secrets),
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_as_json),
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]

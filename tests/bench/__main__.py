@@ -7,6 +7,7 @@ a large one; `billing`, a month that is closed and an invoice that is matched; `
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,7 +35,11 @@ def main() -> None:
         into, bench, arguments = paths.parser_into, paths.paths, sys.argv[1:]
     parser = argparse.ArgumentParser(prog=f"./dev bench {name if into is not paths.parser_into else ''}".rstrip())
     into(parser)
-    asyncio.run(bench(parser.parse_args(arguments)))
+    try:
+        asyncio.run(bench(parser.parse_args(arguments)))
+    except KeyboardInterrupt:
+        print("stopped; what was started is gone", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A TCP proxy that counts round trips, loses questions or answers, falls silent, and goes down and up again."""
+"""A TCP proxy that counts round trips and bytes, loses questions or answers, falls silent, goes down and up again."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,6 +34,7 @@ class Wire:
         self.lost = 0
         self.mute = False
         self.round_trips = 0
+        self.bytes = 0
         self.on_question: Callable[[bytes], None] = lambda data: None
 
     @property
@@ -99,6 +100,7 @@ class Wire:
     async def _ask(self, line: Line, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
             self.on_question(data)
+            self.bytes += len(data)
             self.round_trips += line.answered
             line.answered = False
             loses = next((entry for entry in self._losing if entry[0] in data), None)
@@ -118,6 +120,7 @@ class Wire:
 
     async def _answer(self, line: Line, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
+            self.bytes += len(data)
             if line.loses_answer:
                 return line.cut()
             if self.mute:

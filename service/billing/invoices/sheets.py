@@ -15,8 +15,6 @@ from typing import IO, Any
 from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
 
-from openpyxl.reader.excel import ExcelReader
-
 from service.billing.invoices.lines import Cell
 from service.billing.invoices.mapping import InvoiceMapping, normal
 from service.kit.csv_files import CHARSETS, HINT, SEPARATORS, encoding_of
@@ -229,6 +227,9 @@ def _headers(cells: Sequence[str]) -> list[str]:
 
 
 def _open_xlsx(file: IO[bytes], mapping: InvoiceMapping | None) -> Sheet:
+    # Four megabytes that a process which never sees a workbook does without.
+    from openpyxl.reader.excel import ExcelReader
+
     check_unpacked(file)
     try:
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,11 +22,11 @@ import orjson
 
 from tests.bench.billing import command as billing
 from tests.bench.inventory import command as inventory
+from tests.bench.paths.kept import compared, read, record
+from tests.bench.paths.line import TOO_NOISY, Line, Told
 from tests.bench.paths.world import Program, Tenant, World, world
 
 FAST, SLOW = "313", "212"
-# Of the floor's own rounds; beyond it the machine had other things to do.
-TOO_NOISY = 0.3
 Asks = Callable[[World, int], list[list[str]]]
 
 
@@ -136,25 +136,6 @@ PROCESSES = Case("processes", creates(FAST), 64, "a_second", 1.6, note="two proc
 PATHS = (*dict.fromkeys(case.path for case in CASES), *LARGE, "processes", "idle")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is told of a path. `ours`, `floor` and `usual` are of the `unit`; of both ratios more is better."""
-
-    path: str
-    callers: int
-    upstream_ms: int
-    unit: str
-    ours: float
-    floor: float | None
-    usual: float | None
-    ratio_floor: float | None
-    ratio_usual: float | None
-    spread: float | None
-    goal: float | None
-    met: bool | None
-    note: str = ""
-
-
 async def load(program: Program, asks: list[list[str]], seconds: float, first: int) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.paths.load", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -205,7 +186,7 @@ def line_of(case: Case, taken: dict[str, list[dict[str, Any]]]) -> Line:
 
 
 async def paths(asked: argparse.Namespace) -> None:
-    """Raises: SystemExit where a path is none of ours."""
+    """Raises: SystemExit where a path is none of ours, and where one asked to be compared is worse than is kept."""
     if unknown := sorted({*asked.paths} - {*PATHS}):
         raise SystemExit(f"no path: {', '.join(unknown)}; there are {', '.join(PATHS)}")
     wanted = asked.paths or list(PATHS)
@@ -218,9 +199,22 @@ async def paths(asked: argparse.Namespace) -> None:
             for line in await LINES[bench](asked):
                 if line.path in wanted:
                     told.line(line)
+    # Before they are recorded, or they would be compared with themselves.
+    worse = compared(told.lines, read()) if asked.compare else []
+    if asked.record:
+        record(told.lines, _asked_as(asked))
+    if worse:
+        raise SystemExit("\n".join(worse))
 
 
-async def _small(found: World, wanted: Sequence[str], asked: argparse.Namespace, told: "Told") -> None:
+def _asked_as(asked: argparse.Namespace) -> str:
+    """The command, without what is of this machine alone."""
+    sizes = {"--rounds": asked.rounds, "--seconds": asked.seconds, "--numbers": asked.numbers}
+    options = [f"{name} {value:g}" for name, value in sizes.items() if value is not None]
+    return " ".join(["./dev bench", *asked.paths, *options])
+
+
+async def _small(found: World, wanted: Sequence[str], asked: argparse.Namespace, told: Told) -> None:
     rounds = Rounds(found, asked)
     ours, floor, usual = found.ours(), found.other("floor"), found.other("usual")
     with ExitStack() as stack:
@@ -243,7 +237,9 @@ async def _small(found: World, wanted: Sequence[str], asked: argparse.Namespace,
 
 async def inventory_lines(asked: argparse.Namespace) -> list[Line]:
     """Of the page of one organisation among all, and of a file of the largest as CSV."""
-    report = await inventory.inventory(_sized(inventory.parser_into, asked, seconds=2.0))
+    report = await inventory.inventory(
+        _sized(inventory.parser_into, asked, seconds=2.0, keep=asked.keep and asked.keep / "inventory")
+    )
     [page] = [row for row in report["pages"] if row["question"] == "an organisation"]
     [depth] = [row for row in report["depths"] if row["question"] == "the largest organisation"]
     exported = {row["export"]: row for row in report["exports"]}
@@ -258,7 +254,9 @@ async def inventory_lines(asked: argparse.Namespace) -> list[Line]:
 
 async def billing_lines(asked: argparse.Namespace) -> list[Line]:
     """The close beside one INSERT … SELECT, the match beside DuckDB; seconds of each."""
-    report = await billing.billing(_sized(billing.parser_into, asked, rounds=asked.rounds))
+    report = await billing.billing(
+        _sized(billing.parser_into, asked, rounds=asked.rounds, keep=asked.keep and asked.keep / "billing")
+    )
     lines = []
     for path, floor in (("close", "by hand"), ("match", "DuckDB")):
         told = report[path]
@@ -272,7 +270,7 @@ LINES = {"inventory": inventory_lines, "billing": billing_lines}
 
 
 def _sized(
-    parser_into: Callable[[argparse.ArgumentParser], None], asked: argparse.Namespace, **other: float
+    parser_into: Callable[[argparse.ArgumentParser], None], asked: argparse.Namespace, **other: float | Path | None
 ) -> argparse.Namespace:
     """What that bench is asked for by itself, but for the size where one was asked for, and for `other`."""
     parser = argparse.ArgumentParser()
@@ -317,43 +315,15 @@ async def idle(program: Program, seconds: float = 5.0) -> Line:
     )  # fmt: skip
 
 
-class Told:
-    """On stdout; what the large benches print on their way goes to stderr meanwhile."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._out = sys.stdout
-        if not as_json:
-            print(
-                f"{'path':14} {'callers':>7} {'seller':>7} {'unit':>11} {'ours':>10} {'floor':>10} {'usual':>10}"
-                f" {'/floor':>7} {'/usual':>7} {'spread':>7} {'goal':>6}  met"
-            )
-
-    def line(self, line: Line) -> None:
-        if self._as_json:
-            rounded = {name: round(value, 3) if type(value) is float else value for name, value in asdict(line).items()}
-            print(json.dumps(rounded), flush=True, file=self._out)
-            return
-
-        def of(value: float | None, form: str) -> str:
-            return "" if value is None else format(value, form)
-
-        noisy = line.spread is not None and line.spread > TOO_NOISY
-        met = "too noisy to tell" if noisy else {True: "yes", False: "no", None: ""}[line.met]
-        print(
-            f"{line.path:14} {line.callers:7} {line.upstream_ms:4} ms {line.unit:>11} {line.ours:10,.2f}"
-            f" {of(line.floor, ',.2f'):>10} {of(line.usual, ',.2f'):>10} {of(line.ratio_floor, '.2f'):>7}"
-            f" {of(line.ratio_usual, '.1f'):>7} {of(line.spread, '.2f'):>7} {of(line.goal, '.2f'):>6}"
-            f"  {met} {line.note}",
-            flush=True,
-            file=self._out,
-        )
-
-
 def parser_into(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.add_argument("paths", nargs="*", metavar="PATH", help=f"{', '.join(PATHS)}; without one, all of them")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each")
+    parser.add_argument(
+        "--compare", action="store_true", help="with the figures kept in docs; fails where a ratio is a quarter worse"
+    )
+    parser.add_argument("--record", action="store_true", help="the figures, in docs/performance.md and its picture")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="make the large ledgers here, or find them again")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round of each program")
     parser.add_argument("--numbers", type=int, help="of inventory and export (ten million), close and match (one)")
