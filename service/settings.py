@@ -259,6 +259,7 @@ class Settings(FromEnvironment):
 
     upstream_timeout: Seconds = Field(180, alias="NUMBERGATE_UPSTREAM_TIMEOUT")
     answer_within: Seconds = Field(20, alias="NUMBERGATE_ANSWER_WITHIN")
+    drain_notice: Annotated[float, Field(ge=0, le=60)] = Field(2, alias="NUMBERGATE_DRAIN_NOTICE")
     settling_window: Seconds = Field(900, validate_default=True, alias="NUMBERGATE_SETTLING_WINDOW")
     write_off: Seconds = Field(259_200, validate_default=True, alias="NUMBERGATE_WRITE_OFF")
     resolve_interval: Seconds = Field(15, alias="NUMBERGATE_RESOLVE_INTERVAL")

@@ -404,7 +404,7 @@ def assemble(settings: Settings, database: Database, kv: KeyValue, teli: TeliCli
             redis=kv.ping,
             purchases=lambda: purchases_open(database),
             accounts=upstreams.stand,
-            draining=lambda: drain.begun,
+            draining=lambda: drain.announced,
         ),
     )
 

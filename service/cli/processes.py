@@ -53,7 +53,13 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: None)
             keep_what_is_here()
-            await Server(config, stopping=found.drain.begin).serve(sockets=[listener])
+            server = Server(
+                config,
+                leaving=found.drain.announce,
+                stopping=found.drain.begin,
+                notice=settings.drain_notice,
+            )
+            await server.serve(sockets=[listener])
 
     with ExitStack() as opened:
         try:
@@ -63,7 +69,7 @@ def run_api(*, host: str, port: int, fd: int | None, workers: int = 1) -> int:
                     listener.fileno(),
                     workers=workers,
                     metrics_port=settings.metrics_port,
-                    patience=patience_of_api(settings.answer_within),
+                    patience=patience_of_api(settings.answer_within) + settings.drain_notice,
                 )
                 return asyncio.run(serving)
             tracer = _prepare(settings, host, "api")

@@ -142,6 +142,8 @@ async def stack(wanted: Wanted, *, told: Callable[[str], None]) -> AsyncIterator
             "NUMBERGATE_SECRET": secret,
             "NUMBERGATE_TELI_TENANT_ID": provision.TELI_TENANT,
             "NUMBERGATE_KEY_ENVIRONMENT": provision.KEY_ENVIRONMENT,
+            # There is nowhere else for callers to go.
+            "NUMBERGATE_DRAIN_NOTICE": "0",
         }
         if wanted.settings.account_keys is None:
             made = credentials.get("account_keys", lambda: f"up:{base64.b64encode(secrets.token_bytes(32)).decode()}")

@@ -3,8 +3,10 @@
 `Edge` limits what has a head; this limits the head itself, before there is a request to speak of.
 """
 
+import asyncio
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from collections.abc import Callable
+from socket import socket
 from types import FrameType
 from typing import Any, cast
 from uuid import uuid4
@@ -14,19 +16,55 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.http.edge import SECURITY_HEADERS, Limits
 from service.http.problems import MEDIA_TYPE, HeadersTooLarge, RequestTimeout, problem_body
+from service.kit.clock import monotonic
 from service.kit.errors import Fault, InvalidRequest, ServiceError
+
+CLOSE = (b"connection", b"close")
+# Seconds from a connection to the request on it.
+LAST_REQUESTS = 0.3
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which tells `stopping` of the signal at once: when its lifespan ends, callers have been cut off."""
+    """uvicorn's, which leaves before it goes: for `notice` seconds from the signal on it answers as ever, while
+    `leaving` has let whoever looks know, and each answer asks its caller to connect anew, which it will elsewhere. Then
+    `stopping` is told, before anybody is cut off. A second signal ends the notice.
+    """
 
-    def __init__(self, config: uvicorn.Config, *, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, leaving: Callable[[], None], stopping: Callable[[], None], notice: float
+    ) -> None:
         super().__init__(config)
+        self._leaving = leaving
         self._stopping = stopping
+        self._notice = notice
+        self._signal: tuple[int, FrameType | None] | None = None
+        self._goes_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._stopping()
+        if self._signal is None and self._notice:
+            self._signal, self._goes_at = (sig, frame), monotonic() + self._notice
+            self._leaving()
+            # Also of answers under way; uvicorn makes the list anew each second.
+            self.config.encoded_headers.append(CLOSE)
+            self.server_state.default_headers.append(CLOSE)
+            return
+        if not self._notice:
+            self._stopping()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        # Who has just connected is about to ask, and would be cut off unanswered.
+        for server in self.servers:
+            server.close()
+        if self._notice:
+            await asyncio.sleep(LAST_REQUESTS)
+            self._stopping()
+        await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._signal is not None and not self.should_exit and monotonic() >= self._goes_at:
+            self.handle_exit(*self._signal)
+        return await super().on_tick(counter)
 
 
 # Bytes of an answer that wait for more of it, at most.

@@ -16,13 +16,23 @@ class Drain:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._ends: float | None = None
+        self._announced = False
+
+    @property
+    def announced(self) -> bool:
+        """Whoever can is to go elsewhere; all is answered as ever."""
+        return self._announced or self.begun
+
+    def announce(self) -> None:
+        """Called at the signal, where there is time before it begins."""
+        self._announced = True
 
     @property
     def begun(self) -> bool:
         return self._ends is not None
 
     def begin(self) -> None:
-        """Called at the signal; again, it changes nothing."""
+        """Called at the signal, or once there was notice of it; again, it changes nothing."""
         if self._ends is None:
             self._ends = monotonic() + self._grace
 

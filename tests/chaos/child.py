@@ -19,16 +19,21 @@ Role = Literal["api", "worker"]
 
 
 class Child:
-    """`environment` without DATABASE_URL, which leads over the wire to `database_url`."""
+    """`environment` without DATABASE_URL, which leads over the wire to `database_url`.
 
-    def __init__(self, role: Role, environment: Mapping[str, str], database_url: str) -> None:
+    `shared`: the socket that several listen on.
+    """
+
+    def __init__(
+        self, role: Role, environment: Mapping[str, str], database_url: str, shared: socket.socket | None = None
+    ) -> None:
         self.role = role
         self._environment = environment
         self._wire = Wire(database_url)
         self._wire.on_question = self._hear
         self._heard: dict[str, int] = {}
         self._dies_at = ("", 0)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = shared.dup() if shared else socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def open(self, *dies_at: str) -> None:

@@ -1,6 +1,7 @@
 """A ledger of its own with an API and a worker that can be killed, and a tenant and organisation of its own at Teli."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -108,8 +109,12 @@ async def stage(
     workers: int = 1,
     redis_url: str | None = None,
     times: Mapping[str, str] = TIMES,
+    shared: socket.socket | None = None,
 ) -> AsyncIterator[Stage]:
-    """Open, with its processes serving; on a Redis of its own, where one is named."""
+    """Open, with its processes serving; on a Redis of its own, where one is named.
+
+    `shared`: the APIs listen on this socket, all of them.
+    """
     name = f"chaos_{next(NAMES)}"
     await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = engines.postgres.superuser_url(name)
@@ -138,9 +143,9 @@ async def stage(
             stack.push_async_callback(close)
         await teli.tenant(teli_tenant, key)
         await ensure_account(database, base_url=simulator.url, teli_tenant_id=teli_tenant)
-        api, worker = Child("api", environment, url), Child("worker", environment, url)
+        api, worker = Child("api", environment, url, shared), Child("worker", environment, url)
         services = assemble(settings, database, kv, client, Exports(database, ExportLimits(60, 1 << 20)))
-        others = [Child("api", environment, url) for _ in range(apis - 1)]
+        others = [Child("api", environment, url, shared) for _ in range(apis - 1)]
         opened = Stage(
             services, ledger, teli, api, worker, teli_tenant, f"organization-{uuid4().hex[:12]}", others, url
         )

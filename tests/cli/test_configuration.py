@@ -93,7 +93,8 @@ async def test_all_faults_are_told_at_once():
         ("NUMBERGATE_LOG_FORMAT", "loud"),
         ("NUMBERGATE_LOG_LEVEL", "loud"),
         ("NUMBERGATE_KEY_ENVIRONMENT", "Live!"),
-        *((name, value) for name in SECONDS for value in ("soon", "0", "-1", "nan", "inf")),
+        *((name, value) for name in SECONDS for value in ("soon", "-1", "nan", "inf")),
+        *((name, "0") for name in SECONDS if name != "NUMBERGATE_DRAIN_NOTICE"),
     ],
 )
 async def test_a_malformed_one_is_named(name: str, value: str):
