@@ -28,16 +28,16 @@ class Child:
         self, role: Role, environment: Mapping[str, str], database_url: str, shared: socket.socket | None = None
     ) -> None:
         self.role = role
-        self._environment = environment
-        self._wire = Wire(database_url)
-        self._wire.on_question = self._hear
+        self._environment = dict(environment)
+        self.wire = Wire(database_url)
+        self.wire.on_question = self._hear
         self._heard: dict[str, int] = {}
         self._dies_at = ("", 0)
         self._socket = shared.dup() if shared else socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def open(self, *dies_at: str) -> None:
-        await self._wire.__aenter__()
+        await self.wire.__aenter__()
         await self.start(*dies_at)
 
     async def start(self, *dies_at: str) -> None:
@@ -47,14 +47,25 @@ class Child:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "tests.chaos.program", self.role, *(f"--fd={fd}" for fd in fds), *dies_at),
-            env={**os.environ, **self._environment, "DATABASE_URL": self._wire.url},
+            env={**os.environ, **self._environment, "DATABASE_URL": self.wire.url},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=fds,
         )
 
+    async def again(self, **environment: str) -> None:
+        """Killed where it lives, and started anew, with this besides in its environment."""
+        if not self.dead:
+            self.process.kill()
+            await self.process.wait()
+        kept, self._environment = self._environment, self._environment | environment
+        try:
+            await self.start()
+        finally:
+            self._environment = kept
+
     async def until_ready(self) -> None:
-        async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url, verify=False, trust_env=False) as http:
+        async with asyncio.timeout(120), httpx.AsyncClient(base_url=self.url, verify=False, trust_env=False) as http:
             while True:
                 with suppress(httpx.HTTPError):
                     if (await http.get("/readyz", timeout=5)).status_code == 200:
@@ -109,5 +120,5 @@ class Child:
         if not self.dead:
             self.process.kill()
             await self.process.wait()
-        await self._wire.__aexit__()
+        await self.wire.__aexit__()
         self._socket.close()

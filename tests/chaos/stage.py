@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -86,15 +86,17 @@ class Stage:
         await self.teli.user(self.organization, unique_id=user)
         return user
 
-    async def tenant(self, http: httpx.AsyncClient, *, quota: int) -> Tenant:
+    async def tenant(self, http: httpx.AsyncClient, *, quota: int, scopes: Sequence[str] = TENANT_SCOPES) -> Tenant:
         tenant_id = f"tenant-{uuid4().hex[:12]}"
         await self.services.administration.put_tenant(AUTHOR, tenant_id, "Test", [self.organization])
         await self.services.quotas.put(AUTHOR, of_tenant(tenant_id), {"numbers_held": quota})
-        issued = await self.services.administration.issue_key(AUTHOR, tenant_id, name="test", scopes=TENANT_SCOPES)
+        issued = await self.services.administration.issue_key(AUTHOR, tenant_id, name="test", scopes=scopes)
         return Tenant(http, tenant_id, issued.key)
 
     async def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         async with self.one_at_a_time:
+            if self.ledger.is_closed():
+                self.ledger = await asyncpg.connect(self.url)
             return [tuple(row) for row in await self.ledger.fetch(statement, *values)]
 
 
@@ -110,10 +112,11 @@ async def stage(
     redis_url: str | None = None,
     times: Mapping[str, str] = TIMES,
     shared: socket.socket | None = None,
+    teli_url: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Open, with its processes serving; on a Redis of its own, where one is named.
 
-    `shared`: the APIs listen on this socket, all of them.
+    `shared`: the APIs listen on this socket, all of them. `teli_url`: another way to the simulator.
     """
     name = f"chaos_{next(NAMES)}"
     await execute(engines, f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -122,7 +125,7 @@ async def stage(
     teli_tenant, key = f"teli-{uuid4().hex[:12]}", f"key-{uuid4().hex}"
     environment = {
         "REDIS_URL": redis_url or engines.valkey.url,
-        "TELI_BASE_URL": simulator.url,
+        "TELI_BASE_URL": teli_url or simulator.url,
         "TELI_API_KEY": key,
         "NUMBERGATE_SECRET": SECRET,
         "NUMBERGATE_TELI_TENANT_ID": teli_tenant,
@@ -142,7 +145,7 @@ async def stage(
         for close in (database.engine.dispose, kv.close, client.close, ledger.close):
             stack.push_async_callback(close)
         await teli.tenant(teli_tenant, key)
-        await ensure_account(database, base_url=simulator.url, teli_tenant_id=teli_tenant)
+        await ensure_account(database, base_url=teli_url or simulator.url, teli_tenant_id=teli_tenant)
         api, worker = Child("api", environment, url, shared), Child("worker", environment, url)
         services = assemble(settings, database, kv, client, Exports(database, ExportLimits(60, 1 << 20)))
         others = [Child("api", environment, url, shared) for _ in range(apis - 1)]

@@ -33,6 +33,7 @@ class Wire:
         self._losing: list[tuple[bytes, str]] = []
         self.lost = 0
         self.mute = False
+        self.lag = 0.0
         self.round_trips = 0
         self.bytes = 0
         self.on_question: Callable[[bytes], None] = lambda data: None
@@ -63,6 +64,10 @@ class Wire:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut every line; whoever connects anew gets through."""
         for line in list(self._lines):
             line.cut()
 
@@ -126,6 +131,8 @@ class Wire:
             if self.mute:
                 continue
             line.answered = True
+            if self.lag:
+                await asyncio.sleep(self.lag)
             line.near.write(data)
             await line.near.drain()
         line.near.write_eof()
