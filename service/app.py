@@ -24,6 +24,7 @@ from service.http.openapi import describe
 from service.http.openapi import problems as problems_of
 from service.http.pages import NDJSON
 from service.http.paths import closer_paths
+from service.http.told import TAGS
 from service.imports import endpoints as imports
 from service.imports.sheets import MOST_BYTES
 from service.inventory import activity_endpoints as activity
@@ -108,6 +109,8 @@ def create_app(opened: Callable[[], AbstractAsyncContextManager[Services]], limi
         title="Numbergate",
         version=__version__,
         description=DESCRIPTION,
+        openapi_tags=[{"name": name, "description": what} for name, what in TAGS.items()],
+        servers=[{"url": "/", "description": "The gateway that serves this document"}],
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

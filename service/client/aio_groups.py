@@ -1,7 +1,7 @@
 """A method for each operation that has none in `aio.py`. Made by `python -m tests.client` from the OpenAPI document."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime
 from os import PathLike
 from typing import Unpack
 from uuid import UUID
@@ -128,7 +128,10 @@ class AsyncAdmin:
     def keys(
         self, *, tenant_id: str | None = None, kind: str | None = None, state: str | None = None
     ) -> AsyncIterator[models.ListedKey]:
-        """API keys, newest first, those too that are good no more. No key is shown, only its last four characters."""
+        """API keys, newest first, those too that are good no more. No key is shown, only its last four characters.
+        `tenant_id`: A tenant, by its id. `kind`: Keys of this kind of caller alone. `state`: Those in this state
+        alone.
+        """
         return self._calls.items(
             models.ListedKey, "/v1/admin/keys", {"tenant_id": tenant_id, "kind": kind, "state": state}
         )
@@ -249,8 +252,11 @@ class AsyncAdmin:
     ) -> AsyncIterator[models.AuditItem]:
         """Who changed what, when, and how it stood before and after; and who tried what they may not. Newest first.
         With `Accept: application/x-ndjson` everything that the filters mean is exported, in the order of the chain,
-        as `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that. `after`: Only what
-        was noted later. `before`: Only what was noted earlier.
+        as `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that. `actor`: Who did it:
+        the id of a key, or a person's. `action`: What was done, as `key.issue`. `object_kind`: What kind of thing
+        it was done to. `object_id`: What it was done to, by its id. `tenant_id`: A tenant, by its id. `request_id`:
+        What one request did, by its `X-Request-ID`. `after`: Only what was noted later. `before`: Only what was
+        noted earlier.
         """
         return self._calls.items(
             models.AuditItem,
@@ -284,8 +290,11 @@ class AsyncAdmin:
     ) -> int:
         """Who changed what, when, and how it stood before and after; and who tried what they may not. Newest first.
         With `Accept: application/x-ndjson` everything that the filters mean is exported, in the order of the chain,
-        as `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that. `after`: Only what
-        was noted later. `before`: Only what was noted earlier.
+        as `numbergate audit verify --file` reads it. `limit` and `cursor` do not go with that. `actor`: Who did it:
+        the id of a key, or a person's. `action`: What was done, as `key.issue`. `object_kind`: What kind of thing
+        it was done to. `object_id`: What it was done to, by its id. `tenant_id`: A tenant, by its id. `request_id`:
+        What one request did, by its `X-Request-ID`. `after`: Only what was noted later. `before`: Only what was
+        noted earlier.
         """
         return await self._calls.export(
             "/v1/admin/audit",
@@ -311,7 +320,10 @@ class AsyncAdmin:
         scope: str | None = None,
         state: str | None = None,
     ) -> AsyncIterator[models.FiledKey]:
-        """Idempotency keys that are remembered, newest first: whose, for what, what they name, and until when."""
+        """Idempotency keys that are remembered, newest first: whose, for what, what they name, and until when.
+        `tenant_id`: A tenant, by its id. `key`: The `Idempotency-Key` itself. `scope`: Keys of this kind of request
+        alone: `create`, or method and path. `state`: Those in this state alone.
+        """
         return self._calls.items(
             models.FiledKey,
             "/v1/admin/idempotency-keys",
@@ -470,7 +482,8 @@ class AsyncBilling:
 
     def period_analytics(self, period: str, /, *, state: str | None = None) -> AsyncIterator[models.Analytics]:
         """What Teli's own analytics count of a month that is final, beside what the ledger has, by organisation and
-        user. They are asked for once the month is closed; a month that is not, has none.
+        user. They are asked for once the month is closed; a month that is not, has none. `state`: Those in this
+        state alone.
         """
         return self._calls.items(models.Analytics, path("/v1/billing/periods/{}/analytics", period), {"state": state})
 
@@ -534,8 +547,9 @@ class AsyncBilling:
     ) -> models.Invoice:
         """File the supplier's invoice; it is read from then on, a batch at a time. The same content again is the
         same one. Of a file of which not one of the first rows can be read, nothing is filed. `period`: The month it
-        is for. `account_id`: The upstream account; not needed where there is one. `number`: The supplier's own.
-        `profile`: A remembered mapping; without it, what the headers suggest.
+        is for. `account_id`: The upstream account; not needed where there is one. `supplier`: Who sent the invoice.
+        `number`: The supplier's own. `file_name`: What the file is called, for people. `profile`: A remembered
+        mapping; without it, what the headers suggest.
         """
         return await self._calls.ask(
             models.Invoice,
@@ -557,7 +571,7 @@ class AsyncBilling:
         )
 
     def invoices(self, *, period: str | None = None, state: str | None = None) -> AsyncIterator[models.Invoice]:
-        """Invoices, the newest first."""
+        """Invoices, the newest first. `period`: A month, `YYYY-MM`. `state`: Those in this state alone."""
         return self._calls.items(models.Invoice, "/v1/billing/invoices", {"period": period, "state": state})
 
     async def get_invoice(self, invoice_id: UUID | str, /) -> models.Invoice:
@@ -684,7 +698,7 @@ class AsyncBilling:
     def disputes(
         self, *, state: str | None = None, invoice_id: UUID | str | None = None
     ) -> AsyncIterator[models.Dispute]:
-        """Disputes, the last opened first. `invoice_id`: Of this invoice alone."""
+        """Disputes, the last opened first. `state`: Those in this state alone. `invoice_id`: Of this invoice alone."""
         return self._calls.items(models.Dispute, "/v1/billing/disputes", {"state": state, "invoice_id": invoice_id})
 
     async def get_dispute(self, dispute_id: UUID | str, /) -> models.DisputeDetail:
@@ -836,7 +850,7 @@ class AsyncGenerated:
         user_id: str | None = None,
         cost_center: str | None = None,
         tags: str | None = None,
-        acquired_at: datetime | None = None,
+        acquired_at: date | datetime | None = None,
         monthly_price: float | str | None = None,
         setup_price: float | str | None = None,
         currency: str | None = None,
@@ -846,9 +860,10 @@ class AsyncGenerated:
         """Show what would become of the numbers of a spreadsheet, row by row; nothing is adopted. Its first line
         names the columns; what its rows leave open is said of all by the parameters. `account_id`: They must be of
         this upstream account. `organization_id`: They must be of this organisation. `tenant_id`: Whose they are to
-        be. `user_id`: Whose they are where Teli names no user. `tags`: With semicolons between. `acquired_at`:
-        Since when they are held: a date, or a time by RFC 3339. `monthly_price`: In units of the currency, as 2.99.
-        `currency`: ISO 4217.
+        be. `user_id`: Whose they are where Teli names no user. `cost_center`: Of this cost centre alone. `tags`:
+        With semicolons between. `acquired_at`: Since when they are held: a date, or a time by RFC 3339.
+        `monthly_price`: In units of the currency, as 2.99. `setup_price`: What setting one up cost, where a row
+        does not say. `currency`: ISO 4217.
         """
         return await self._calls.ask(
             models.Import,
@@ -879,7 +894,7 @@ class AsyncGenerated:
         return await self._calls.ask(models.Import, self._calls.request("GET", path("/v1/imports/{}", import_id)))
 
     def import_items(self, import_id: UUID | str, /, *, outcome: str | None = None) -> AsyncIterator[models.ImportItem]:
-        """Every row: what was shown of it, what became of it, and why."""
+        """Every row: what was shown of it, what became of it, and why. `outcome`: Items with this outcome alone."""
         return self._calls.items(models.ImportItem, path("/v1/imports/{}/items", import_id), {"outcome": outcome})
 
     async def apply_import(self, import_id: UUID | str, /) -> models.Import:
@@ -915,7 +930,8 @@ class AsyncGenerated:
         self, *, organization_id: str, tenant_id: str | None = None, is_admin: bool | None = None
     ) -> models.CampaignListing:
         """The campaigns that you created in an organisation, as Teli tells of them; with `is_admin` all tenants'.
-        `is_admin`: Of all tenants; needs the scope inventory:org.
+        `organization_id`: An organisation, by Teli's `unique_id`. `tenant_id`: A tenant, by its id. `is_admin`: Of
+        all tenants; needs the scope inventory:org.
         """
         return await self._calls.ask(
             models.CampaignListing,
@@ -962,7 +978,10 @@ class AsyncGenerated:
         """Calls, newest first, as Teli lists them: late, a hundred at most, by default those alone that ended well.
         A user's are shown where no other tenant has numbers of that user, or where the row names a number that is
         yours. There is no cursor: page by narrowing the dates. What is left out is counted in `warnings`.
-        `user_id`: Required without is_admin. `is_admin`: The whole organisation; needs the scope inventory:org.
+        `organization_id`: An organisation, by Teli's `unique_id`. `user_id`: Required without is_admin. `is_admin`:
+        The whole organisation; needs the scope inventory:org. `agent_id`: Calls of this agent alone. `call_status`:
+        Calls of this status alone, as Teli names it. `direction`: `inbound` or `outbound` calls alone.
+        `start_date`: The first day of the calls, `YYYY-MM-DD`. `end_date`: The last day of the calls, `YYYY-MM-DD`.
         """
         return await self._calls.ask(
             models.CallList,
@@ -999,6 +1018,7 @@ class AsyncGenerated:
         """Active numbers without a call for so many days, in or out, what their silence cost, and a selection to
         release. Calls are read slowly and Teli tells of some late or never, so `judged` says of how many numbers it
         is known at all. What is not known is never counted as idle. `days`: Idle for so long at least.
+        `organization_id`: An organisation, by Teli's `unique_id`. `user_id`: A user, by Teli's `unique_id`.
         """
         return await self._calls.ask(
             models.IdlePage,
@@ -1016,14 +1036,16 @@ class AsyncGenerated:
         )
 
     async def get_webhook(self, endpoint_id: UUID | str, /, *, tenant_id: str | None = None) -> models.Webhook:
-        """One endpoint."""
+        """One endpoint. `tenant_id`: A tenant, by its id."""
         return await self._calls.ask(
             models.Webhook,
             self._calls.request("GET", path("/v1/webhook-endpoints/{}", endpoint_id), params={"tenant_id": tenant_id}),
         )
 
     async def test_webhook(self, endpoint_id: UUID | str, /, *, tenant_id: str | None = None) -> models.WebhookTested:
-        """Send an event of type `webhook.test` now, once, and tell what came of it."""
+        """Send an event of type `webhook.test` now, once, and tell what came of it. `tenant_id`: A tenant, by its
+        id.
+        """
         return await self._calls.ask(
             models.WebhookTested,
             self._calls.request(
@@ -1040,7 +1062,7 @@ class AsyncGenerated:
         tenant_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> models.Delivery:
-        """Have one event sent again, with the same id."""
+        """Have one event sent again, with the same id. `tenant_id`: A tenant, by its id."""
         return await self._calls.ask(
             models.Delivery,
             self._calls.request(
@@ -1062,7 +1084,7 @@ class AsyncGenerated:
         **body: Unpack[bodies.RedeliverSince],
     ) -> models.Redelivery:
         """Have all events since a time sent again, in their order and with the same ids, those too that were
-        delivered.
+        delivered. `tenant_id`: A tenant, by its id.
         """
         return await self._calls.ask(
             models.Redelivery,
@@ -1096,11 +1118,14 @@ class AsyncGenerated:
     def agents(self, *, organization_id: str | None = None) -> AsyncIterator[models.Agent]:
         """Every agent that is linked to a number which the caller may see, and to how many, by direction. Released
         numbers do not count. The numbers of one agent are those of the inventory, with `agent_id`.
+        `organization_id`: An organisation, by Teli's `unique_id`.
         """
         return self._calls.items(models.Agent, "/v1/agents", {"organization_id": organization_id})
 
     async def get_activity(self, *, organization_id: str | None = None, days: int | None = None) -> models.Activity:
-        """How many numbers were bought and given back on each of the last days, and how many were held."""
+        """How many numbers were bought and given back on each of the last days, and how many were held.
+        `organization_id`: An organisation, by Teli's `unique_id`. `days`: How many days back, today included.
+        """
         return await self._calls.ask(
             models.Activity,
             self._calls.request("GET", "/v1/activity", params={"organization_id": organization_id, "days": days}),

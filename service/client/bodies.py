@@ -57,7 +57,7 @@ class ImportIn(TypedDict, total=False):
     user_id: str | None
     cost_center: str | None
     tags: Sequence[str] | None
-    acquired_at: datetime | None
+    acquired_at: date | datetime | None
     monthly_price: float | str | None
     setup_price: float | str | None
     currency: str | None

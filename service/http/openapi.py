@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.http import told
 from service.http.examples import EXAMPLES, FURTHER, PARAMETERS
 from service.http.limits import DESCRIBED
 from service.http.links import link
@@ -104,10 +105,19 @@ def _complete(document: dict[str, Any]) -> None:
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]
+        # `create_number` is "Create number", and no "Create Number".
+        operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
         link(operation)
+        for status, answer in operation["responses"].items():
+            if answer["description"] == "Successful Response":
+                answer["description"] = told.ANSWERS[status]
         if "429" in operation["responses"]:
             _limited(operation["responses"])
         for parameter in operation.get("parameters", []):
+            if parameter["in"] == "header":
+                parameter["name"] = "-".join(word.capitalize() for word in parameter["name"].split("-"))
+            if not parameter.get("description") and parameter["name"] in told.PARAMETERS:
+                parameter["description"] = told.PARAMETERS[parameter["name"]]
             if parameter["name"] == "Idempotency-Key":
                 _replayed(operation["responses"])
             if parameter["required"] and parameter["name"] in PARAMETERS:
@@ -117,13 +127,13 @@ def _complete(document: dict[str, Any]) -> None:
 def _limited(responses: dict[str, Any]) -> None:
     for answer in (answer for status, answer in responses.items() if status not in BEFORE_LIMITS):
         answer.setdefault("headers", {}).update(
-            {name: {"description": told, "schema": {"type": "string"}} for name, told in DESCRIBED.items()}
+            {name: {"description": what, "schema": {"type": "string"}} for name, what in DESCRIBED.items()}
         )
-    told = {"description": "Seconds to wait, where waiting helps", "schema": {"type": "integer"}}
-    responses["429"]["headers"]["Retry-After"] = told
+    wait = {"description": "Seconds to wait, where waiting helps", "schema": {"type": "integer"}}
+    responses["429"]["headers"]["Retry-After"] = wait
 
 
 def _replayed(responses: dict[str, Any]) -> None:
     for status in {"200", "201"} & responses.keys():
-        told = {"description": "`true` where this was answered before", "schema": {"type": "string"}}
-        responses[status].setdefault("headers", {})["Idempotent-Replayed"] = told
+        replayed = {"description": "`true` where this was answered before", "schema": {"type": "string"}}
+        responses[status].setdefault("headers", {})["Idempotent-Replayed"] = replayed

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictStr, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictStr, TypeAdapter, WithJsonSchema
 
 from service.http.pages import Moment, Page
 from service.kit.clock import utc_now
@@ -44,7 +44,8 @@ def _number(text: str) -> str:
 
 
 PhoneNumber = Annotated[StrictStr, Field(max_length=40), AfterValidator(plain), AfterValidator(_number)]
-Since = Annotated[Moment, BeforeValidator(_as_moment), AfterValidator(_past)]
+DATE_OR_TIME = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+Since = Annotated[Moment, BeforeValidator(_as_moment), AfterValidator(_past), WithJsonSchema(DATE_OR_TIME)]
 Amount = Annotated[Decimal, Field(ge=0, le=MILLION, decimal_places=6)]
 Currency = Annotated[StrictStr, AfterValidator(known_currency), Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
 
@@ -133,7 +134,7 @@ class SampleOut(BaseModel):
     becomes: AdoptedOut
 
 
-class CostsOut(BaseModel):
+class ImportCostsOut(BaseModel):
     """What numbers cost by their prices, or by the deployment's; micro-units."""
 
     currency: str
@@ -161,7 +162,7 @@ class ImportPreview(BaseModel):
     selected: int
     beyond: bool
     sample: list[SampleOut]
-    costs: list[CostsOut]
+    costs: list[ImportCostsOut]
     limits_passed: list[PassedOut]
     skipped: SkippedOut
 

@@ -16,7 +16,7 @@ from service.numbers.purchases import OperationState
 from service.tenants.auth import CREDENTIALS, KeysRead
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/admin", tags=["operating"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 class FiledKey(BaseModel):

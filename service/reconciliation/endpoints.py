@@ -28,7 +28,7 @@ from service.reconciliation.schemas import (
 from service.tenants.auth import CREDENTIALS, Operator, OperatorDecides
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/admin", tags=["operating"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 async def lists_of(request: Request) -> Lists:

@@ -18,7 +18,7 @@ from service.tenants.endpoints import AUTH
 from service.tenants.schemas import ExternalId, PlainText, Strict
 from service.tenants.stops import Stops, StopScope
 
-router = APIRouter(prefix="/v1/admin", tags=["operations"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/admin", tags=["operating"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 class StopOrder(Strict):

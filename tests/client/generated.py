@@ -21,14 +21,8 @@ PAIRS = {CLIENT / f"aio{what}.py": CLIENT / f"sync{what}.py" for what in ("", "_
 MADE = "python -m tests.client"
 Json = Mapping[str, Any]
 
-# Where a name without its "Out" would say too little, or be another's.
-NAMES = {
-    "CampaignList": "CampaignListing",
-    "service__numbers__schemas__CostsOut": "Costs",
-    "service__imports__schemas__CostsOut": "ImportCosts",
-    "service__billing__invoices__schemas__FaultOut": "InvoiceFault",
-    "service__inventory__saved__schemas__FaultOut": "FilterFault",
-}
+# Where a name without its "Out" would be another's.
+NAMES = {"CampaignList": "CampaignListing"}
 # Not of the body: told by a header.
 BESIDE = {one: {"etag": ("str | None", "None")} for one in ("NumberOut", "SavedFilterOut")}
 # Shown once, to whoever asked for them, and in no repr.

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from service.http.links import LINKS
@@ -96,6 +97,17 @@ def test_every_body_and_every_answer_has_an_example(document: dict[str, Any], op
                 assert set(schema.get("required", [])) <= one_of.keys() <= schema["properties"].keys(), (
                     f"{method} {path}"
                 )
+
+
+def test_every_example_is_one_of_what_it_shows(document: dict[str, Any]):
+    looked_at = 0
+    for name, schema in document["components"]["schemas"].items():
+        root = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        validator = jsonschema_rs.Draft202012Validator(root, validate_formats=True)
+        for example in schema.get("examples", []):
+            assert [str(fault.message) for fault in validator.iter_errors(example)] == [], name
+            looked_at += 1
+    assert looked_at > 100
 
 
 def test_every_parameter_that_must_be_given_has_an_example(operations: list[Operation]):

@@ -16,7 +16,7 @@ from service.kit.errors import NotFound, StateConflict
 from service.tenants.auth import CREDENTIALS
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/billing/budgets", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/billing/budgets", tags=["budgets"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 
 async def budgets(request: Request) -> Budgets:

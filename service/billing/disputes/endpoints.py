@@ -41,7 +41,7 @@ from service.kit.text import names_of, names_pattern, plain
 from service.tenants.auth import CREDENTIALS
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/billing", tags=["disputes"], dependencies=CREDENTIALS, route_class=OwnRoute)
 
 IN_LETTER = 1000
 # What a browser shows as it is, or opens with a program that runs nothing of it.

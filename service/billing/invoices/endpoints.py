@@ -39,7 +39,7 @@ from service.kit.text import plain, shaped
 from service.tenants.auth import CREDENTIALS
 from service.tenants.endpoints import AUTH
 
-router = APIRouter(prefix="/v1/billing", tags=["billing"], dependencies=CREDENTIALS, route_class=OwnRoute)
+router = APIRouter(prefix="/v1/billing", tags=["invoices"], dependencies=CREDENTIALS, route_class=OwnRoute)
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 INVOICES_PATH = f"{router.prefix}/invoices"

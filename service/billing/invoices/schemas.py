@@ -86,7 +86,7 @@ class ProfileList(BaseModel):
     items: list[ProfileOut]
 
 
-class FaultOut(BaseModel):
+class InvoiceFaultOut(BaseModel):
     """`column`: the member of a line that it is about; empty is the row as a whole. `detail` names the mend."""
 
     column: str
@@ -123,7 +123,7 @@ class RejectOut(BaseModel):
     line: int
     text: str
     cells: dict[str, str]
-    faults: list[FaultOut]
+    faults: list[InvoiceFaultOut]
     decision: Literal["dropped", "mended"] | None
     mended: dict[str, str] | None
     decided_by: str | None
@@ -186,7 +186,7 @@ class PreviewRejectOut(BaseModel):
     place: int
     line: int
     text: str
-    faults: list[FaultOut]
+    faults: list[InvoiceFaultOut]
 
 
 class InvoicePreviewOut(BaseModel):

@@ -32,7 +32,7 @@ class SavedFilterIn(Strict):
         return Wanted(self.name, self.organization_id, asked, self.sort)
 
 
-class FaultOut(BaseModel):
+class FilterFaultOut(BaseModel):
     pointer: str
     detail: str
 
@@ -46,7 +46,9 @@ class SavedFilterOut(BaseModel):
     filters: dict[str, Any]
     sort: str | None
     mine: bool
-    faults: list[FaultOut] = Field(description="What of it the listing knows no more; it is not applied until mended")
+    faults: list[FilterFaultOut] = Field(
+        description="What of it the listing knows no more; it is not applied until mended"
+    )
     created_at: datetime
     updated_at: datetime
 
