@@ -43,5 +43,5 @@ def test_what_the_database_notes_by_itself_is_known_too():
 
 
 def test_each_action_is_about_something_that_can_be_asked_for():
-    others = {"doubt", "ghost", "import", "organizations", "purchases", "quota", "request", "users"}
+    others = {"doubt", "ghost", "import", "organizations", "purchases", "quota", "recovery", "request", "users"}
     assert {one.partition(".")[0] for one in ACTIONS} <= {*get_args(ObjectKind)} | others

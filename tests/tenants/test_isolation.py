@@ -331,6 +331,8 @@ async def test_no_role_has_more_rights_than_it_needs(gateway: Gateway):
         # As the invoice is matched anew.
         "invoice_findings",
         "matched_lines",
+        # That of a recovery, once it is over.
+        "stops",
     }
     assert {table for role, table in deletes if role == "numbergate_api"} == {
         "grants",

@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pygal
-from pygal.style import Style
-
 from tests.bench.paths.line import HEAD, Line
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -18,11 +15,6 @@ KEPT = DOCS / "performance.json"
 BEGIN, END = "<!-- ./dev bench --record writes from here -->\n", "<!-- to here -->\n"
 # A ratio that is as much worse than the one kept has a reason, which is to be found.
 WORSE = 0.25
-BOTH_THEMES = Style(
-    background="transparent", plot_background="transparent", foreground="#777777", foreground_strong="#777777",
-    foreground_subtle="#999999", colors=("#3b82c4", "#d98a2b"), font_family="sans-serif",
-    label_font_size=12, major_label_font_size=12, legend_font_size=13, title_font_size=15,
-)  # fmt: skip
 
 
 def machine() -> str:
@@ -76,10 +68,19 @@ def with_figures(page: str, kept: Sequence[dict[str, Any]]) -> str:
 
 def picture(lines: Iterable[Line]) -> str:
     """SVG, to be read on light and dark: how much of the floor each path reaches, beside its goal."""
+    # It puts a finder of modules among Python's that none but itself can live with, so it is had as late as can be.
+    import pygal
+    from pygal.style import Style
+
+    style = Style(
+        background="transparent", plot_background="transparent", foreground="#777777", foreground_strong="#777777",
+        foreground_subtle="#999999", colors=("#3b82c4", "#d98a2b"), font_family="sans-serif",
+        label_font_size=12, major_label_font_size=12, legend_font_size=13, title_font_size=15,
+    )  # fmt: skip
     # Two processes are measured beside one.
     drawn = [line for line in lines if line.ratio_floor is not None and line.path != "processes"]
     chart = pygal.HorizontalBar(
-        style=BOTH_THEMES, js=(), width=860, height=120 + 34 * len(drawn), title="Of the floor; 1 is as quick as it",
+        style=style, js=(), width=860, height=120 + 34 * len(drawn), title="Of the floor; 1 is as quick as it",
         print_values=True, value_formatter=lambda value: f"{value:.2f}", range=(0, 1), legend_at_bottom=True,
         show_y_guides=True, no_prefix=True, disable_xml_declaration=True,
     )  # fmt: skip
