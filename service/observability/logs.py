@@ -95,7 +95,9 @@ class Line:
         self.name = name
 
     def write(self, text: str) -> None:
-        self._lines.stream.write(f"{text}\n")
+        stream = self._lines.stream
+        # One that was put in place of it for a while, as by who collects what is written, may be gone by now.
+        (sys.stderr if stream.closed else stream).write(f"{text}\n")
 
     debug = info = warning = error = critical = write
 
