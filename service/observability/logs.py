@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, MutableMapping, Sequence
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any
 
 import orjson
 import structlog
@@ -82,28 +82,25 @@ class Lines:
 
     def __init__(self) -> None:
         self._names = structlog.stdlib.LoggerFactory()
-        self.stream: TextIO = sys.stderr
 
     def __call__(self, *names: str) -> "Line":
         """Of the name that is asked for, or that of the module that asks."""
-        return Line(self, self._names(*names).name)
+        return Line(self._names(*names).name)
 
 
 class Line:
-    def __init__(self, lines: Lines, name: str) -> None:
-        self._lines = lines
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def write(self, text: str) -> None:
-        stream = self._lines.stream
-        # One that was put in place of it for a while, as by who collects what is written, may be gone by now.
-        (sys.stderr if stream.closed else stream).write(f"{text}\n")
+        # As it is by now: what was put in its place for a while, by who collects what is written, may be gone.
+        sys.stderr.write(f"{text}\n")
 
     debug = info = warning = error = critical = write
 
 
 LINES = Lines()
-# Loggers keep both from their first use on: they are changed, and never put in place of.
+# Loggers keep both from their first use on: the list is changed, and never put in place of.
 PROCESSORS: list[Any] = []
 
 
@@ -138,7 +135,6 @@ def configure_logs(
     root.setLevel(level.upper())
     for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    LINES.stream = sys.stderr
     PROCESSORS[:] = [AtLeast(level), *shared, *last]
     structlog.configure(
         processors=PROCESSORS,

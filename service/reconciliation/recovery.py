@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 import structlog
@@ -30,7 +29,7 @@ from service.reconciliation.doubts import named
 from service.reconciliation.existing import ExistingNumbers, NotListed
 from service.reconciliation.judgement import Doubt, Observation, Place, Presence
 from service.reconciliation.resolver import Resolver
-from service.reconciliation.sightings import Sightings
+from service.reconciliation.sightings import Sightings, columns
 from service.teli.client import TeliClient, Upstreams
 from service.teli.directory import read_users
 from service.teli.errors import UpstreamUnavailable
@@ -236,7 +235,7 @@ class Recovery:
         place = named(seen.place)
         rows = {row.row_id: row for row in seen.rows}
         async with self._database.acting() as session:
-            strange = await session.scalars(UNEXPLAINED, {**place, **_columns(list(rows.values()))})
+            strange = await session.scalars(UNEXPLAINED, {**place, **columns(list(rows.values()))})
             unknown = [rows[row_id] for row_id in strange]
             if not unknown:
                 return Found((), 0)
@@ -265,7 +264,7 @@ class Recovery:
                 FILE_ORPHANS,
                 {
                     **place,
-                    **_columns(orphans),
+                    **columns(orphans),
                     "orphans": [new_id() for _ in orphans],
                     "area_codes": [row.phone_number[2:5] for row in orphans],
                     "since": since,
@@ -326,12 +325,3 @@ class Recovery:
 
 def _wish(row: Row) -> str:
     return orjson.dumps({"nickname": without_mark(row.nickname)}).decode()
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, Any]:
-    return {
-        "ids": [row.row_id for row in rows],
-        "users": [row.user_id for row in rows],
-        "numbers": [row.phone_number for row in rows],
-        "names": [row.nickname for row in rows],
-    }

@@ -233,7 +233,7 @@ async def _add(session: AsyncSession, seen: Observation, rows: Sequence[Row]) ->
             ON CONFLICT DO NOTHING
             """
         ),
-        {**named(seen.place), "at": seen.began_at, **_columns(rows)},
+        {**named(seen.place), "at": seen.began_at, **columns(rows)},
     )
 
 
@@ -267,7 +267,7 @@ async def _change(session: AsyncSession, place: Place, rows: Sequence[Row]) -> N
             WHERE u.account_id = :account_id AND u.row_id = r.row_id
             """
         ),
-        {name: value for name, value in (named(place) | _columns(rows)).items() if name != "numbers"},
+        {name: value for name, value in (named(place) | columns(rows)).items() if name != "numbers"},
     )
 
 
@@ -306,7 +306,7 @@ async def _complete(session: AsyncSession, place: Place, strangers: Sequence[Str
         ),
         {
             "account_id": place.account_id,
-            **_columns([one.row for one in strangers]),
+            **columns([one.row for one in strangers]),
             "intents": [one.named.intent_id if one.named else None for one in strangers],
             "reasons": [one.reason for one in strangers],
         },
@@ -334,7 +334,7 @@ async def _file(session: AsyncSession, place: Place, strangers: Sequence[Strange
         ),
         {
             **named(place),
-            **_columns([one.row for one in strangers]),
+            **columns([one.row for one in strangers]),
             "orphans": [new_id() for _ in strangers],
             "area_codes": [one.row.phone_number[2:5] for one in strangers],
             "intents": [one.named.intent_id if one.named else None for one in strangers],
@@ -344,7 +344,8 @@ async def _file(session: AsyncSession, place: Place, strangers: Sequence[Strange
     )
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, Any]:
+def columns(rows: Sequence[Row]) -> dict[str, Any]:
+    """For a statement that unnests them: a list of each member."""
     return {
         "ids": [row.row_id for row in rows],
         "users": [row.user_id for row in rows],

@@ -11,6 +11,8 @@ import httpx
 
 from service.client import AsyncClient, Client
 
+# In which the simulator sells, for purchases that are told apart by them.
+AREA_CODES = [str(code) for code in (*range(212, 217), 248, 305, *range(312, 322), 323, 325, 330)]
 Answering = Callable[[httpx.Request], httpx.Response]
 
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
@@ -69,6 +69,22 @@ class Page(Answer, Generic[T]):
 
 def answered(openapi: Json) -> list[str]:
     """Every schema that is in an answer of success, each after those that it is made of."""
+    return with_parts(
+        openapi,
+        (
+            name
+            for path in openapi["paths"].values()
+            for operation in path.values()
+            for status, answer in operation["responses"].items()
+            if status.startswith("2")
+            for content in answer.get("content", {}).values()
+            for name in references(content.get("schema", {}))
+        ),
+    )
+
+
+def with_parts(openapi: Json, names: Iterable[str]) -> list[str]:
+    """These schemas, each after those that it is made of."""
     schemas: Json = openapi["components"]["schemas"]
     order: list[str] = []
 
@@ -78,13 +94,8 @@ def answered(openapi: Json) -> list[str]:
                 put(part)
             order.append(name)
 
-    for path in openapi["paths"].values():
-        for operation in path.values():
-            for status, answer in operation["responses"].items():
-                if status.startswith("2"):
-                    for content in answer.get("content", {}).values():
-                        for name in references(content.get("schema", {})):
-                            put(name)
+    for name in names:
+        put(name)
     return order
 
 

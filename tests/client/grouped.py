@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.client.generated import CLIENT, MADE, Json, docstring, formatted, is_page, named, references, type_of
+from tests.client.generated import CLIENT, MADE, Json, docstring, formatted, is_page, named, type_of, with_parts
 
 BODIES, ASYNC_GROUPS, SYNC_GROUPS = (CLIENT / f"{name}.py" for name in ("bodies", "aio_groups", "sync_groups"))
 
@@ -150,17 +150,7 @@ def argument_of(schema: Json) -> str:
 def bodies(openapi: Json) -> str:
     """The text of `service/client/bodies.py`."""
     schemas: Json = openapi["components"]["schemas"]
-    order: list[str] = []
-
-    def put(name: str) -> None:
-        if name not in order:
-            for part in references(schemas[name]):
-                put(part)
-            order.append(name)
-
-    for one in made(openapi):
-        if one.body:
-            put(one.body)
+    order = with_parts(openapi, (one.body for one in made(openapi) if one.body))
     return formatted(
         f'"""What is sent, member by member. Made by `{MADE}` from the OpenAPI document."""\n\n'
         "from collections.abc import Mapping, Sequence\nfrom datetime import date, datetime\n"

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 
 from service.client import errors
-from tests.client.asked import asking
+from tests.client.asked import AREA_CODES, asking
 from tests.http.serving import served
 from tests.support.gateway import USER, Gateway
 
@@ -25,7 +25,6 @@ UPSTREAM: dict[str, dict[str, Any] | None] = {
     "is slow": {"fault": "slow", "seconds": 1.2},
     "has none": None,
 }
-AREA_CODES = [str(code) for code in (*range(212, 217), 248, 305, *range(312, 322), 323, 325, 330)]
 # More than a purchase and its answer are long, so that some are cut between two requests of one connection.
 LONGEST = 2_500
 
@@ -129,11 +128,7 @@ async def test_one_number_is_bought_and_told_wherever_the_line_is_cut(gateway: G
         cut.update(done.asked for done in line.done)
 
     async with served(gateway) as port:
-        all_of_them = asyncio.gather(*(one(port, *each) for each in plan))
-        while not all_of_them.done():
-            await gateway.look_everywhere()
-            await asyncio.wait([all_of_them], timeout=0.2)
-        await all_of_them
+        await gateway.looking_meanwhile(asyncio.gather(*(one(port, *each) for each in plan)))
 
     sold = Counter(purchase["phone_number"][2:5] for purchase in await gateway.teli.purchases())
     wanted = Counter(area_code for area_code, upstream, _ in plan if upstream != "has none")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.client.errors import NoNumbersAvailable, OutcomeUnknown, StillPending
-from tests.client.asked import Wire, asking
+from tests.client.asked import AREA_CODES, Wire, asking
 from tests.http.serving import served
 from tests.support.gateway import USER, Gateway
 
@@ -30,7 +30,6 @@ WIRE: dict[str, tuple[str, ...]] = {
 
 
 # Each pair of the two has an area code of its own, by which Teli's faults are told apart.
-AREA_CODES = [str(code) for code in (*range(212, 217), 248, 305, *range(312, 322), 323, 325, 330)]
 PAIRS = [(area_code, *pair) for area_code, pair in zip(AREA_CODES, product(UPSTREAM, WIRE), strict=True)]
 
 
@@ -48,11 +47,7 @@ async def test_one_number_is_bought_and_told_whatever_breaks_on_either_side(gate
         assert len({key for key in wire.keys if key is not None}) == 1, "one key over all attempts"
 
     async with served(gateway) as port:
-        all_of_them = asyncio.gather(*(one(port, *pair) for pair in PAIRS))
-        while not all_of_them.done():
-            await gateway.look_everywhere()
-            await asyncio.wait([all_of_them], timeout=0.2)
-        await all_of_them
+        await gateway.looking_meanwhile(asyncio.gather(*(one(port, *pair) for pair in PAIRS)))
 
     sold = Counter(purchase["phone_number"][2:5] for purchase in await gateway.teli.purchases())
     assert sold - Counter(["313"]) == Counter(AREA_CODES)  # The one of 313 more is from mark_mode.

@@ -35,10 +35,10 @@ TELI_KEY = "teli-secret-8c1f"
 def logged(*secrets: str) -> Iterator[io.StringIO]:
     """Everything that is logged inside, at the finest level, as production would write it."""
     written = io.StringIO()
-    with redirect_stderr(written):
-        configure_logs(form="json", level="debug", secrets=secrets or [TELI_KEY, KEY, SECRET])
     try:
-        yield written
+        with redirect_stderr(written):
+            configure_logs(form="json", level="debug", secrets=secrets or [TELI_KEY, KEY, SECRET])
+            yield written
     finally:
         configure_logs(form="json", level="warning")
 

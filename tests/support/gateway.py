@@ -166,6 +166,13 @@ class Gateway:
         await self.sql("UPDATE looks SET looked_at = '-infinity'")
         await self.worker.resolver.run()
 
+    async def looking_meanwhile(self, work: "asyncio.Future[Any]") -> None:
+        """Let the worker list everything again and again until this is done. Raises: what it does."""
+        while not work.done():
+            await self.look_everywhere()
+            await asyncio.wait([work], timeout=0.2)
+        await work
+
     async def step(self, kind: str) -> dict[str, Any]:
         """The latest step of that kind."""
         [row] = await self.sql(
