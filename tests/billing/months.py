@@ -1,7 +1,7 @@
 """Months before this one, and numbers that were held in them."""
 
 from collections.abc import Awaitable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +9,22 @@ import asyncpg
 import httpx
 
 from service.kit.clock import utc_now
+from service.kit.money import months_later
 
-NOW = utc_now()
-THIS = NOW.replace(day=1)
-LAST = (THIS - timedelta(days=1)).replace(day=1)
-BEFORE = (LAST - timedelta(days=1)).replace(day=1)
 PRICE = {"since": "2020-01-01", "setup": 1_000_000, "monthly": 2_990_000}
+
+
+def this_month() -> datetime:
+    """As a function, for a run of tests may last past a month's end."""
+    return utc_now().replace(day=1)
+
+
+def last_month() -> datetime:
+    return months_later(this_month(), -1)
+
+
+def month_before() -> datetime:
+    return months_later(this_month(), -2)
 
 
 def named(moment: datetime) -> str:

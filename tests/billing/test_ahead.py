@@ -4,22 +4,23 @@ from datetime import timedelta
 
 import asyncpg
 
+from service.kit.clock import utc_now
 from service.kit.money import months_later
-from tests.billing.months import BEFORE, LAST, NOW, THIS, held_since, named, told
+from tests.billing.months import held_since, last_month, month_before, named, this_month, told
 from tests.support.gateway import Gateway, Tenant
 
 
 async def test_a_month_that_runs_tells_what_is_due_so_far_and_what_it_charges_to_its_end(
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
-    await held_since(ledger, (await tenant.bought())["id"], months_later(NOW, -3))
+    await held_since(ledger, (await tenant.bought())["id"], months_later(utc_now(), -3))
     await finance.send("PUT", "/v1/billing/charging-rule", json={"cycle": "calendar", "due": "arrears"})
-    path = f"/v1/billing/statements/{named(months_later(THIS, 1))}"
+    path = f"/v1/billing/statements/{named(months_later(this_month(), 1))}"
 
     [foreseen] = (await finance.get(path)).json()["totals"]
     assert (foreseen["micros"], foreseen["so_far"]) == (1_000_000, 0)
     await finance.send("PUT", "/v1/billing/charging-rule", json={"cycle": "calendar", "due": "advance"})
-    running = (await finance.get(f"/v1/billing/statements/{named(NOW)}")).json()
+    running = (await finance.get(f"/v1/billing/statements/{named(utc_now())}")).json()
     assert running["state"] == "open"
     assert [(one["micros"], one["so_far"]) for one in running["totals"]] == [(1_000_000, 1_000_000)]
 
@@ -30,8 +31,8 @@ async def test_a_month_that_has_not_begun_charges_whoever_holds_a_number_now_at_
     tenant = await gateway.tenant(scopes=["numbers:create", "numbers:release", "billing:read"])
     bought = await tenant.bought(cost_center="north")
     await tenant.bought(cost_center="south")
-    after = months_later(THIS, 1)
-    dearer = {"since": f"{months_later(THIS, 2):%Y-%m-%d}", "monthly": 5_000_000, "setup": 0}
+    after = months_later(this_month(), 1)
+    dearer = {"since": f"{months_later(this_month(), 2):%Y-%m-%d}", "monthly": 5_000_000, "setup": 0}
     assert (await finance.send("POST", "/v1/billing/prices", json=dearer)).status_code == 201
 
     path = f"/v1/billing/statements/{named(after)}"
@@ -39,7 +40,7 @@ async def test_a_month_that_has_not_begun_charges_whoever_holds_a_number_now_at_
     assert told_of_next["state"] == "forecast"
     sums = [(one["key"]["cost_center"], one["micros"], one["so_far"]) for one in told_of_next["groups"]]
     assert sums == [("north", 1_000_000, 0), ("south", 1_000_000, 0)]
-    [later] = (await tenant.get(f"/v1/billing/statements/{named(months_later(THIS, 2))}")).json()["totals"]
+    [later] = (await tenant.get(f"/v1/billing/statements/{named(months_later(this_month(), 2))}")).json()["totals"]
     assert later["micros"] == 10_000_000
 
     await gateway.follow_up()
@@ -52,10 +53,10 @@ async def test_a_month_that_has_not_begun_charges_whoever_holds_a_number_now_at_
 async def test_nothing_is_foretold_of_more_than_a_year_and_a_forecast_is_never_closed(
     gateway: Gateway, finance: Tenant
 ):
-    assert (await finance.get(f"/v1/billing/statements/{named(months_later(THIS, 12))}")).status_code == 200
-    await told(finance.get(f"/v1/billing/statements/{named(months_later(THIS, 13))}"), 400, "invalid_request")
+    assert (await finance.get(f"/v1/billing/statements/{named(months_later(this_month(), 12))}")).status_code == 200
+    await told(finance.get(f"/v1/billing/statements/{named(months_later(this_month(), 13))}"), 400, "invalid_request")
     await told(finance.get("/v1/billing/statements/2999-12/export"), 400, "invalid_request")
-    close = f"/v1/billing/periods/{named(months_later(THIS, 1))}/close"
+    close = f"/v1/billing/periods/{named(months_later(this_month(), 1))}/close"
     await told(finance.send("POST", close), 409, "period_not_ready")
 
 
@@ -63,11 +64,15 @@ async def test_what_comes_to_light_late_is_in_the_month_that_is_closed_next_and_
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     late = (await tenant.bought())["id"]
-    assert (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).status_code == 200
-    await ledger.execute("UPDATE numbers SET acquired_at = $1", BEFORE + timedelta(days=4))
+    assert (await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")).status_code == 200
+    await ledger.execute("UPDATE numbers SET acquired_at = $1", month_before() + timedelta(days=4))
 
     corrections = {}
-    for month in (LAST, THIS, months_later(THIS, 1)):
+    for month in (last_month(), this_month(), months_later(this_month(), 1)):
         totals = (await finance.get(f"/v1/billing/statements/{named(month)}")).json()["totals"]
         corrections[named(month)] = sum(one["corrections"] for one in totals)
-    assert corrections == {named(LAST): 1_000_000, named(THIS): 0, named(months_later(THIS, 1)): 0}, late
+    assert corrections == {
+        named(last_month()): 1_000_000,
+        named(this_month()): 0,
+        named(months_later(this_month(), 1)): 0,
+    }, late

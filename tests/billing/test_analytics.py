@@ -9,7 +9,7 @@ from service.billing import periods
 from service.billing.analytics.comparing import differences
 from service.teli.analytics import Counted, read_counts
 from service.teli.heard import Heard
-from tests.billing.months import PRICE, THIS, named
+from tests.billing.months import PRICE, named, this_month
 from tests.support.gateway import ORGANIZATION, USER, Gateway, Tenant
 
 AGAIN = "UPDATE period_analytics SET asked_at = asked_at - interval '2 hours'"
@@ -19,10 +19,10 @@ AGAIN = "UPDATE period_analytics SET asked_at = asked_at - interval '2 hours'"
 async def closed(gateway: Gateway, tenant: Tenant, finance: Tenant, monkeypatch: pytest.MonkeyPatch) -> str:
     """A month in which a number was bought, closed as if two more had passed. Returns how it is named."""
     await tenant.bought()
-    monkeypatch.setattr(periods, "utc_now", lambda: THIS + timedelta(days=70))
+    monkeypatch.setattr(periods, "utc_now", lambda: this_month() + timedelta(days=70))
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
-    await close(finance, named(THIS))
-    return named(THIS)
+    await close(finance, named(this_month()))
+    return named(this_month())
 
 
 async def close(finance: Tenant, month: str) -> None:
@@ -43,7 +43,7 @@ async def test_a_month_that_teli_counts_alike_agrees_by_numbers_and_by_money(
     one = await told(gateway, finance, closed)
     assert (one["state"], one["organization_id"], one["users"], one["differences"]) == ("agrees", ORGANIZATION, 1, [])
 
-    following = named(THIS + timedelta(days=32))
+    following = named(this_month() + timedelta(days=32))
     await close(finance, following)
 
     assert (await told(gateway, finance, following))["state"] == "agrees"

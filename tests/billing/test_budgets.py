@@ -7,9 +7,10 @@ import asyncpg
 import jsonschema_rs
 import pytest
 
+from service.kit.clock import utc_now
 from service.kit.money import months_later
 from service.outbox.catalogue import schema_of
-from tests.billing.months import LAST, NOW, held_since, named, told
+from tests.billing.months import held_since, last_month, named, told
 from tests.support.gateway import ORGANIZATION, Gateway, Tenant
 
 SCOPES = ["numbers:create", "numbers:read", "events:read", "billing:read"]
@@ -49,7 +50,7 @@ async def test_a_tenant_is_told_once_a_month_of_each_threshold_that_its_charges_
     [half] = await events(gateway, payer)
     jsonschema_rs.validator_for(schema_of("budget.reached")).validate(half)
     assert half["data"] == {
-        "budget_id": budget, "name": "dialling", "period": named(NOW), "threshold": 50, "measure": "charged",
+        "budget_id": budget, "name": "dialling", "period": named(utc_now()), "threshold": 50, "measure": "charged",
         "micros": 1_000_000, "amount": 2_000_000, "currency": "USD",
     }  # fmt: skip
     await payer.bought()
@@ -59,18 +60,18 @@ async def test_a_tenant_is_told_once_a_month_of_each_threshold_that_its_charges_
             (threshold, "charged", 2_000_000) for threshold in (50, 80, 100)
         ]
     standing = (await payer.get(f"{BUDGETS}/{budget}")).json()["standing"]
-    assert (standing["period"], standing["so_far"], standing["forecast"]) == (named(NOW), 2_000_000, 2_000_000)
+    assert (standing["period"], standing["so_far"], standing["forecast"]) == (named(utc_now()), 2_000_000, 2_000_000)
     assert [(one["threshold"], one["ended_at"]) for one in standing["reached"]] == [(50, None), (80, None), (100, None)]
 
 
 async def test_more_than_all_of_it_is_told_as_soon_as_it_is_to_be_expected(
     gateway: Gateway, payer: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
-    await held_since(ledger, (await payer.bought())["id"], months_later(NOW, -3))
+    await held_since(ledger, (await payer.bought())["id"], months_later(utc_now(), -3))
     # Due only as the month ends: on the last day, of which there is one to come unless it is today.
     rule = {"cycle": "calendar", "due": "arrears", "proration": "daily"}
     assert (await finance.send("PUT", "/v1/billing/charging-rule", json=rule)).status_code == 200
-    [total] = (await finance.get(f"/v1/billing/statements/{named(NOW)}")).json()["totals"]
+    [total] = (await finance.get(f"/v1/billing/statements/{named(utc_now())}")).json()["totals"]
     budget = await filed(finance, total["micros"] - 1, tenant_id=payer.id)
 
     measures = {measure for _, measure, _ in reached(await events(gateway, payer))}
@@ -141,17 +142,19 @@ async def test_a_budget_of_several_tenants_is_told_to_the_one_that_is_named_and_
 async def test_what_was_reached_in_the_last_hours_of_a_month_is_told_of_that_month(
     gateway: Gateway, payer: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
-    await held_since(ledger, (await payer.bought())["id"], LAST)
+    await held_since(ledger, (await payer.bought())["id"], last_month())
     await filed(finance, 1_000_000, tenant_id=payer.id)
-    await ledger.execute("UPDATE budgets SET period = $1, created_at = $2, so_far = 0, forecast = 0", LAST.date(), LAST)
+    await ledger.execute(
+        "UPDATE budgets SET period = $1, created_at = $2, so_far = 0, forecast = 0", last_month().date(), last_month()
+    )
     # Filed since, by finance that hears of the same tenant's charges: of the month before it was none.
     later = await filed(finance, 1_000_000, organization_id=ORGANIZATION, notify_tenant_id=payer.id)
 
     found = await events(gateway, payer)
-    assert {one["data"]["period"] for one in found if one["data"]["budget_id"] == later} == {named(NOW)}
+    assert {one["data"]["period"] for one in found if one["data"]["budget_id"] == later} == {named(utc_now())}
     found = [one for one in found if one["data"]["budget_id"] != later]
     periods = [one["data"]["period"] for one in found]
-    assert periods == [named(LAST)] * 3 + [named(NOW)] * 3
+    assert periods == [named(last_month())] * 3 + [named(utc_now())] * 3
 
 
 async def test_a_budget_that_cannot_be_meant_is_refused_with_the_mend(gateway: Gateway, payer: Tenant, finance: Tenant):

@@ -13,12 +13,9 @@ import asyncpg
 import httpx
 import pytest
 
-from service.kit.clock import utc_now
-from tests.billing.months import told
+from tests.billing.months import last_month, this_month, told
 from tests.support.gateway import Gateway, Tenant
 
-THIS = utc_now().replace(day=1)
-LAST = (THIS - timedelta(days=1)).replace(day=1)
 RENT = 2_990_000
 PRICE = {"since": "2020-01-01", "setup": 0, "monthly": RENT}
 STRANGE = "+14155550199"
@@ -56,7 +53,7 @@ class Ledger:
         return {"phone_number": phone_number, "micros": micros, "begins": begins, "ends": ends} | changed
 
     def days(self, number: int) -> tuple[date, date]:
-        begins = (LAST + timedelta(days=3 + number)).date()
+        begins = (last_month() + timedelta(days=3 + number)).date()
         return begins, date(begins.year + begins.month // 12, begins.month % 12 + 1, begins.day)
 
     async def match(self, invoice: str, **body: Any) -> dict[str, Any]:
@@ -94,7 +91,7 @@ async def held(gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncp
     await gateway.follow_up()
     found = Ledger(gateway, finance, ledger, numbers)
     for place, number in enumerate(numbers):
-        acquired = LAST + timedelta(days=3 + place)
+        acquired = last_month() + timedelta(days=3 + place)
         for table, key in (("numbers", "id"), ("number_facts", "number_id")):
             await ledger.execute(
                 f"UPDATE {table} SET acquired_at = $2 WHERE {key} = $1", UUID(number["id"]), acquired
@@ -107,7 +104,7 @@ async def test_an_invoice_is_matched_and_what_differs_has_its_evidence(held: Led
     await held.gateway.look_everywhere()
     dear = held.rent(0, RENT + 500_000)
     lines = [dear, dear, {"phone_number": STRANGE, "micros": 70}]
-    invoice = await held.invoice(LAST, lines)
+    invoice = await held.invoice(last_month(), lines)
 
     summary = await held.match(invoice)
 
@@ -146,9 +143,9 @@ async def test_an_invoice_is_matched_and_what_differs_has_its_evidence(held: Led
 
 
 async def test_what_an_earlier_invoice_charged_is_a_duplicate_that_names_it_until_it_was_given_back(held: Ledger):
-    earlier = await held.invoice(LAST, [held.rent(1), held.rent(0)])
+    earlier = await held.invoice(last_month(), [held.rent(1), held.rent(0)])
     await held.match(earlier)
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(1)])
 
     summary = await held.match(invoice)
 
@@ -159,7 +156,7 @@ async def test_what_an_earlier_invoice_charged_is_a_duplicate_that_names_it_unti
     assert (before["invoice_id"], before["place"], before["micros"]) == (earlier, 2, RENT)
     dispute = await held.disputed(invoice, verdicts=["duplicate"])
     letter = await held.finance.get(f"/v1/billing/disputes/{dispute['id']}/letter", headers={"Accept": "text/html"})
-    assert f"charged twice: by line 2 of invoice INV-1, {LAST:%Y-%m}, too" in letter.text
+    assert f"charged twice: by line 2 of invoice INV-1, {last_month():%Y-%m}, too" in letter.text
     # The earlier one is as it was; and what the supplier gave back of it may be charged anew.
     again = await held.match(earlier)
     assert [one["verdict"] for one in again["verdicts"]] == ["matched"]
@@ -175,10 +172,10 @@ async def test_lines_that_simply_match_are_told_as_any_other_though_they_have_no
     held: Ledger, final: bool
 ):
     if final:
-        assert (await held.finance.send("POST", f"/v1/billing/periods/{LAST:%Y-%m}/close")).status_code == 200
+        assert (await held.finance.send("POST", f"/v1/billing/periods/{last_month():%Y-%m}/close")).status_code == 200
     await held.connection.execute("UPDATE numbers SET subscription_id = 'sub_' || phone_number")
     lines = [held.rent(place, subscription_id=f"sub_{one['phone_number']}") for place, one in enumerate(held.numbers)]
-    invoice = await held.invoice(LAST, [*lines, {"phone_number": STRANGE, "micros": 70}])
+    invoice = await held.invoice(last_month(), [*lines, {"phone_number": STRANGE, "micros": 70}])
 
     summary = await held.match(invoice)
 
@@ -189,7 +186,7 @@ async def test_lines_that_simply_match_are_told_as_any_other_though_they_have_no
     assert await held.connection.fetchval("SELECT count(*) FROM invoice_findings") == 1
     rows = await held.connection.fetch(
         "SELECT * FROM match_invoice($1, $2, 1000000, 1000000, $3, 0) ORDER BY finding",
-        UUID(invoice), LAST.date(), json.dumps(summary["basis"]["charging_rule"]),
+        UUID(invoice), last_month().date(), json.dumps(summary["basis"]["charging_rule"]),
     )  # fmt: skip
     assert [row["plain"] for row in rows] == [True, True, False]
     findings = await held.findings(invoice)
@@ -216,7 +213,7 @@ async def test_lines_that_simply_match_are_told_as_any_other_though_they_have_no
 
 
 async def test_findings_are_paged_through_parts_of_lines_that_match_and_what_lies_between_them(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0)])
     await held.match(invoice)
     matched = [2, 999, 1000, 1001, 1002, 4999, 5000, 7001]
     differ = [1, 3, 1003, 3000, 7002]
@@ -262,7 +259,7 @@ async def test_findings_are_paged_through_parts_of_lines_that_match_and_what_lie
 
 
 async def test_matching_again_says_the_same_and_with_a_tolerance_lets_pass_what_is_within_it(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0, RENT + 9), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0, RENT + 9), held.rent(1)])
     first = await held.match(invoice)
     findings = await held.findings(invoice)
     again = await held.match(invoice)
@@ -273,9 +270,9 @@ async def test_matching_again_says_the_same_and_with_a_tolerance_lets_pass_what_
 
 async def test_an_invoice_that_is_not_read_is_not_matched_and_one_that_is_being_matched_not_twice(held: Ledger):
     for state in ("reading", "held", "failed"):
-        invoice = await held.invoice(LAST, [held.rent(0)], state=state)
+        invoice = await held.invoice(last_month(), [held.rent(0)], state=state)
         await told(held.finance.send("POST", f"/v1/billing/invoices/{invoice}/match", json={}), 409, "state_conflict")
-    invoice = await held.invoice(LAST, [held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0)])
     path = f"/v1/billing/invoices/{invoice}"
     await told(held.finance.get(f"{path}/match"), 404, "not_found")
     answers = await gather(*(held.finance.send("POST", f"{path}/match", json={}) for _ in range(3)))
@@ -286,7 +283,7 @@ async def test_an_invoice_that_is_not_read_is_not_matched_and_one_that_is_being_
 
 
 async def test_a_match_whose_worker_was_lost_is_made_by_another_and_one_that_cannot_be_made_says_so(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(1)])
     path = f"/v1/billing/invoices/{invoice}/match"
     await held.finance.send("POST", path, json={})
     await held.gateway.sql("UPDATE invoice_matches SET state = 'running', lease_until = now() + interval '1 minute'")
@@ -306,7 +303,7 @@ async def test_a_match_whose_worker_was_lost_is_made_by_another_and_one_that_can
 
 
 async def test_a_match_whose_connection_is_lost_is_made_anew_soon_and_has_not_failed(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(1)])
     path = f"/v1/billing/invoices/{invoice}/match"
     await held.finance.send("POST", path, json={})
     async with held.connection.transaction():
@@ -326,7 +323,7 @@ async def test_a_match_whose_connection_is_lost_is_made_anew_soon_and_has_not_fa
 
 
 async def test_a_match_that_takes_longer_than_its_lease_is_left_to_the_worker_that_is_at_it(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(1)])
     path = f"/v1/billing/invoices/{invoice}/match"
     await held.finance.send("POST", path, json={})
     async with held.connection.transaction():
@@ -343,7 +340,7 @@ async def test_a_match_that_takes_longer_than_its_lease_is_left_to_the_worker_th
 
 async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_invoice(held: Ledger):
     lines = [held.rent(0), held.rent(0), held.rent(1, RENT + 10)]
-    invoice = await held.invoice(LAST, lines)
+    invoice = await held.invoice(last_month(), lines)
     await held.match(invoice)
 
     dispute = await held.disputed(invoice, verdicts=["duplicate", "never_ours"], findings=[3])
@@ -360,7 +357,7 @@ async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_inv
     assert (await held.moved(dispute["id"], "submitted", reason="sent by mail")).json()["state"] == "submitted"
 
     later = await held.invoice(
-        THIS, [{"phone_number": lines[1]["phone_number"], "kind": "credit", "micros": -RENT}], state="ready"
+        this_month(), [{"phone_number": lines[1]["phone_number"], "kind": "credit", "micros": -RENT}], state="ready"
     )
     await held.match(later)
     given = (await held.finance.get(path)).json()
@@ -372,7 +369,7 @@ async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_inv
 
     await held.match(later)
     assert (await held.finance.get(path)).json()["credits"] == [credit]
-    await held.match(await held.invoice(THIS, [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
+    await held.match(await held.invoice(this_month(), [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
     settled = (await held.finance.get(path)).json()
     assert (settled["state"], settled["credited_micros"], settled["changed_by"]) == ("credited", RENT + 10, "worker")
     audited = await held.gateway.sql("SELECT action FROM audit WHERE object_kind = 'dispute' ORDER BY id")
@@ -382,8 +379,13 @@ async def test_a_dispute_is_opened_sent_and_settled_by_the_credit_of_a_later_inv
 
 
 async def test_the_letter_names_the_suppliers_invoice_first_and_says_which_days_each_number_was_held(held: Ledger):
-    stranger = {"phone_number": "+13135559999", "micros": RENT, "begins": LAST.date(), "ends": THIS.date()}
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), stranger])
+    stranger = {
+        "phone_number": "+13135559999",
+        "micros": RENT,
+        "begins": last_month().date(),
+        "ends": this_month().date(),
+    }
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0), stranger])
     await held.match(invoice)
     dispute = await held.disputed(invoice, verdicts=["duplicate", "never_ours"])
     path = f"/v1/billing/disputes/{dispute['id']}"
@@ -394,23 +396,23 @@ async def test_the_letter_names_the_suppliers_invoice_first_and_says_which_days_
     assert f"<p>{dispute['created_at'][:10]}</p>" in told
     acquired = (await held.findings(invoice))[1]["evidence"]["acquired_at"][:10]
     assert (f">since {acquired}<" in told, told.count("not held on any day of the period")) == (True, 1)
-    assert f"{LAST:%Y-%m-%d} to {THIS:%Y-%m-%d}" in told
+    assert f"{last_month():%Y-%m-%d} to {this_month():%Y-%m-%d}" in told
     lines = (await held.finance.get(f"{path}/lines")).json()["items"]
-    assert [(one["begins"], one["line_begins"]) for one in lines][1] == (None, str(LAST.date()))
+    assert [(one["begins"], one["line_begins"]) for one in lines][1] == (None, str(last_month().date()))
 
 
 async def test_a_credit_without_a_number_settles_the_dispute_of_just_that_amount(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1, RENT + 10)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0), held.rent(1, RENT + 10)])
     await held.match(invoice)
     dispute = await held.disputed(invoice, verdicts=["duplicate", "price_differs"])
     await held.moved(dispute["id"], "submitted")
     for micros, state in ((-RENT, "submitted"), (-RENT - 10, "credited")):
-        await held.match(await held.invoice(THIS, [{"kind": "credit", "micros": micros}]))
+        await held.match(await held.invoice(this_month(), [{"kind": "credit", "micros": micros}]))
         assert (await held.finance.get(f"/v1/billing/disputes/{dispute['id']}")).json()["state"] == state
 
 
 async def test_a_finding_is_in_one_open_dispute_alone_however_many_ask_at_once(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0), held.rent(1)])
     await held.match(invoice)
     body = {"invoice_id": invoice, "title": "twice", "findings": [2]}
     answers = await gather(*(held.finance.send("POST", "/v1/billing/disputes", json=body) for _ in range(4)))
@@ -435,7 +437,7 @@ async def test_a_finding_is_in_one_open_dispute_alone_however_many_ask_at_once(h
 
 
 async def test_what_was_given_back_is_never_disputed_again(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0), held.rent(1), held.rent(1)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0), held.rent(1), held.rent(1)])
     await held.match(invoice)
     by_hand = await held.disputed(invoice, findings=[2])
     await held.moved(by_hand["id"], "submitted")
@@ -446,19 +448,21 @@ async def test_what_was_given_back_is_never_disputed_again(held: Ledger):
     by_verdict = await held.disputed(invoice, verdicts=["duplicate"])
     assert (by_verdict["lines"], by_verdict["micros"]) == (1, RENT)
     await held.moved(by_verdict["id"], "submitted")
-    await held.match(await held.invoice(THIS, [held.rent(1, -RENT + 10, kind="credit", begins=None, ends=None)]))
+    await held.match(
+        await held.invoice(this_month(), [held.rent(1, -RENT + 10, kind="credit", begins=None, ends=None)])
+    )
     assert (await held.moved(by_verdict["id"], "rejected")).json()["credited_micros"] == RENT - 10
 
     rest = await held.disputed(invoice, verdicts=["duplicate"])
     assert (rest["lines"], rest["micros"]) == (1, 10)
     await held.moved(rest["id"], "submitted")
-    await held.match(await held.invoice(THIS, [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
+    await held.match(await held.invoice(this_month(), [held.rent(1, -10, kind="credit", begins=None, ends=None)]))
     all_again = {"invoice_id": invoice, "title": "again", "verdicts": ["duplicate"]}
     await told(held.finance.send("POST", "/v1/billing/disputes", json=all_again), 409, "state_conflict")
 
 
 async def test_of_two_who_decide_one_dispute_one_is_told_that_it_was_decided(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0)])
     await held.match(invoice)
     dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
     await told(held.moved(dispute, "accepted"), 409, "state_conflict")
@@ -470,7 +474,7 @@ async def test_of_two_who_decide_one_dispute_one_is_told_that_it_was_decided(hel
 
 
 async def test_a_part_may_be_given_back_and_never_more_than_was_disputed(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0)])
     await held.match(invoice)
     dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
     await held.moved(dispute, "submitted")
@@ -482,7 +486,7 @@ async def test_a_part_may_be_given_back_and_never_more_than_was_disputed(held: L
 
 
 async def test_notes_and_attachments_are_kept_and_given_out_to_be_saved(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0)])
     await held.match(invoice)
     dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
     path = f"/v1/billing/disputes/{dispute}"
@@ -509,7 +513,7 @@ async def test_notes_and_attachments_are_kept_and_given_out_to_be_saved(held: Le
 
 
 async def test_a_note_and_a_file_that_are_sent_again_are_kept_once(held: Ledger):
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0)])
     await held.match(invoice)
     path = f"/v1/billing/disputes/{(await held.disputed(invoice, verdicts=['duplicate']))['id']}"
 
@@ -548,7 +552,7 @@ async def test_a_tenant_that_may_write_to_billing_is_told_of_no_dispute_with_a_k
 
 async def test_a_tenant_has_no_part_in_what_the_supplier_charges(held: Ledger):
     tenant = await held.gateway.tenant(scopes=["billing:read"])
-    invoice = await held.invoice(LAST, [held.rent(0), held.rent(0)])
+    invoice = await held.invoice(last_month(), [held.rent(0), held.rent(0)])
     await held.match(invoice)
     dispute = (await held.disputed(invoice, verdicts=["duplicate"]))["id"]
     await told(tenant.get(f"/v1/billing/invoices/{invoice}/match"), 404, "not_found")

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from service.kit.money import months_later
-from tests.billing.months import BEFORE, LAST, PRICE, held_since, named
+from tests.billing.months import PRICE, held_since, last_month, month_before, named
 from tests.support.gateway import ORGANIZATION, Gateway, Tenant
 
 Row = dict[str, str]
@@ -46,21 +46,23 @@ async def whole(gateway: Gateway, finance: Tenant, ledger: asyncpg.Connection) -
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
     one = await tenant.bought(tags=["north", 'say "no"', "a=b"], cost_center="=1+1")
     other = await tenant.bought()
-    await held_since(ledger, one["id"], BEFORE + timedelta(days=9))
-    await held_since(ledger, other["id"], LAST + timedelta(days=3))
+    await held_since(ledger, one["id"], month_before() + timedelta(days=9))
+    await held_since(ledger, other["id"], last_month() + timedelta(days=3))
     await ledger.execute(
         "UPDATE numbers SET acquired_at = $1, released_at = $2, state = 'released' WHERE id = $3",
-        LAST + timedelta(days=3), LAST + timedelta(days=12), UUID(other["id"]),
+        last_month() + timedelta(days=3), last_month() + timedelta(days=12), UUID(other["id"]),
     )  # fmt: skip
-    assert (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).status_code == 200
+    assert (await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")).status_code == 200
     await ledger.execute(
-        "UPDATE numbers SET acquired_at = $1 WHERE id = $2", BEFORE + timedelta(days=4), UUID(one["id"])
+        "UPDATE numbers SET acquired_at = $1 WHERE id = $2", month_before() + timedelta(days=4), UUID(one["id"])
     )
     return tenant
 
 
-async def rows(of: Tenant, month: datetime = LAST) -> list[Row]:
-    answer = await of.get(f"/v1/billing/statements/{named(month)}/export?columns=focus", headers={"Accept": "text/csv"})
+async def rows(of: Tenant, month: datetime | None = None) -> list[Row]:
+    answer = await of.get(
+        f"/v1/billing/statements/{named(month or last_month())}/export?columns=focus", headers={"Accept": "text/csv"}
+    )
     assert answer.status_code == 200, answer.text
     found = list(csv.DictReader(StringIO(answer.text)))
     assert len(found) > 3
@@ -68,7 +70,7 @@ async def rows(of: Tenant, month: datetime = LAST) -> list[Row]:
 
 
 async def test_a_statement_is_no_json_where_its_charges_are_asked_for(whole: Tenant):
-    path = f"/v1/billing/statements/{named(LAST)}/export"
+    path = f"/v1/billing/statements/{named(last_month())}/export"
     refused = await whole.get(path, headers={"Accept": "application/json"})
     assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
     assert (await whole.get(path, headers={"Accept": "*/*"})).headers["Content-Type"].startswith("text/csv")
@@ -108,7 +110,7 @@ async def test_a_billing_period_is_the_month_by_the_suppliers_calendar_and_a_cha
     """Sections "Billing period start" and "… end", "Charge period start" and "… end": the ends are exclusive."""
     for row in await rows(whole):
         begins, ends = (datetime.fromisoformat(row[f"BillingPeriod{side}"]) for side in ("Start", "End"))
-        assert (begins.date(), ends.date()) == (LAST.date(), months_later(LAST, 1).date())
+        assert (begins.date(), ends.date()) == (last_month().date(), months_later(last_month(), 1).date())
         assert begins.hour in (4, 5), "midnight in Detroit"
         assert row["ChargePeriodStart"] < row["ChargePeriodEnd"]
 
@@ -121,7 +123,7 @@ async def test_a_charge_is_classed_by_what_it_is(whole: Tenant):
     for row in found:
         assert row["ChargeClass"] == ("Correction" if row["x_Corrects"] else "")
         assert row["ChargeFrequency"] == ("One-Time" if row["x_ChargeKind"] == "setup" else "Recurring")
-    assert {*cells(found, "x_Corrects")} == {"", named(BEFORE)}
+    assert {*cells(found, "x_Corrects")} == {"", named(month_before())}
     assert {*cells(found, "x_ChargeKind")} == {"setup", "part", "credit"}
 
 
@@ -133,7 +135,7 @@ async def test_all_costs_are_what_is_billed_since_no_price_list_is_published(who
     assert {"ListUnitPrice", "ContractedUnitPrice"}.isdisjoint(found[0])
     for row in found:
         assert {row[name] for name in NUMERIC[:4]} == {row["BilledCost"]}
-    statement = (await finance.get(f"/v1/billing/statements/{named(LAST)}")).json()
+    statement = (await finance.get(f"/v1/billing/statements/{named(last_month())}")).json()
     assert sum(map(Decimal, cells(found, "BilledCost"))) * 1_000_000 == statement["totals"][0]["micros"]
 
 
@@ -176,7 +178,7 @@ async def test_a_tag_is_a_key_that_is_true_and_no_cell_is_a_formula(whole: Tenan
 
 
 async def test_as_parquet_costs_are_decimals_and_moments_are_moments(whole: Tenant, tmp_path: Path):
-    path = f"/v1/billing/statements/{named(LAST)}/export?columns=focus"
+    path = f"/v1/billing/statements/{named(last_month())}/export?columns=focus"
     answer = await whole.get(path, headers={"Accept": "application/vnd.apache.parquet"})
     (tmp_path / "focus.parquet").write_bytes(answer.content)
     described = duckdb.execute(f"DESCRIBE SELECT * FROM '{tmp_path}/focus.parquet'").fetchall()

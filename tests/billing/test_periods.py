@@ -15,10 +15,11 @@ import pytest
 from service.billing.charging import ChargingRule
 from service.billing.periods import CLOSING
 from service.billing.verifying import verify
+from service.kit.clock import utc_now
 from service.kit.errors import InvalidRequest
 from service.kit.money import months_later
 from service.tenants.administration import KeyLimits
-from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
+from tests.billing.months import PRICE, held_since, last_month, month_before, named, told
 from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
 
 
@@ -26,40 +27,45 @@ async def test_a_month_is_closed_once_with_every_charge_and_what_comes_to_light_
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     one, other = [(await tenant.buy()).json()["id"] for _ in range(2)]
-    await held_since(ledger, one, BEFORE + timedelta(days=9))
+    await held_since(ledger, one, month_before() + timedelta(days=9))
     filed = await finance.send("POST", "/v1/billing/prices", json=PRICE)
     assert filed.status_code == 201, filed.text
 
-    closed = await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+    closed = await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")
     assert closed.status_code == 200, closed.text
     assert (closed.json()["state"], closed.json()["charges"]) == ("final", 2)
-    statement = (await finance.get(f"/v1/billing/statements/{named(BEFORE)}?group_by=cost_center")).json()
+    statement = (await finance.get(f"/v1/billing/statements/{named(month_before())}?group_by=cost_center")).json()
     assert [(one["micros"], one["charges"]) for one in statement["totals"]] == [(3_990_000, 2)]
 
     # The other was held as well, and nobody knew.
-    await ledger.execute("UPDATE numbers SET acquired_at = $2 WHERE id = $1", UUID(other), BEFORE + timedelta(days=19))
-    again = (await finance.get(f"/v1/billing/statements/{named(BEFORE)}")).json()
+    await ledger.execute(
+        "UPDATE numbers SET acquired_at = $2 WHERE id = $1", UUID(other), month_before() + timedelta(days=19)
+    )
+    again = (await finance.get(f"/v1/billing/statements/{named(month_before())}")).json()
     assert again["totals"] == statement["totals"]
-    draft = (await finance.get(f"/v1/billing/statements/{named(LAST)}")).json()
+    draft = (await finance.get(f"/v1/billing/statements/{named(last_month())}")).json()
     [total] = draft["totals"]
     assert (draft["state"], total["micros"], total["corrections"]) == ("draft", 2 * 2_990_000 + 3_990_000, 3_990_000)
 
-    second = await finance.send("POST", f"/v1/billing/periods/{named(LAST)}/close")
+    second = await finance.send("POST", f"/v1/billing/periods/{named(last_month())}/close")
     assert second.status_code == 200, second.text
-    assert (await finance.get(f"/v1/billing/statements/{named(LAST)}")).json()["totals"] == draft["totals"]
+    assert (await finance.get(f"/v1/billing/statements/{named(last_month())}")).json()["totals"] == draft["totals"]
     for found in await verify(gateway.worker.database):
         assert found.faults == [], found.closed.month
 
-    await ledger.execute("UPDATE charges SET micros = micros + 1 WHERE place = 1 AND month = $1", LAST)
+    await ledger.execute("UPDATE charges SET micros = micros + 1 WHERE place = 1 AND month = $1", last_month())
     told = {found.closed.month: found.faults for found in await verify(gateway.worker.database)}
-    assert told == {BEFORE.date(): [], LAST.date(): ["its charges are not those that it was closed with"]}
+    assert told == {
+        month_before().date(): [],
+        last_month().date(): ["its charges are not those that it was closed with"],
+    }
 
 
 async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_half_done(
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     bought = (await tenant.buy()).json()["id"]
-    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    await held_since(ledger, bought, month_before() + timedelta(days=1))
     for body, pointer in (
         ({**PRICE, "since": "01/02/2026"}, "/since"),
         ({**PRICE, "monthly": 2.99}, "/monthly"),
@@ -82,11 +88,11 @@ async def test_what_finance_gets_wrong_is_refused_with_the_mend_and_nothing_is_h
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
     await told(finance.send("POST", "/v1/billing/prices", json=PRICE), 409, "price_overlaps")
 
-    await told(finance.send("POST", f"/v1/billing/periods/{named(NOW)}/close"), 409, "period_not_ready")
+    await told(finance.send("POST", f"/v1/billing/periods/{named(utc_now())}/close"), 409, "period_not_ready")
     await told(finance.get("/v1/billing/statements/2026-13"), 400, "invalid_request")
-    assert (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).status_code == 200
-    await told(finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close"), 409, "period_final")
-    late = {**PRICE, "since": f"{named(BEFORE)}-05"}
+    assert (await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")).status_code == 200
+    await told(finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close"), 409, "period_final")
+    late = {**PRICE, "since": f"{named(month_before())}-05"}
     await told(finance.send("POST", "/v1/billing/prices", json=late), 409, "period_final")
     [[count]] = await gateway.sql("SELECT count(*) FROM price_versions WHERE created_by <> 'numbergate'")
     assert count == 1
@@ -104,13 +110,13 @@ async def test_a_rule_in_a_zone_that_postgres_does_not_know_is_refused(gateway: 
 async def test_a_month_that_becomes_final_while_months_are_listed_is_told_as_no_draft(
     tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection, superuser_url: str
 ):
-    await held_since(ledger, (await tenant.buy()).json()["id"], BEFORE + timedelta(days=1))
+    await held_since(ledger, (await tenant.buy()).json()["id"], month_before() + timedelta(days=1))
     holding = await asyncpg.connect(superuser_url)
     held_up = holding.transaction()
     await held_up.start()
     await holding.execute("LOCK TABLE number_facts IN ACCESS EXCLUSIVE MODE")
     async with ledger.transaction():
-        closed = BEFORE.year * 12 + BEFORE.month
+        closed = month_before().year * 12 + month_before().month
         await ledger.execute("SELECT pg_advisory_xact_lock($1, $2)", CLOSING, closed)
         listing = create_task(finance.get("/v1/billing/periods"))
         waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'number_facts'::regclass"
@@ -119,14 +125,14 @@ async def test_a_month_that_becomes_final_while_months_are_listed_is_told_as_no_
         await ledger.execute(
             "INSERT INTO billing_periods (month, rule, facts_through, prices_through, charges, hash, closed_by, doubts)"
             " VALUES ($1, '{}', 0, 0, 0, '', 'test', '[]')",
-            BEFORE.date(),
+            month_before().date(),
         )
     await held_up.rollback()
     await holding.close()
 
     months = {one["period"]: one["state"] for one in (await listing).json()["items"]}
 
-    assert months[named(BEFORE)] in ("closing", "final")
+    assert months[named(month_before())] in ("closing", "final")
 
 
 async def test_a_price_for_a_type_that_no_number_has_is_filed_with_a_warning_that_names_those_there_are(
@@ -145,8 +151,8 @@ async def test_two_that_close_one_month_at_once_close_it_once(
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     bought = (await tenant.buy()).json()["id"]
-    await held_since(ledger, bought, BEFORE + timedelta(days=1))
-    close = f"/v1/billing/periods/{named(BEFORE)}/close"
+    await held_since(ledger, bought, month_before() + timedelta(days=1))
+    close = f"/v1/billing/periods/{named(month_before())}/close"
 
     answers = await gather(*(finance.send("POST", close) for _ in range(4)))
 
@@ -159,15 +165,17 @@ async def test_no_month_is_closed_while_one_before_it_in_which_a_number_was_held
     tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     bought = (await tenant.buy()).json()["id"]
-    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    await held_since(ledger, bought, month_before() + timedelta(days=1))
 
-    refused = await told(finance.send("POST", f"/v1/billing/periods/{named(LAST)}/close"), 409, "period_not_ready")
+    refused = await told(
+        finance.send("POST", f"/v1/billing/periods/{named(last_month())}/close"), 409, "period_not_ready"
+    )
 
-    assert refused["detail"].startswith(f"{named(BEFORE)} is not closed yet")
-    for month in (BEFORE, LAST):
+    assert refused["detail"].startswith(f"{named(month_before())} is not closed yet")
+    for month in (month_before(), last_month()):
         closed = await finance.send("POST", f"/v1/billing/periods/{named(month)}/close")
         assert (closed.status_code, closed.json()["charges"] > 0) == (200, True), closed.text
-    older = months_later(BEFORE, -1)
+    older = months_later(month_before(), -1)
     await told(finance.send("POST", f"/v1/billing/periods/{named(older)}/close"), 409, "period_not_ready")
 
 
@@ -175,14 +183,14 @@ async def test_a_price_that_is_missing_is_named_with_number_and_day(
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection
 ):
     bought = (await tenant.buy()).json()
-    await held_since(ledger, bought["id"], BEFORE + timedelta(days=1))
+    await held_since(ledger, bought["id"], month_before() + timedelta(days=1))
     assert (await finance.send("POST", "/v1/billing/prices", json=PRICE)).status_code == 201
     await ledger.execute(
         "UPDATE price_versions SET since = current_date + place FROM generate_series(0, 1) AS place"
         " WHERE (since = '1970-01-01') = (place = 0)"
     )
 
-    answer = await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+    answer = await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "price_missing")
     assert answer.json()["phone_number"] == bought["phone_number"]
@@ -195,9 +203,9 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
     one, other = [await gateway.tenant(scopes=["numbers:create", "numbers:read", "billing:read"]) for _ in range(2)]
     for who, tags in ((one, ["north"]), (other, ["north", "south"]), (other, [])):
         bought = (await who.bought(tags=tags))["id"]
-        await held_since(ledger, bought, BEFORE + timedelta(days=1))
+        await held_since(ledger, bought, month_before() + timedelta(days=1))
     for _ in range(2):
-        path = f"/v1/billing/statements/{named(BEFORE)}"
+        path = f"/v1/billing/statements/{named(month_before())}"
         whole = (await finance.get(f"{path}?group_by=tenant_id")).json()
         assert {group["key"]["tenant_id"]: group["numbers"] for group in whole["groups"]} == {one.id: 1, other.id: 2}
         assert sum(group["micros"] for group in whole["groups"]) == whole["totals"][0]["micros"]
@@ -222,8 +230,8 @@ async def test_a_tenant_sees_what_it_is_charged_itself_and_nothing_of_others(
         file = await other.get(f"{path}/export", headers={"Accept": "application/vnd.apache.parquet"})
         (tmp_path / "charges.parquet").write_bytes(file.content)
         read = f"SELECT sum(micros), min(due) FROM '{tmp_path}/charges.parquet'"
-        assert duckdb.execute(read).fetchall() == [(2_000_000, (BEFORE + timedelta(days=1)).date())]
-        await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")
+        assert duckdb.execute(read).fetchall() == [(2_000_000, (month_before() + timedelta(days=1)).date())]
+        await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")
     await told(one.send("POST", "/v1/billing/prices", json=PRICE), 403, "scope_missing")
     # From how much there is of all it could tell how much there is of the other.
     for who, count in ((finance, 3), (one, None)):
@@ -264,8 +272,9 @@ async def test_what_was_decided_to_be_missing_is_charged_no_further_whatever_is_
     assert await becomes(state="active") is None
     missing = await becomes(state="missing")
     assert await becomes(state="releasing") == missing
-    assert await becomes(state="released", released_at=NOW + timedelta(days=90)) == missing
-    assert await becomes(released_at=NOW) == NOW
+    now = utc_now()
+    assert await becomes(state="released", released_at=now + timedelta(days=90)) == missing
+    assert await becomes(released_at=now) == now
     assert await becomes(state="active", released_at=None) is None
 
 
@@ -279,20 +288,20 @@ async def test_a_month_that_takes_long_to_close_goes_on_after_the_answer_and_is_
     gateway: Gateway, tenant: Tenant, finance: Tenant, ledger: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ):
     bought = (await tenant.buy()).json()["id"]
-    await held_since(ledger, bought, BEFORE + timedelta(days=1))
+    await held_since(ledger, bought, month_before() + timedelta(days=1))
     closing = gateway.services.billing.closing
     monkeypatch.setattr(closing, "_answer_within", 0.2)
-    close = f"/v1/billing/periods/{named(BEFORE)}/close"
+    close = f"/v1/billing/periods/{named(month_before())}/close"
 
     async def state() -> str:
         months = (await finance.get("/v1/billing/periods")).json()["items"]
-        return next(str(one["state"]) for one in months if one["period"] == named(BEFORE))
+        return next(str(one["state"]) for one in months if one["period"] == named(month_before()))
 
     async def becomes(wanted: str) -> None:
         while await state() != wanted:
             await sleep(0.05)
 
-    await finance.get(f"/v1/billing/statements/{named(BEFORE)}")  # With which the default price is filed.
+    await finance.get(f"/v1/billing/statements/{named(month_before())}")  # With which the default price is filed.
     for broken_off in (True, False):
         async with ledger.transaction():
             await ledger.execute("SELECT pg_advisory_xact_lock(hashtext('numbergate billing'))")

@@ -10,8 +10,9 @@ from typing import Any
 import asyncpg
 
 from service.billing.printing import MOST_BARS, Printed, page, policy
+from service.kit.clock import utc_now
 from service.kit.money import money
-from tests.billing.months import BEFORE, LAST, NOW, PRICE, held_since, named, told
+from tests.billing.months import PRICE, held_since, last_month, month_before, named, told
 from tests.support.gateway import Gateway, Tenant
 
 EVIL = "<script>alert(1)</script>\"'&"
@@ -72,15 +73,15 @@ async def test_a_month_is_a_page_for_whoever_may_see_it_with_its_sums_its_charge
     bought = await one.bought(nickname="Sales <desk>", tags=["north & south"], cost_center="marketing")
     theirs = await other.bought(cost_center="secret")
     for number in (bought, theirs):
-        await held_since(ledger, number["id"], BEFORE + timedelta(days=3))
-    path = f"/v1/billing/statements/{named(BEFORE)}/export"
+        await held_since(ledger, number["id"], month_before() + timedelta(days=3))
+    path = f"/v1/billing/statements/{named(month_before())}/export"
 
     draft = Tags(await get(one, path))
     for shown in ("3.99 USD", "draft", "Sales <desk>", "north & south", "marketing", bought["phone_number"]):
         assert shown in draft.text
     assert "secret" not in draft.text
     assert theirs["phone_number"] not in draft.text
-    closed = (await finance.send("POST", f"/v1/billing/periods/{named(BEFORE)}/close")).json()
+    closed = (await finance.send("POST", f"/v1/billing/periods/{named(month_before())}/close")).json()
     final = Tags(await get(finance, path)).text
     assert closed["hash"] in final
     assert "Sales" not in final
@@ -90,9 +91,9 @@ async def test_a_month_is_a_page_for_whoever_may_see_it_with_its_sums_its_charge
     assert "7.98 USD" in final
     await told(one.get(f"{path}?tenant_id={other.id}", headers={"Accept": "text/html"}), 403, "not_your_tenant")
     await told(one.get(f"{path}?columns=focus", headers={"Accept": "text/html"}), 400, "invalid_request")
-    empty = Tags(await get(one, f"/v1/billing/statements/{named(LAST)}/export?tag=none")).text
+    empty = Tags(await get(one, f"/v1/billing/statements/{named(last_month())}/export?tag=none")).text
     assert "Nothing is charged." in empty
-    assert "open" in Tags(await get(one, f"/v1/billing/statements/{named(NOW)}/export")).text
+    assert "open" in Tags(await get(one, f"/v1/billing/statements/{named(utc_now())}/export")).text
 
 
 def test_whatever_somebody_chose_is_text_and_the_page_holds_no_script():

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import count
+from statistics import median_low
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Round trips to each, transactions that write, and the most bytes there and back over all three wires."""
+    """Round trips to each, transactions that write, and the bytes there and back over all three wires."""
 
     redis: int
     postgres: int
@@ -49,9 +50,9 @@ class Wired:
     wires: tuple[Wire, Wire, Wire]
 
     async def cost(self, ask: Callable[[], Awaitable[httpx.Response]], status: int) -> Cost:
-        """What one request costs, of those that are made of it most often."""
+        """What one request costs, of those that are made of it most often; what else passes by can only add to it."""
         found: Counter[Cost] = Counter()
-        most = 0
+        sizes: list[int] = []
         for turn in range(WARM_UP + COUNTED):
             # Just after a look at the version row, which is looked at twice a second and counts for nobody.
             await self.gateway.services.version.look()
@@ -63,9 +64,9 @@ class Wired:
             size = sum(wire.bytes - was for wire, (_, was) in zip(self.wires, before, strict=True))
             if turn >= WARM_UP:
                 found[Cost(redis, postgres, teli, await self._written() - written, bytes=0)] += 1
-                most = max(most, size)
+                sizes.append(size)
         [(usual, _)] = found.most_common(1)
-        return Cost(usual.redis, usual.postgres, usual.teli, usual.commits, most)
+        return Cost(usual.redis, usual.postgres, usual.teli, usual.commits, median_low(sizes))
 
     async def _written(self) -> int:
         """How many transactions of the cluster have written; asked past the wires."""

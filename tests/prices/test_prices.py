@@ -12,8 +12,6 @@ from tests.calls.reading import held_for, read_all
 from tests.orders.desk import RELEASE, place, preview
 from tests.support.gateway import AUTHOR, ORGANIZATION, Gateway, Tenant
 
-TODAY = utc_now().date()
-
 
 @pytest.fixture
 async def finance(gateway: Gateway) -> Tenant:
@@ -37,7 +35,7 @@ async def costs(tenant: Tenant, number: dict[str, Any]) -> dict[str, Any]:
 
 async def charged(finance: Tenant) -> int:
     """So far, by the statements of the last months."""
-    months = [months_later(TODAY.replace(day=1), -ago) for ago in range(5)]
+    months = [months_later(utc_now().replace(day=1), -ago) for ago in range(5)]
     found = [(await finance.get(f"/v1/billing/statements/{month:%Y-%m}")).json()["totals"] for month in months]
     return sum(one["so_far"] for totals in found for one in totals)
 
@@ -63,7 +61,7 @@ async def test_what_a_number_cost_to_date_is_what_its_statements_charge(
 ):
     number = await tenant.bought()
     await held_for(gateway, 100)
-    await filed(finance, 3_000_000, since=str(TODAY - timedelta(days=50)), area_code="313")
+    await filed(finance, 3_000_000, since=f"{utc_now() - timedelta(days=50):%Y-%m-%d}", area_code="313")
     for rule in ({}, {"cycle": "calendar", "proration": "daily", "due": "arrears"}, {"free_days": 40}):
         await finance.send("PUT", "/v1/billing/charging-rule", json=rule)
         assert (await costs(tenant, number))["to_date"] == await charged(finance) > 0
@@ -71,12 +69,12 @@ async def test_what_a_number_cost_to_date_is_what_its_statements_charge(
 
 async def test_the_next_charge_is_at_the_price_that_is_filed_for_that_day(tenant: Tenant, finance: Tenant):
     number = await tenant.bought()
-    await filed(finance, 9_000_000, since=str(TODAY + timedelta(days=7)))
+    await filed(finance, 9_000_000, since=f"{utc_now() + timedelta(days=7):%Y-%m-%d}")
 
     told = await costs(tenant, number)
 
     assert (told["monthly"], told["next_charge"]) == (1_000_000, 9_000_000)
-    assert told["next_charge_at"][:10] == str(months_later(TODAY, 1))
+    assert told["next_charge_at"][:10] == f"{months_later(utc_now(), 1):%Y-%m-%d}"
 
 
 @pytest.mark.parametrize("decided_by", ["a listing", "a person"])
