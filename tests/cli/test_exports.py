@@ -40,6 +40,7 @@ async def test_numbers_are_exported_in_each_format_and_by_filters(
     assert {json.loads(line)["tenant_id"] for line in lines.splitlines()} == {tenant.id}
 
 
+@pytest.mark.ci
 async def test_what_breaks_off_or_is_refused_leaves_the_file_that_was_there(
     mine: Desk, gateway: Gateway, tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

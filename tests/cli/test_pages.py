@@ -127,6 +127,7 @@ def test_every_metric_is_in_the_table_with_its_labels():
 
 
 @pytest.mark.processes
+@pytest.mark.ci
 async def test_the_statements_for_a_production_database_give_each_process_its_role_and_no_other():
     with temporary_data_dir() as data:
         async with EmbeddedPostgres(data, fast=True) as postgres:

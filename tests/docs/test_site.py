@@ -13,6 +13,8 @@ from tools.docs import pictures
 from tools.docs.reference import slug
 from tools.docs.site import ROOT, build, openapi, write_sources
 
+pytestmark = pytest.mark.ci
+
 # What a page loads by itself. Links that a reader may follow are no such thing.
 LOADED = re.compile(r"""<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=["'](?:https?:)?//[^"']+""")
 IN_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^)"']+""")
@@ -63,7 +65,6 @@ def test_the_pictures_are_drawn_of_what_is_written():
     assert len(pictures.STATES) == len(OPERATION_STATES)
 
 
-@pytest.mark.ci
 @pytest.mark.timeout(600)
 def test_the_site_builds_without_a_fault_and_asks_no_other_host(sources: Path, tmp_path: Path):
     site = tmp_path / "site"
