@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from service.cli.callers import Key
-from service.cli.lists import Everything, Json, Url, own_id
+from service.cli.lists import Everything, Json, Url, Yes, own_id
 
 AccountId = Annotated[UUID, typer.Argument(parser=own_id, metavar="ACCOUNT_ID", help="As `list` shows it.")]
 TeliKeyFile = Annotated[
@@ -54,13 +54,18 @@ def add_account(
 
 @accounts.command("rotate")
 def rotate_account_key(
-    account: AccountId, teli_key_file: TeliKeyFile = None, json: Json = False, url: Url = None, key: Key = None
+    account: AccountId,
+    teli_key_file: TeliKeyFile = None,
+    yes: Yes = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
     """Replace an account's key, without a stop; let Teli take both for some minutes."""
-    from service.cli.administration import path, read_secret, run_put
+    from service.cli.administration import read_secret, run_account_key
 
-    body = {"key": read_secret(teli_key_file, "--teli-key-file")}
-    raise SystemExit(run_put("accounts", path("accounts", str(account), "key"), body, url=url, key=key, json=json))
+    secret = read_secret(teli_key_file, "--teli-key-file")
+    raise SystemExit(run_account_key(str(account), secret, yes=yes, url=url, key=key, json=json))
 
 
 @accounts.command("reencrypt")

@@ -235,6 +235,21 @@ def run_issue(of: str, body: Item, *, url: str | None, key: str | None, json: bo
     return 0
 
 
+def run_rotate(key_id: str, body: Item, *, yes: bool, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code, as `run_issue` does."""
+    until = f"for {body['overlap_seconds']:g} seconds" if "overlap_seconds" in body else "for an hour"
+    if not yes and not is_meant(f"Replace key {key_id}? It works on {until}, and opens nothing then."):
+        return failed("nothing was rotated")
+    return run_issue(path("keys", key_id, "rotate"), body, url=url, key=key, json=json)
+
+
+def run_account_key(account: str, secret: str, *, yes: bool, url: str | None, key: str | None, json: bool) -> int:
+    """Returns the exit code."""
+    if not yes and not is_meant(f"Replace the key of account {account}? The one before is forgotten."):
+        return failed("nothing was rotated")
+    return run_put("accounts", path("accounts", account, "key"), {"key": secret}, url=url, key=key, json=json)
+
+
 def run_revoke(key_id: str, *, url: str | None, key: str | None, yes: bool, json: bool) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:

@@ -79,14 +79,19 @@ def run_prices(*, everything: bool, json: bool, url: str | None, key: str | None
     return 0
 
 
-def run_add(body: Mapping[str, Any], *, setup: str, monthly: str, json: bool, url: str | None, key: str | None) -> int:
+def run_add(
+    body: Mapping[str, Any], *, setup: str, monthly: str, yes: bool, json: bool, url: str | None, key: str | None
+) -> int:
     """Returns the exit code."""
-    amounts = {}
+    amounts: dict[str, int] = {}
     for name, text in (("setup", setup), ("monthly", monthly)):
         try:
             amounts[name] = micros(text)
         except ValueError as error:
             return failed(f"{AMOUNTS[name]}: {error}")
+    price = f"{known(monthly)} {known(body['currency'])} a month from {known(body['since'])} on"
+    if not yes and not is_meant(f"File {price}? It is never changed."):
+        return failed("nothing was filed")
     with remote(url, key) as gateway:
         told = gateway.post(f"{BILLING}/prices", {**body, **amounts}, options=OF_A_PRICE)
     if json:

@@ -7,7 +7,7 @@ import typer
 
 from service.cli.disputes import disputes, findings, match
 from service.cli.invoices import invoices, profiles
-from service.cli.lists import Everything, Json, Url
+from service.cli.lists import Everything, Json, Url, Yes
 
 billing = typer.Typer(no_args_is_help=True, help="Prices, months and statements, for finance.")
 prices = typer.Typer(no_args_is_help=True, help="The price book.")
@@ -63,6 +63,7 @@ def add_price(
     number_type: Annotated[str | None, typer.Option("--type", help="Only for numbers of this type.")] = None,
     area_code: Annotated[str | None, typer.Option(help="Only for this area code.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for those who read it later.")] = None,
+    yes: Yes = False,
     json: Json = False,
     url: Url = None,
     key: Key = None,
@@ -74,7 +75,7 @@ def add_price(
         since=since, currency=currency, organization_id=organization, number_type=number_type, area_code=area_code,
         reason=reason,
     )  # fmt: skip
-    raise SystemExit(run_add(body, setup=setup, monthly=monthly, json=json, url=url, key=key))
+    raise SystemExit(run_add(body, setup=setup, monthly=monthly, yes=yes, json=json, url=url, key=key))
 
 
 @rule.command("show")
@@ -121,7 +122,7 @@ def list_periods(json: Json = False, url: Url = None, key: Key = None) -> None:
 @periods.command("close")
 def close_period(
     month: Month,
-    yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    yes: Yes = False,
     json: Json = False,
     url: Url = None,
     key: Key = None,
@@ -172,11 +173,11 @@ def set_budget(budget: Budget, amount: Amount, json: Json = False, url: Url = No
 
 
 @budgets.command("delete")
-def delete_budget(budget: Budget, url: Url = None, key: Key = None) -> None:
+def delete_budget(budget: Budget, yes: Yes = False, url: Url = None, key: Key = None) -> None:
     """Delete a budget, with what was reached of it."""
     from service.cli.budgets import run_delete
 
-    raise SystemExit(run_delete(budget, url=url, key=key))
+    raise SystemExit(run_delete(budget, yes=yes, url=url, key=key))
 
 
 @periods.command("analytics")

@@ -10,7 +10,7 @@ from service.cli.billed import BILLING
 from service.cli.faults import failed
 from service.cli.listing import FIRST, first
 from service.cli.remote import remote
-from service.cli.terminal import console, table
+from service.cli.terminal import console, is_meant, table
 from service.cli.words import fit, known, micros, money
 
 BUDGETS = f"{BILLING}/budgets"
@@ -66,9 +66,11 @@ def run_set(budget: str, *, amount: str, json: bool, url: str | None, key: str |
     return 0
 
 
-def run_delete(budget: str, *, url: str | None, key: str | None) -> int:
+def run_delete(budget: str, *, yes: bool, url: str | None, key: str | None) -> int:
     """Returns the exit code."""
     with remote(url, key) as gateway:
+        if not yes and not is_meant(f"Delete {known(gateway.get(f'{BUDGETS}/{budget}')['name'])}?"):
+            return failed("nothing was deleted")
         gateway.delete(f"{BUDGETS}/{budget}")
     print("Deleted.")
     return 0

@@ -262,15 +262,15 @@ def rotate_key(
     overlap: Annotated[
         float | None, typer.Option(help="Seconds that the old one works on; an hour unless told.")
     ] = None,
+    yes: Yes = False,
     json: Json = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Issue a successor with the same rights. It is shown this once, alone on stdout."""
-    from service.cli.administration import path, run_issue
+    from service.cli.administration import run_rotate
 
-    of = path("keys", str(key_id), "rotate")
-    raise SystemExit(run_issue(of, _named(overlap_seconds=overlap), url=url, key=key, json=json))
+    raise SystemExit(run_rotate(str(key_id), _named(overlap_seconds=overlap), yes=yes, url=url, key=key, json=json))
 
 
 @keys.command("revoke")

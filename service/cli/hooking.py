@@ -122,12 +122,17 @@ def redeliver(
 
 @webhooks.command("rotate")
 def rotate(
-    endpoint: EndpointId, overlap: Overlap = 86_400, json: Json = False, url: Url = None, key: Key = None
+    endpoint: EndpointId,
+    overlap: Overlap = 86_400,
+    yes: Yes = False,
+    json: Json = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
     """A new secret, shown this once."""
     from service.cli.hooks import run_rotate
 
-    raise SystemExit(run_rotate(endpoint, overlap=overlap, url=url, key=key, json=json))
+    raise SystemExit(run_rotate(endpoint, overlap=overlap, yes=yes, url=url, key=key, json=json))
 
 
 @webhooks.command("delete")

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from uuid import UUID
 
+from service.cli.faults import failed
 from service.cli.listing import FIRST, first, show_one
 from service.cli.remote import remote
 from service.cli.terminal import console, is_meant, table
@@ -58,7 +59,9 @@ def run_update(endpoint: UUID, changes: Json, *, url: str | None, key: str | Non
         )
 
 
-def run_rotate(endpoint: UUID, *, overlap: int, url: str | None, key: str | None, json: bool) -> int:
+def run_rotate(endpoint: UUID, *, overlap: int, yes: bool, url: str | None, key: str | None, json: bool) -> int:
+    if not yes and not is_meant(f"Replace its secret? The old one signs too for {count_of(overlap, 'second')} more."):
+        return failed("nothing was rotated")
     with remote(url, key) as gateway:
         made = gateway.post(f"{ENDPOINTS}/{endpoint}/rotate", {"overlap_seconds": overlap}, options=OPTIONS)
     return _show_secret(made, json=json)

@@ -58,7 +58,7 @@ async def test_a_caller_is_filed_from_its_organisation_to_a_key_that_buys(gatewa
         "items"
     ]
     assert (listed["hint"], key in await office.done("keys", "list")) == (key[-4:], False)
-    rotated = json.loads(await office.done("keys", "rotate", listed["id"], "--overlap", "0", "--json"))
+    rotated = json.loads(await office.done("keys", "rotate", listed["id"], "--overlap", "0", "--yes", "--json"))
     assert rotated["key"] != key
     asked = await office.answering("n\n", "keys", "revoke", rotated["id"])
     assert (asked.returncode, "nothing was revoked" in asked.stderr) == (1, True)
@@ -157,7 +157,7 @@ async def test_an_account_is_filed_bound_and_given_another_key_that_no_argument_
     account = json.loads(added.stdout)["id"]
     assert row(await office.done("accounts", "show", account), "key ends in") == "key ends in ey-1"
 
-    rotated = await office.done("accounts", "rotate", account, "--teli-key-file", str(file))
+    rotated = await office.done("accounts", "rotate", account, "--teli-key-file", str(file), "--yes")
     assert row(rotated, "key ends in") == "key ends in ey-2"
     assert row(await office.done("accounts", "list"), account).split()[1] == "europe"
     assert not any(key in added.stdout + rotated for key in keys)

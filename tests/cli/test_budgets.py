@@ -45,7 +45,7 @@ async def test_a_budget_is_filed_looked_at_changed_and_deleted(gateway: Gateway,
         refused = await finance.run("billing", "budgets", *given)
         assert refused.returncode != 0
         assert told in refused.stderr
-    await finance.done("billing", "budgets", "delete", budget)
+    await finance.done("billing", "budgets", "delete", budget, "--yes")
     assert "There is no budget yet." in await finance.done("billing", "budgets", "list")
 
 

@@ -57,6 +57,7 @@ def commands(group: typer.Typer = cli, name: str = "") -> Iterator[tuple[str, se
 
 
 EVERY = dict(commands())
+ID = "0190a1c2-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
@@ -85,6 +86,72 @@ def test_whatever_asks_can_be_told_not_to_and_can_be_tried():
     assert {name for name, options in EVERY.items() if "dry_run" in options} == asks
     page = PAGES["docs/cli.md"]
     assert {name for name in asks if f"`{name}`" not in page} == set(), "each is named on the page"
+
+
+READING = {
+    "analytics", "deliveries", "export", "findings", "follow", "history", "idle", "lines", "list", "preview", "rejects",
+    "rows", "show", "statement", "stops", "verify",
+}  # fmt: skip
+UNASKED = {
+    name: why
+    for names, why in (
+        (("serve", "worker", "simulator", "migrate", "up", "demo", "doctor", "recover"), "are processes"),
+        (("stop", "resume", "tenants suspend", "tenants activate", "profiles use"), "are undone by another"),
+        (
+            (
+                "accounts add", "billing budgets add", "billing disputes open", "billing disputes note",
+                "billing disputes attach", "billing invoices import", "filters save", "keys create",
+                "keys create-admin", "keys create-finance", "keys create-operator", "profiles add", "webhooks create",
+            ),
+            "add what can be taken away again",
+        ),
+        (
+            (
+                "billing budgets set", "billing disputes move", "billing invoices resolve", "billing profiles put",
+                "billing rule put", "drift resolve", "numbers set", "organizations put", "policies put",
+                "quotas put", "tenants put", "users put", "webhooks update",
+            ),
+            "say what shall be, and may say it otherwise later",
+        ),
+        (
+            (
+                "accounts reencrypt", "billing match", "organizations sync", "users sync", "webhooks redeliver",
+                "webhooks test",
+            ),
+            "may be done again and again",
+        ),
+        (
+            ("imports cancel", "orders cancel", "numbers restore", "sessions end", "profiles remove"),
+            "are the careful way out",
+        ),
+    )
+    for name in names
+}  # fmt: skip
+
+
+def test_whatever_changes_something_asks_or_there_is_a_reason_why_not():
+    changing = {name for name in EVERY if name.split()[-1] not in READING}
+    assert {name for name in changing if "yes" not in EVERY[name]} == UNASKED.keys()
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        (("billing", "prices", "add", "2027-01-01", "2.99"), "File 2.99 USD a month from 2027-01-01 on?"),
+        (("keys", "rotate", ID, "--overlap", "0"), f"Replace key {ID}? It works on for 0 seconds"),
+        (("webhooks", "rotate", ID), "Replace its secret? The old one signs too for 86400 seconds more."),
+    ],
+)
+async def test_what_is_never_changed_again_is_asked_before_anything_is_sent(
+    mine: Desk, gateway: Gateway, command: tuple[str, ...], asked: str
+):
+    tried = await mine.run(*command, "--dry-run")
+    refused = await mine.answering("n\n", *command)
+    alone = await mine.run(*command)
+
+    assert (tried.returncode, refused.returncode, alone.returncode) == (0, 1, 2)
+    assert all(asked in ended.stderr for ended in (tried, refused, alone)), tried.stderr
+    assert "nothing was" in refused.stderr
 
 
 LISTS = {

@@ -120,4 +120,4 @@ async def test_the_suppliers_rule_is_changed_member_by_member_and_faults_name_th
         (("2027-01-01", "2.99", "--currency", "XXQ"), "--currency: is no currency of ISO 4217"),
         (("2027-01-01", "2.99", "--organization", "no-one"), "--organization: is of no organisation that is known"),
     ):  # fmt: skip
-        assert told in await refused(own, "billing", "prices", "add", *given)
+        assert told in await refused(own, "billing", "prices", "add", *given, "--yes")

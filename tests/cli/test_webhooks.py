@@ -123,13 +123,13 @@ async def test_a_secret_is_rotated_and_both_sign_until_the_overlap_is_over(
     mine: Desk, gateway: Gateway, tenant: Tenant, hooks: Receiver
 ):
     endpoint, before = await shown_once(mine, "create", hooks.url())
-    same, after = await shown_once(mine, "rotate", endpoint, "--overlap", "3600")
+    same, after = await shown_once(mine, "rotate", endpoint, "--overlap", "3600", "--yes")
     assert (same, after != before) == (endpoint, True)
     await happen(gateway, tenant, a_number())
     await deliver(gateway)
     for secret in (before, after):
         hooks.told["hook"][0].check(secret)
-    assert "overlap_seconds 0" in refused(await mine.run("webhooks", "rotate", endpoint))
+    assert "overlap_seconds 0" in refused(await mine.run("webhooks", "rotate", endpoint, "--yes"))
 
 
 @pytest.mark.parametrize(
