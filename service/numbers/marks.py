@@ -1,8 +1,8 @@
 """The mark: short text at the head of the upstream nickname that ties a row to what it was bought for.
 
 `[TTTTTHHHHHHHH] `, 16 characters: five of the tenant's tag, eight of an HMAC over tenant and idempotency key (or
-intent id). Derived, not random, so that a gateway restored from an older backup still knows it. It names the key, not
-one intent: a refused intent and its successor share it.
+item of an order, or intent id). Derived, not random, so that a gateway restored from an older backup still knows it. It
+names the key or the item, not one intent: a refused intent and its successor share it.
 """
 
 import re
@@ -13,7 +13,7 @@ MARK = re.compile(r"\[([0-9A-HJKMNP-TV-Z]{13})\](?: |$)", re.IGNORECASE)
 
 
 def make_mark(secret: Secret, *, tenant: str, tag: str, names: str) -> str:
-    """The mark with its trailing space. `names`: the idempotency key, or the intent's id where there is none."""
+    """The mark with its trailing space. `names`: the key, the item of an order, or the intent's id."""
     return f"[{tag}{base32_text(secret.keyed_hash('mark', tenant, names), 8)}] "
 
 

@@ -214,7 +214,7 @@ class Provisioning:
             wish,
             ask,
             request_id,
-            mark=self._mark(caller, ask.key or str(intent_id)),
+            mark=self._mark(caller, ordered.names if ordered is not None else ask.key or str(intent_id)),
             intent_id=intent_id,
             admitted=asyncio.get_running_loop().create_future(),
             ordered=ordered,

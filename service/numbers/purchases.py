@@ -87,6 +87,13 @@ class Ordered:
     place: UUID
     deadline: datetime | None = None
 
+    @property
+    def names(self) -> str:
+        """What its mark is derived from: the item, whichever try and intent, for a restore may lose both. No key has a
+        line break.
+        """
+        return f"{self.order_id}\n{self.seq}"
+
     def as_json(self) -> dict[str, Any]:
         return {"order_id": str(self.order_id), "seq": self.seq, "tries": self.tries, "place": str(self.place)}
 

@@ -2,9 +2,9 @@
 
 The ledger notices by itself that it was put back (`notice_restore`), or is told so. Then every organisation is listed
 once, completely. A row with a mark is a purchase of the tenant whose tag it carries, where that tenant may buy for the
-organisation: it is filed as a doubt which that row proves, so that it comes to be owned as any doubt does, and its key
-finds it by the mark. Every other row that nothing explains may be a lost purchase as well: it is an orphan, and while
-nobody has decided it nothing is bought for its user.
+organisation: it is filed as a doubt which that row proves, so that it comes to be owned as any doubt does, and its key,
+or the item of an order that waits still, finds it by the mark. Every other row that nothing explains may be a lost
+purchase as well: it is an orphan, and while nobody has decided it nothing is bought for its user.
 """
 
 import asyncio
@@ -75,8 +75,10 @@ UNEXPLAINED = text(
                       AND NOT (o.state = 'open' AND o.reason IN ('unexplained', 'after_restore')))
     """
 )  # fmt: skip
+# A refused try of an order's item explains nothing: the item shares its mark with the try that bought.
 KNOWN_MARKS = text(
     "SELECT DISTINCT mark FROM intents WHERE account_id = :account_id AND mark = ANY (CAST(:marks AS text[]))"
+    " AND NOT (state = 'refused' AND order_id IS NOT NULL)"
 )
 TENANTS = text(
     "SELECT t.tag, t.id FROM tenants t JOIN grants g ON g.tenant_id = t.id AND g.organization_id = :organization_id"

@@ -19,6 +19,7 @@ from service.migrations import migrate
 from tests.chaos.stage import AUTHOR, TIMES, Stage, stage
 from tests.conftest import TEMPLATE, Engines, execute
 from tests.numbers.ledger import check
+from tests.orders.desk import order, wanted
 from tests.simulator.program import Simulator
 from tests.support.archived import ArchivedPostgres
 from tests.support.gateway import CREATE, Tenant
@@ -29,6 +30,8 @@ FULL = hypothesis.settings.get_current_profile_name() == "deep"
 PURCHASES = 1_000 if FULL else 30
 CALLERS = 16
 RECOVERED_WITHIN = 60.0
+# More than are begun at a time.
+ORDERED = 60
 Tell = Callable[[str, object], None]
 UNHURRIED = TIMES | {"NUMBERGATE_UPSTREAM_TIMEOUT": "6", "NUMBERGATE_ANSWER_WITHIN": "6"} | {
     "NUMBERGATE_SETTLING_WINDOW": "11", "NUMBERGATE_WRITE_OFF": "12", "NUMBERGATE_MARK_KEEP": "3600",
@@ -83,9 +86,9 @@ class Drill:
             if one["organization_id"] == self.opened.organization
         )
 
-    async def disaster(self) -> float:
+    async def disaster(self, moment: str = "before") -> float:
         """The seconds from when the restored database answers until purchases go on."""
-        await self.postgres.lose_everything_after("before")
+        await self.postgres.lose_everything_after(moment)
         began = time.monotonic()
         self.opened.ledger = await asyncpg.connect(self.opened.url)
         async with asyncio.timeout(RECOVERED_WITHIN):
@@ -133,6 +136,39 @@ async def drill(teli_process: Simulator) -> AsyncIterator[Drill]:
                 yield found
 
 
+async def half_bought(one: Drill) -> str:
+    """An order of which some are bought, some are being bought and some wait, at the moment that is restored to."""
+    body = wanted(ORDERED, user_id=one.opened.user, organization_id=one.opened.organization)
+    await one.opened.teli.switch(latency_ms={"create": 1000})
+    try:
+        placed = await one.tenant.send("POST", "/v1/orders", json=body)
+        assert placed.status_code == 202, placed.text
+        order_id: str = placed.json()["order_id"]
+        async with asyncio.timeout(60):
+            while (await order(one.tenant, order_id))["counts"].get("done", 0) < ORDERED // 10:
+                await asyncio.sleep(0.02)
+        await one.postgres.name_moment("half-way")
+        [[waiting]] = await one.opened.sql("SELECT count(*) FROM order_items WHERE outcome = 'waiting'")
+        assert waiting > 0
+        assert (await completed(one, order_id))["counts"] == {"done": ORDERED}
+    finally:
+        await one.opened.teli.switch(latency_ms={})
+    return order_id
+
+
+async def completed(one: Drill, order_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(RECOVERED_WITHIN):
+        while (told := await order(one.tenant, order_id))["state"] in ("pending", "running"):
+            await asyncio.sleep(0.1)
+    return told
+
+
+async def which(one: Drill, order_id: str) -> dict[int, str]:
+    """The number of each item."""
+    rows = await one.opened.sql("SELECT seq, phone_number FROM order_items WHERE order_id::text = $1", order_id)
+    return dict(rows)
+
+
 async def confirmed(opened: Stage) -> None:
     async with asyncio.timeout(30):
         while await opened.sql("SELECT FROM numbers WHERE confirmed_at IS NULL"):
@@ -178,6 +214,29 @@ async def test_what_was_bought_after_the_restore_point_is_found_and_its_keys_ans
             f" {len(one.keyed)} keys answered them, none bought again; purchases went on {seconds:.1f} s after the"
             f" database answered (upstream timeout {UNHURRIED['NUMBERGATE_UPSTREAM_TIMEOUT']} s)",
         )
+
+
+async def test_an_order_that_was_half_bought_at_the_restore_point_buys_nothing_again(
+    teli_process: Simulator, record_property: Tell
+):
+    async with drill(teli_process) as one:
+        order_id = await half_bought(one)
+        meant, sold = await which(one, order_id), await one.sold()
+
+        await one.disaster("half-way")
+
+        assert (await completed(one, order_id))["counts"] == {"done": ORDERED}
+        assert await one.sold() == sold
+        assert await which(one, order_id) == meant
+        await check(one.opened)
+        assert await one.opened.sql("SELECT phone_number FROM orphans WHERE state = 'open'") == []
+        [quota] = await one.opened.sql(
+            "SELECT q.used, q.reserved, q.ordered, to_jsonb(q) = to_jsonb(c) FROM quotas q, LATERAL counted(q) c"
+            " WHERE q.tenant_id = $1 AND q.scope = 'tenant'",
+            one.tenant.id,
+        )
+        assert quota == (ORDERED + len(one.before), 0, 0, True)
+        record_property("told", f"restore drill of a half-bought order: {ORDERED} ordered, none bought again")
 
 
 async def test_where_marks_are_dropped_all_are_orphans_and_nothing_is_bought_for_their_users_until_decided(
