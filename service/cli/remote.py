@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, Annotated, Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, Field, SecretStr
@@ -14,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from service.cli.faults import failed, told_faults
 from service.cli.profiles import CHOSEN, profile_settings
 from service.cli.words import fit
-from service.kit.urls import LOOPBACK
+from service.kit.urls import check_https
 from service.settings import BadConfiguration, FromEnvironment
 
 PATIENCE = 60.0
@@ -45,16 +44,7 @@ class Away(Exception):
 
 
 def _https_outside_loopback(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        scheme, host = parts.scheme, parts.hostname
-    except ValueError:
-        scheme, host = "", None
-    if scheme not in ("http", "https") or not host:
-        raise ValueError("must look like https://host")
-    if scheme == "http" and host not in LOOPBACK:
-        raise ValueError("must be https outside loopback: the key travels in a header")
-    return url.rstrip("/")
+    return check_https(url, "the key travels in a header").rstrip("/")
 
 
 def _header(key: SecretStr) -> SecretStr:

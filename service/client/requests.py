@@ -114,7 +114,7 @@ def checked_url(base_url: str) -> str:
     """Without its last slash. Raises: ValueError, which names the mend and shows nothing of the URL."""
     try:
         parts = urlsplit(base_url)
-        scheme, host = parts.scheme, parts.hostname
+        scheme, host = parts.scheme, parts.hostname if parts.port != 0 else None
     except ValueError:
         scheme, host = "", None
     if scheme not in ("http", "https") or not host or any(sign.isspace() for sign in base_url):

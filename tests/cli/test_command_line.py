@@ -107,12 +107,12 @@ UNASKED = {
         ),
         (
             (
-                "billing budgets set", "billing disputes move", "billing invoices resolve", "billing profiles put",
-                "billing rule put", "drift resolve", "numbers set", "organizations put", "policies put",
-                "quotas put", "tenants put", "users put", "webhooks update",
+                "billing budgets set", "billing profiles put", "billing rule put", "numbers set", "organizations put",
+                "policies put", "quotas put", "tenants put", "users put", "webhooks update",
             ),
             "say what shall be, and may say it otherwise later",
         ),
+        (("billing disputes move", "billing invoices resolve", "drift resolve"), "are a decision that the words name"),
         (
             (
                 "accounts reencrypt", "billing match", "organizations sync", "users sync", "webhooks redeliver",
@@ -122,7 +122,7 @@ UNASKED = {
         ),
         (
             ("imports cancel", "orders cancel", "numbers restore", "sessions end", "profiles remove"),
-            "are the careful way out",
+            "stop what would be done or cost, or bring back",
         ),
     )
     for name in names

@@ -145,6 +145,9 @@ async def test_what_is_wrong_in_the_command_is_2_and_asks_no_gateway(desk: Desk,
         ({"NUMBERGATE_API_KEY": ""}, "NUMBERGATE_API_KEY: is not set"),
         ({"NUMBERGATE_URL": "http://gateway.example"}, "NUMBERGATE_URL: must be https outside loopback"),
         ({"NUMBERGATE_URL": "gateway.example"}, "NUMBERGATE_URL: must look like https://host"),
+        ({"NUMBERGATE_URL": "http://127.0.0.1:x/"}, "NUMBERGATE_URL: must look like https://host"),
+        ({"NUMBERGATE_URL": "https://gateway.example:99999"}, "NUMBERGATE_URL: must look like https://host"),
+        ({"NUMBERGATE_URL": "http://127.0.0.1:0"}, "NUMBERGATE_URL: must look like https://host"),
         ({"NUMBERGATE_API_KEY": "", "NUMBERGATE_API_KEY_FILE": str(tmp_path / "none")}, "cannot be read"),
     ):
         ended = await desk.run("doubts", "list", **settings)

@@ -64,7 +64,17 @@ async def test_a_refusal_says_all_that_the_problem_says(kind: str):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://numbergate.example.com", "ftp://host", "numbergate", "https://u:p@host", "https://host?x=1", "http://[::"],
+    [
+        "http://numbergate.example.com",
+        "ftp://host",
+        "numbergate",
+        "https://u:p@host",
+        "https://host?x=1",
+        "http://[::",
+        "https://host:0",
+        "https://host:x",
+        "https://host:99999",
+    ],
 )
 def test_a_key_is_sent_to_no_place_where_others_may_read_it(url: str):
     with pytest.raises(ValueError, match="base_url must") as told:
